@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Canonical bytes and digests: everything that is named by its content goes through here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+"""A digest as the OCI image specification, descriptor section "Digests", writes it; SHA-256 only."""
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return `value` as compact UTF-8 JSON with sorted keys: equal values give equal bytes on every machine.
+
+    Raises ValueError for NaN and infinities, which JSON does not have.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def sha256_digest(data: bytes) -> str:
+    """Return the digest of `data` in the form `sha256:<64 hex>`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return the digest of a file's content in the form `sha256:<64 hex>`; raises OSError when it cannot be read."""
+    with path.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hex_of(digest: str) -> str:
+    """Return the hexadecimal part of a digest, having checked the form, so that it may become part of a path.
+
+    Raises ValueError for anything but `sha256:<64 lower-case hex>`.
+    """
+    if not DIGEST.match(digest):
+        raise ValueError(f"not a SHA-256 digest: {digest!r}")
+    return digest[len("sha256:") :]
+
+
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file so that readers and a power cut see the old content or the new, never a part.
+
+    Temporary name in the same folder, fsync, rename, fsync of the folder. Raises OSError; the temporary file is removed then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

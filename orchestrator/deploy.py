@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""The deploy contract: what a BitBake base hands over, read from `pycontainer-deploy.json`.
+
+The orchestrator knows a base by this file alone, so every word in it is checked before any path is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from orchestrator.canonical import hash_file
+from orchestrator.errors import BuildError, VerificationError
+
+Kind = Literal["bootloader", "bsp", "host", "rootfs", "app"]
+DigestText = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
+LayerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+MANIFEST_NAME = "pycontainer-deploy.json"
+_LIMIT = 16 * 1024 * 1024
+
+
+class _Struct(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Camel-case JSON, unknown keys refused: a newer base must not be half understood."""
+
+
+class DeployFile(_Struct):
+    """One file of a layer; `path` is relative to the manifest's folder, `size` in bytes."""
+
+    path: str
+    digest: DigestText
+    size: int
+
+
+class Distribution(_Struct):
+    """The distribution that the base's packages come from, in the words of os-release(5)."""
+
+    id: str
+    version: str
+    codename: str = ""
+
+
+class NativeTools(_Struct):
+    """The pinned tools tree: `path` relative to the manifest's folder, `digest` over its locked content."""
+
+    path: str
+    digest: str
+
+
+class Emulator(_Struct):
+    """How QEMU runs this machine; firmware paths are relative to the manifest's folder."""
+
+    binary: str
+    machine: str
+    cpu: str
+    memory_mi_b: int = msgspec.field(name="memoryMiB")
+    smp: int
+    console: str
+    firmware_code: str
+    firmware_vars: str
+    efi_name: str
+    devices: list[str] = []
+    kvm: bool = False
+
+
+class DeployLayer(_Struct):
+    """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand."""
+
+    name: LayerName
+    kind: Kind
+    recipe: str
+    version: str
+    architecture: str
+    files: dict[str, DeployFile]
+    command_line: list[str] = []
+    config: dict[str, Any] = {}
+    spdx: DeployFile | None = None
+    copyright: DeployFile | None = None
+
+
+class DeployManifest(_Struct):
+    """Everything that one BitBake run deployed for one machine."""
+
+    schema_version: Literal[1]
+    base: str
+    machine: str
+    architecture: str
+    distribution: Distribution
+    source_date_epoch: int
+    tools: NativeTools | None = None
+    emulator: Emulator | None = None
+    layers: list[DeployLayer]
+
+
+class Deploy:
+    """A deploy folder and its manifest.
+
+    Raises BuildError when the manifest is missing or does not follow the contract.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / MANIFEST_NAME
+        try:
+            data = path.read_bytes()
+        except OSError as problem:
+            raise BuildError(
+                f"no deploy manifest at {path}", str(problem), "build the base first: pycontainer build, or kas build"
+            ) from problem
+        if len(data) > _LIMIT:
+            raise BuildError(f"{path} is too large", f"{len(data)} bytes, the limit is {_LIMIT}")
+        try:
+            self.manifest = msgspec.json.decode(data, type=DeployManifest)
+        except msgspec.MsgspecError as problem:
+            raise BuildError(
+                f"{path} does not follow the deploy contract", str(problem), "base and orchestrator must be of one release"
+            ) from problem
+
+    def layer(self, recipe: str) -> DeployLayer | None:
+        """Return the layer that was built by `recipe`, or None."""
+        return next((layer for layer in self.manifest.layers if layer.recipe == recipe), None)
+
+    def of_kind(self, kind: Kind) -> list[DeployLayer]:
+        """Return the layers of one kind, in the manifest's order."""
+        return [layer for layer in self.manifest.layers if layer.kind == kind]
+
+    def resolve(self, relative: str) -> Path:
+        """Return a manifest path as a real one; raises VerificationError when it leads out of the deploy folder."""
+        candidate = self.folder / relative
+        if Path(relative).is_absolute() or ".." in Path(relative).parts:
+            raise VerificationError("the deploy manifest names a path outside its folder", relative)
+        return candidate
+
+    def verified(self, file: DeployFile) -> Path:
+        """Return the path of a deployed file whose content was checked against its digest."""
+        path = self.resolve(file.path)
+        try:
+            found = hash_file(path)
+        except OSError as problem:
+            raise BuildError(
+                f"a deployed file cannot be read: {path}", str(problem), "build again: pycontainer build --force"
+            ) from problem
+        if found != file.digest:
+            raise VerificationError(
+                f"{path} is not what BitBake deployed",
+                f"its digest is {found}, the deploy manifest says {file.digest}",
+                "nothing may change a deploy folder by hand; build again: pycontainer build --force",
+            )
+        return path
