@@ -19,9 +19,7 @@ def canonical_json(value: Any) -> bytes:
 
     Raises ValueError for NaN and infinities, which JSON does not have.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def sha256_digest(data: bytes) -> str:
@@ -48,7 +46,8 @@ def hex_of(digest: str) -> str:
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file so that readers and a power cut see the old content or the new, never a part.
 
-    Temporary name in the same folder, fsync, rename, fsync of the folder. Raises OSError; the temporary file is removed then.
+    Temporary name in the same folder, fsync, rename, fsync of the folder. Raises OSError, having removed the
+    temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

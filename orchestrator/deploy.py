@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The deploy contract: what a BitBake base hands over, read from `pycontainer-deploy.json`.
 
-The orchestrator knows a base by this file alone, so every word in it is checked before any path is used.
+The orchestrator knows a base by this file alone, so every word in it is checked before any path is used;
+unknown keys are refused, because a newer base must not be half understood.
 """
 
 from __future__ import annotations
@@ -22,11 +23,7 @@ MANIFEST_NAME = "pycontainer-deploy.json"
 _LIMIT = 16 * 1024 * 1024
 
 
-class _Struct(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """Camel-case JSON, unknown keys refused: a newer base must not be half understood."""
-
-
-class DeployFile(_Struct):
+class DeployFile(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """One file of a layer; `path` is relative to the manifest's folder, `size` in bytes."""
 
     path: str
@@ -34,7 +31,7 @@ class DeployFile(_Struct):
     size: int
 
 
-class Distribution(_Struct):
+class Distribution(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """The distribution that the base's packages come from, in the words of os-release(5)."""
 
     id: str
@@ -42,14 +39,14 @@ class Distribution(_Struct):
     codename: str = ""
 
 
-class NativeTools(_Struct):
+class NativeTools(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """The pinned tools tree: `path` relative to the manifest's folder, `digest` over its locked content."""
 
     path: str
     digest: str
 
 
-class Emulator(_Struct):
+class Emulator(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """How QEMU runs this machine; firmware paths are relative to the manifest's folder."""
 
     binary: str
@@ -65,7 +62,7 @@ class Emulator(_Struct):
     kvm: bool = False
 
 
-class DeployLayer(_Struct):
+class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand."""
 
     name: LayerName
@@ -80,7 +77,7 @@ class DeployLayer(_Struct):
     copyright: DeployFile | None = None
 
 
-class DeployManifest(_Struct):
+class DeployManifest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """Everything that one BitBake run deployed for one machine."""
 
     schema_version: Literal[1]
@@ -115,7 +112,9 @@ class Deploy:
             self.manifest = msgspec.json.decode(data, type=DeployManifest)
         except msgspec.MsgspecError as problem:
             raise BuildError(
-                f"{path} does not follow the deploy contract", str(problem), "base and orchestrator must be of one release"
+                f"{path} does not follow the deploy contract",
+                str(problem),
+                "base and orchestrator must be of one release",
             ) from problem
 
     def layer(self, recipe: str) -> DeployLayer | None:

@@ -68,9 +68,9 @@ def run(
 ) -> bytes:
     """Run a program to its end and return its standard output.
 
-    `argv` is never given to a shell. `env` adds to a small clean environment (PATH, HOME, LC_ALL=C.UTF-8, TZ=UTC). Standard
-    error (and the command line) is appended to `log` when given. A non-zero exit raises `error` with the last lines of
-    standard error as the reason; a missing program raises ConfigError.
+    `argv` is never given to a shell. `env` adds to a small clean environment (PATH, HOME, LC_ALL=C.UTF-8, TZ=UTC).
+    Standard error (and the command line) is appended to `log` when given. A non-zero exit raises `error` with the last
+    lines of standard error as the reason; a missing program raises ConfigError.
     """
     command = [str(word) for word in argv]
     environment = {
@@ -85,7 +85,7 @@ def run(
     feed: dict[str, object] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
     try:
         done = subprocess.run(  # type: ignore[call-overload]
-            command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **feed
+            command, cwd=cwd, env=environment, capture_output=True, check=False, **feed
         )
     except FileNotFoundError as problem:
         if problem.filename not in (None, command[0]):

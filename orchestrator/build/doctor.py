@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""What the build machine must have: each check says what it looked for, and the command that mends it."""
+
+from __future__ import annotations
+
+import locale
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from orchestrator.errors import ConfigError
+
+PURPOSES = ("build", "run", "test")
+WHEEL = ("bitbake-setup", "2.19.0")
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_FREE_BYTES = 4 * 10**9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for; `package` is Debian's name of what brings it, empty when none does."""
+
+    name: str
+    ok: bool
+    detail: str
+    package: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class _Program:
+    name: str
+    package: str
+    why: str
+    purpose: str
+
+
+_PROGRAMS = (
+    _Program("bash", "bash", "BitBake runs shell tasks with it", "build"),
+    _Program("wget", "wget", "BitBake's fetcher runs it", "build"),
+    _Program("git", "git", "kas runs it", "build"),
+    _Program("gpgv", "gpgv", "verifies the Debian archive's signatures", "build"),
+    _Program("qemu-system-x86_64", "qemu-system-x86", "runs images (amd64)", "run"),
+    _Program("gcc", "gcc", "compiles the device program's unit tests", "test"),
+    _Program("make", "make", "runs them", "test"),
+    _Program("clang", "clang", "builds the fuzzers", "test"),
+    _Program("fsverity", "fsverity", "the oracle for fs-verity digests", "test"),
+    _Program("bmaptool", "bmap-tools", "the oracle for block maps", "test"),
+    _Program("unsquashfs", "squashfs-tools", "reads layer images back", "test"),
+    _Program("sgdisk", "gdisk", "checks partition tables", "test"),
+)
+_TEST_HEADERS = (("jansson.h", "libjansson-dev"), ("sodium.h", "libsodium-dev"))
+
+
+def examine(purposes: Sequence[str] = ("build", "run")) -> list[Finding]:
+    """Look for everything that `purposes` need (of build, run, test); never raises, changes nothing."""
+    findings = [_python(), _wheel()] if "build" in purposes else [_python()]
+    findings += [_program(entry) for entry in _PROGRAMS if entry.purpose in purposes]
+    if "build" in purposes:
+        findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership, _disk)]
+    if "test" in purposes:
+        for header, package in _TEST_HEADERS:
+            found = any((Path(folder) / header).exists() for folder in ("/usr/include", "/usr/local/include"))
+            findings.append(Finding(header, found, "the device program's unit tests include it", package))
+    return findings
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python >= 3.11", sys.version_info >= (3, 11), f"this is {version}")
+
+
+def _wheel() -> Finding:
+    name, wanted = WHEEL
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        found = "absent"
+    return Finding(
+        f"{name} {wanted}",
+        found == wanted,
+        f"the BitBake library that the launcher is written for; found: {found}",
+        command=f"{sys.executable} -m pip install {name}=={wanted}",
+    )
+
+
+def _program(entry: _Program) -> Finding:
+    path = shutil.which(entry.name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    return Finding(entry.name, path is not None, path or entry.why, entry.package)
+
+
+def _locale() -> Finding:
+    try:
+        previous = locale.setlocale(locale.LC_CTYPE)
+        locale.setlocale(locale.LC_CTYPE, "en_US.UTF-8")
+        locale.setlocale(locale.LC_CTYPE, previous)
+        found = True
+    except locale.Error:
+        found = False
+    return Finding(
+        "locale en_US.UTF-8",
+        found,
+        "BitBake runs every task in it",
+        "locales",
+        "localedef -i en_US -f UTF-8 en_US.UTF-8",
+    )
+
+
+def _keyring() -> Finding:
+    return Finding(
+        "Debian archive keyring", _KEYRING.is_file(), f"{_KEYRING}, verifies package indexes", "debian-archive-keyring"
+    )
+
+
+def _shared_memory() -> Finding:
+    return Finding(
+        "/dev/shm", os.access("/dev/shm", os.W_OK), "BitBake's processes share locks there", command="mount it as tmpfs"
+    )
+
+
+def _ownership() -> Finding:
+    if os.geteuid() == 0:
+        return Finding("file ownership in root file systems", True, "you are root")
+    user = Path.home().name
+    try:
+        ranges = Path("/etc/subuid").read_text().splitlines()
+    except OSError:
+        ranges = []
+    mapped = any(line.split(":")[0] in (user, str(os.getuid())) for line in ranges) and shutil.which("newuidmap")
+    return Finding(
+        "file ownership in root file systems",
+        bool(mapped),
+        "Debian's maintainer scripts run in a user namespace with subordinate ids (/etc/subuid)",
+        "uidmap",
+        f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
+    )
+
+
+def _disk() -> Finding:
+    place = Path(os.environ.get("TMPDIR", tempfile.gettempdir()))
+    free = min(shutil.disk_usage(place).free, shutil.disk_usage(Path.cwd()).free)
+    return Finding(
+        "free disk", free >= _FREE_BYTES, f"{free / 1e9:.1f} GB free, a build wants {_FREE_BYTES / 1e9:.0f} GB"
+    )
+
+
+def commands(findings: Sequence[Finding]) -> list[list[str]]:
+    """Return the commands, in order, that mend what can be mended; empty when nothing is missing."""
+    missing = [finding for finding in findings if not finding.ok]
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    packages = sorted({finding.package for finding in missing if finding.package})
+    result = []
+    if packages:
+        result.append([*prefix, "apt-get", "update"])
+        result.append([*prefix, "apt-get", "install", "-y", "--no-install-recommends", *packages])
+    for finding in missing:
+        if finding.command and not finding.command.startswith("mount"):
+            own = finding.command.startswith(sys.executable)
+            result.append([*([] if own else prefix), *finding.command.split()])
+    return result
+
+
+def install(findings: Sequence[Finding], announce: Callable[[str], None]) -> None:
+    """Run `commands(findings)`; raises ConfigError when one fails or this is no Debian-like machine."""
+    todo = commands(findings)
+    if any("apt-get" in command for command in todo) and shutil.which("apt-get") is None:
+        names = ", ".join(finding.name for finding in findings if not finding.ok)
+        raise ConfigError(
+            "this machine has no apt-get", f"missing: {names}", "install them with its own package manager"
+        )
+    for command in todo:
+        announce("$ " + " ".join(command))
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        if command[0] == "sudo":
+            command = ["sudo", "DEBIAN_FRONTEND=noninteractive", *command[1:]]
+        try:
+            done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+        except FileNotFoundError as problem:
+            raise ConfigError(
+                f"{command[0]} is missing", "installing needs root", "run as root: " + " ".join(command)
+            ) from problem
+        if done.returncode != 0:
+            raise ConfigError(
+                f"'{' '.join(command[:4])} ...' failed with status {done.returncode}",
+                "its messages stand above",
+                "mend that and run 'pycontainer doctor --install' again",
+            )

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""Running kas and, through it, BitBake: a subprocess whose progress comes from BitBake's events.
+
+kas's Python interface is not stable, its command line is; so it is a program to us. BitBake runs in a session of its
+own: Ctrl-C reaches it by pid, once, in order, and its server is waited for before the build folder is used again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.build.events import EventTail, Outcome
+from orchestrator.errors import BuildError, ConfigError, FetchError, PyContainerError, TryAgainError
+from orchestrator.progress import View
+
+_POLL_SECONDS = 0.15
+_PASSED_ON = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "PYCONTAINER_DEBIAN_MIRROR", "PYCONTAINER_DEBIAN_SECURITY_MIRROR", "PYCONTAINER_EXTRA_LAYERS",
+    "DL_DIR", "SSTATE_DIR", "BB_NO_NETWORK", "BB_NUMBER_THREADS", "XDG_CACHE_HOME", "SHELL", "USER", "LOGNAME",
+)  # fmt: skip
+
+
+class Interrupted(PyContainerError):
+    """The user stopped the build; what was finished is kept."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class KasRun:
+    """One run of kas: its configuration, recipes to build, where, and what else it needs to know."""
+
+    home: Path
+    """The checkout that holds kas/ and the BitBake layers."""
+    config: Path
+    build_dir: Path
+    targets: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+
+
+def checkout() -> Path:
+    """Return the folder that holds `kas/` and the BitBake layers; raises ConfigError when there is none.
+
+    It is $PYCONTAINER_HOME, or the checkout that this package is part of.
+    """
+    place = Path(os.environ.get("PYCONTAINER_HOME") or Path(__file__).resolve().parents[2])
+    if not (place / "kas").is_dir():
+        raise ConfigError(
+            f"no kas configurations in {place}",
+            "the BitBake layers are not part of the installed Python package",
+            "clone the repository and set PYCONTAINER_HOME to it, or install with 'pip install -e' from the clone",
+        )
+    return place
+
+
+def configuration(home: Path, base: str, machine: str) -> Path:
+    """Return the kas file for a base and a machine; raises ConfigError that lists the machines there are."""
+    path = home / "kas" / f"{base}-{machine}.yml"
+    if not path.is_file():
+        known = sorted(file.stem.removeprefix(f"{base}-") for file in (home / "kas").glob(f"{base}-*.yml"))
+        raise ConfigError(
+            f"unknown machine '{machine}' for base '{base}'",
+            f"there is no {path.relative_to(home)}",
+            f"machines of this base: {', '.join(known) or 'none'}",
+        )
+    return path
+
+
+def run_kas(run: KasRun, view: View) -> Outcome:
+    """Build `run.targets`; returns what the events told.
+
+    Raises FetchError when what failed was a download, BuildError for any other failure, Interrupted after Ctrl-C. In
+    each case BitBake has ended before this returns.
+    """
+    run.build_dir.mkdir(parents=True, exist_ok=True)
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    events = run.build_dir / "events.jsonl"
+    events.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "kas", "build", str(run.config)]
+    for target in run.targets:
+        argv += ["--target", target]
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "HOME": os.environ.get("HOME", str(Path.home())),
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+        "KAS_WORK_DIR": str(run.home),
+        "KAS_BUILD_DIR": str(run.build_dir),
+        "PYCONTAINER_EVENTS": str(events),
+        "BITBAKE_UI": "pycontainer",
+        **run.environment,
+    }
+    tail = EventTail(events, view)
+    with run.log.open("wb") as log:
+        process = subprocess.Popen(
+            argv,
+            cwd=run.home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        interrupts = _follow(process, tail, view)
+    tail.poll()
+    if interrupts:
+        raise Interrupted(
+            "the build was stopped", "finished tasks and downloads are kept", "run the same command again to go on"
+        )
+    if process.returncode != 0:
+        raise _failure(run, tail.outcome, process.returncode)
+    return tail.outcome
+
+
+def _follow(process: subprocess.Popen[bytes], tail: EventTail, view: View) -> int:
+    """Wait for kas, passing each Ctrl-C on; returns how many there were."""
+    interrupts = 0
+    while True:
+        try:
+            while process.poll() is None:
+                tail.poll()
+                time.sleep(_POLL_SECONDS)
+            return interrupts
+        except KeyboardInterrupt:
+            interrupts += 1
+            view.message("note", "stopping BitBake" + ("; running tasks finish first" if interrupts == 1 else " now"))
+            _interrupt(process, tail.outcome.pid, interrupts)
+
+
+def _interrupt(process: subprocess.Popen[bytes], bitbake: int, times: int) -> None:
+    target = bitbake if bitbake > 0 and times < 4 else process.pid
+    try:
+        if times < 4:
+            os.kill(target, signal.SIGINT)
+        else:
+            os.killpg(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+
+
+_FETCH_TASKS = ("do_fetch",)
+_NETWORK_WORDS = re.compile(
+    r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)|fetch", re.I
+)
+
+
+def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
+    """The error for a failed run: the first failed task with its own last words, or what BitBake said before any."""
+    kind: type[PyContainerError]
+    if outcome.failed:
+        task = outcome.failed[0]
+        kind = FetchError if task.task in _FETCH_TASKS else BuildError
+        also = f" (and {len(outcome.failed) - 1} more)" if len(outcome.failed) > 1 else ""
+        return kind(
+            f"{task.recipe}: {task.task} failed{also}",
+            _last_words(outcome.errors, Path(task.log)),
+            f"its log: {task.log or run.log}",
+        )
+    text = "\n".join(outcome.errors) or _tail(run.log)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if "No space left on device" in text:
+        return TryAgainError("the disk is full", lines[-1], "make room and run the same command again; nothing is lost")
+    what, why, hint = [*lines[:3], "", "", ""][:3]
+    if len(lines) < 3:
+        hint = f"the whole output is in {run.log}"
+    if not lines:
+        what = f"kas ended with status {status}"
+    kind = FetchError if _NETWORK_WORDS.search(text) else ConfigError if status == 2 else BuildError
+    return kind(what.removeprefix("ERROR: "), why, hint)
+
+
+def _last_words(errors: list[str], log: Path) -> str:
+    for text in errors:
+        for line in text.splitlines():
+            if line.strip():
+                return line.strip()[:300]
+    lines = [line for line in _tail(log).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no message"
+
+
+def _tail(path: Path, size: int = 8192) -> str:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - size))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
