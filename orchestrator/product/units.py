@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 
-_SIZE = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))? ?([kKMGT]i?)?B?\Z")
+_SIZE = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))? ?([kKMGT]i?)?B?\Z", re.ASCII)
 _SIZE_UNIT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
-_DURATION = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?(ms|s|m|h)\Z")
+_DURATION = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?(ms|s|m|h)\Z", re.ASCII)
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# make image   build the demo: from nothing to a flashable image
+# make run     boot it in QEMU
+# make test    everything that CI runs
+PYTHON ?= python3
+VENV ?= .venv
+PRODUCT ?= examples/demo
+BIN := $(VENV)/bin
+DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
+
+.PHONY: image run test lint unit device integration bench lock clean
+
+image: $(VENV)/.ready
+	$(BIN)/pycontainer doctor --for build,run --install --quiet
+	$(BIN)/pycontainer build $(PRODUCT)
+
+run: $(VENV)/.ready
+	$(BIN)/pycontainer run $(PRODUCT)
+
+test: $(VENV)/.ready-dev
+	$(BIN)/pycontainer doctor --for build,run,test --install --quiet
+	$(MAKE) lint
+	$(MAKE) device
+	$(BIN)/python -m pytest tests/unit tests/integration
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest tests/unit
+
+device:
+	$(MAKE) -C $(DEVICE) check BUILD=$(CURDIR)/build/device-check
+
+integration: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest tests/integration
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python bench/demo.py
+
+# The virtual environment: pinned by hash; Debian splits the venv module off, so bring it when it is missing.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; $$sudo apt-get update && $$sudo apt-get install -y python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+# Renews both lock files from pyproject.toml.
+lock: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet 'uv>=0.5'
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --extra build pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --extra build --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(PRODUCT)/build build

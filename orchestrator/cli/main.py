@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer`: parses the command line, runs one command, prints its result or its one error.
+
+Standard output carries the result (or, with `--json`, one JSON object); progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from orchestrator.cli.parser import make_parser
+from orchestrator.errors import PyContainerError, TryAgainError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (see the design: 0 ok, 2 usage, 3 fetch, 4 build, 5 verification ...)."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        result = options.command(options)
+    except PyContainerError as problem:
+        return _complain(problem, options.json)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`pycontainer show | head`): no complaint, and none from the interpreter at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        return _complain(_of_system(problem), options.json)
+    if options.json:
+        print(json.dumps(result.data, sort_keys=True, ensure_ascii=False))
+    elif result.text:
+        print(result.text)
+    code: int = result.exit_code
+    return code
+
+
+def _of_system(problem: OSError) -> PyContainerError:
+    """A full, read-only or forbidden file system is an ordinary event: say so in our three lines."""
+    where = problem.filename or "the file system"
+    hint = "make room" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a place that you may write to"
+    return TryAgainError(
+        f"cannot write {where}",
+        os.strerror(problem.errno or 0),
+        f"{hint} and run the same command again; nothing is lost",
+    )
+
+
+def _complain(problem: PyContainerError, as_json: bool) -> int:
+    """Print an error once: what, why, what to do."""
+    if as_json:
+        error = {"what": problem.what, "why": problem.why, "hint": problem.hint, "exitCode": problem.exit_code}
+        print(json.dumps({"error": error}, sort_keys=True, ensure_ascii=False))
+        return problem.exit_code
+    red, plain = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    print(f"{red}error:{plain} {problem.what}", file=sys.stderr)
+    for label, text in (("why:  ", problem.why), ("do:   ", problem.hint)):
+        if text:
+            print(f"{label} {text}", file=sys.stderr)
+    return problem.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

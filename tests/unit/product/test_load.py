@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The product file: what is right is read, what is wrong is named with file, line and path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import ConfigError, PyContainerError
+from orchestrator.product import load_product
+from orchestrator.product.load import find_product_file
+
+DEMO = Path(__file__).parents[3] / "examples" / "demo" / "pycontainer.yaml"
+
+
+@pytest.fixture
+def damaged(tmp_path: Path):
+    """Load the demo's product file with one piece of text replaced; returns the error."""
+
+    def load(old: str, new: str) -> ConfigError:
+        text = DEMO.read_text()
+        assert text.count(old) >= 1
+        path = tmp_path / "pycontainer.yaml"
+        path.write_text(text.replace(old, new, 1))
+        with pytest.raises(ConfigError) as caught:
+            load_product(path)
+        return caught.value
+
+    return load
+
+
+def line_of(text: str) -> int:
+    return DEMO.read_text()[: DEMO.read_text().index(text)].count("\n") + 1
+
+
+def test_the_demo_is_read():
+    product = load_product(DEMO)
+    assert (product.product, product.machine, list(product.layers)) == ("demo", "qemu-amd64", ["rootfs", "web"])
+    assert product.layers["web"].memory_bytes == 32 * 2**20
+    assert product.start_groups() == {"rootfs": 1, "web": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("machine: qemu-amd64", "machin: qemu-amd64", ["machin: unknown key", "did you mean 'machine'"]),
+        ("- network: host", "- netwrok: host", ["layers.rootfs.relax[0].netwrok", "did you mean 'network'"]),
+        ("kind: app", "kind: ap", ["layers.web.kind", "'ap'"]),
+        ("memory: 32MiB", "memory: 32MiBB", ["layers.web", "not a size", "64MiB"]),
+        ("after: [rootfs]", "after: [rotfs]", ["web comes after rotfs"]),
+        ("after: [rootfs]", "after: [web]", ["web after web"]),
+        ("  web:", "  host:", ["layers.host", "belongs to the base"]),
+        ("from: {bitbake: app-nginx}", "from: {bitbake: a, tar: b}", ["exactly one of bitbake, tar, directory"]),
+        ("- {source: www, destination: /srv/www}", "- {source: www, destination: srv}", ["files[0].destination"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_path(damaged, old: str, new: str, words: list[str]):
+    error = damaged(old, new)
+    for word in words:
+        assert word in str(error)
+    assert "pycontainer.yaml:" in error.what
+    assert error.exit_code == 2
+
+
+def test_the_line_is_that_of_the_wrong_key(damaged):
+    error = damaged("memory: 48MiB", "memry: 48MiB")
+    assert f"pycontainer.yaml:{line_of('memory: 48MiB')}:" in error.what
+
+
+def test_a_relaxation_without_a_reason_is_refused(damaged):
+    error = damaged("        reason: it serves on the address that the rootfs layer configured\n", "")
+    assert "reason" in error.what
+
+
+def test_a_key_that_stands_twice_is_refused(damaged):
+    assert "stands twice" in str(damaged("  web:", "  rootfs:"))
+
+
+def test_broken_yaml_is_named_with_its_line(damaged):
+    error = damaged("    files:", "    files: {")
+    assert "not valid YAML" in str(error)
+
+
+def test_a_version_stays_text(tmp_path: Path):
+    path = tmp_path / "pycontainer.yaml"
+    path.write_text(DEMO.read_text().replace("version: 1.0.0", "version: 1.10"))
+    assert load_product(path).version == "1.10"
+
+
+def test_aliases_that_multiply_are_refused(tmp_path: Path):
+    path = tmp_path / "pycontainer.yaml"
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{i}: &a{i} [" + ", ".join([f"*a{i - 1}"] * 10) + "]" for i in range(1, 9)]
+    path.write_text("\n".join(rows))
+    with pytest.raises(ConfigError, match="too deeply or too large"):
+        load_product(path)
+
+
+def test_a_folder_without_product_file_says_what_to_do(tmp_path: Path):
+    with pytest.raises(ConfigError, match="no product file"):
+        find_product_file(tmp_path)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_at_all_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: bytes):
+    path = tmp_path_factory.mktemp("fuzz") / "pycontainer.yaml"
+    path.write_bytes(data)
+    with pytest.raises(PyContainerError):
+        load_product(path)
+
+
+@given(st.integers(min_value=0), st.integers(min_value=0))
+def test_damage_anywhere_is_an_error_of_ours_or_still_a_product(
+    tmp_path_factory: pytest.TempPathFactory, where: int, what: int
+):
+    data = bytearray(DEMO.read_bytes())
+    data[where % len(data)] = what % 256
+    path = tmp_path_factory.mktemp("fuzz") / "pycontainer.yaml"
+    path.write_bytes(bytes(data))
+    try:
+        load_product(path)
+    except PyContainerError as error:
+        assert error.exit_code == 2
