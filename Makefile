@@ -61,7 +61,7 @@ lock: | $(VENV)/bin/python
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --extra build pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-	  --extra build --extra dev pyproject.toml -o requirements-dev.lock
+	  --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(PRODUCT)/build build

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""The page of the product file names every key that the model knows, and no key that it does not know."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from orchestrator.product.load import _field_names
+from orchestrator.product.model import Layer, Product
+
+PAGE = Path(__file__).parents[3] / "docs" / "product-file.md"
+
+
+def test_every_key_of_the_model_is_on_the_page_and_the_other_way_round():
+    known = set(_field_names(Product)) | set(_field_names(Layer))
+    text = PAGE.read_text()
+    examples = "\n".join(re.findall(r"```yaml(.*?)```", text, re.S))
+    in_examples = set(re.findall(r"([a-zA-Z]+):(?=\s)", re.sub(r"#.*", "", examples)))
+    in_tables = {word for row in re.findall(r"^\| (`[^|]*) \|", text, re.M) for word in re.findall(r"`(\w+)`", row)}
+    mentioned = set(re.findall(r"`([a-zA-Z]+)`", text)) | in_examples
+    assert known <= mentioned
+    assert in_tables | in_examples - {"web"} <= known
