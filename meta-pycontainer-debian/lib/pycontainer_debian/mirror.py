@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Which Debian mirror a build uses: the one that is asked for, or the one of the machine's own apt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_MAIN, _SECURITY = "debian", "debian-security"
+_MAX_BYTES = 1 << 20
+
+
+class MirrorError(Exception):
+    """No usable mirror is known; the text says what to set."""
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """Two archive roots without a trailing slash: the suite's and the security updates'."""
+
+    main: str
+    security: str
+
+
+def mirrors(environ: Mapping[str, str], apt: Path = Path("/etc/apt")) -> Mirrors:
+    """Return the mirrors to use; raises MirrorError when none is known.
+
+    `PYCONTAINER_DEBIAN_MIRROR` (with `PYCONTAINER_DEBIAN_SECURITY_MIRROR`) goes before `DEBIAN_MIRROR` (with
+    `DEBIAN_SECURITY_MIRROR`), which an earlier step has found, and that before apt's configuration in `apt`.
+    """
+    for main_name, security_name in (
+        ("PYCONTAINER_DEBIAN_MIRROR", "PYCONTAINER_DEBIAN_SECURITY_MIRROR"),
+        ("DEBIAN_MIRROR", "DEBIAN_SECURITY_MIRROR"),
+    ):
+        if main := environ.get(main_name):
+            return _pair(_checked(main_name, main), _checked(security_name, environ.get(security_name, "")))
+    found: dict[str, str] = {}
+    for uri in _apt_uris(apt):
+        found.setdefault(_last(uri), uri.rstrip("/"))
+    if _MAIN not in found:
+        raise MirrorError(
+            f"no Debian mirror is known: no source in {apt} has a path that ends in /{_MAIN} with component main; "
+            "set PYCONTAINER_DEBIAN_MIRROR to the URL of one"
+        )
+    return _pair(found[_MAIN], found.get(_SECURITY, ""))
+
+
+def _pair(main: str, security: str) -> Mirrors:
+    if not security:
+        if _last(main) != _MAIN:
+            raise MirrorError(
+                f"the security mirror of {main} is unknown: its path does not end in /{_MAIN}; "
+                "set PYCONTAINER_DEBIAN_SECURITY_MIRROR"
+            )
+        security = main.removesuffix(_MAIN) + _SECURITY
+    return Mirrors(main, security)
+
+
+def _checked(name: str, uri: str) -> str:
+    if uri and (not uri.startswith(("http://", "https://")) or any(c.isspace() for c in uri)):
+        raise MirrorError(f"{name}={uri!r} is not an http or https URL")
+    return uri.rstrip("/")
+
+
+def _last(uri: str) -> str:
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def _apt_uris(apt: Path) -> Iterator[str]:
+    """Yield http(s) URIs of sources with component main, in apt's reading order (sources.list(5))."""
+    for path in (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))):
+        try:
+            text = path.read_bytes()[:_MAX_BYTES].decode("utf-8", "replace")
+        except OSError:
+            continue
+        if path.suffix == ".list":
+            uris = _one_line_style(text)
+        elif path.suffix == ".sources":
+            uris = _deb822_style(text)
+        else:
+            continue
+        yield from (uri for uri in uris if uri.startswith(("http://", "https://")))
+
+
+def _one_line_style(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        kind, _, rest = line.partition("#")[0].strip().partition(" ")
+        if kind != "deb":
+            continue
+        rest = rest.strip()
+        if rest.startswith("["):
+            rest = rest.partition("]")[2]
+        uri, *suite_and_components = rest.split()[:1] + rest.split()[1:] or [""]
+        if "main" in suite_and_components[1:]:
+            yield uri
+
+
+def _deb822_style(text: str) -> Iterator[str]:
+    for stanza in text.replace("\r", "").split("\n\n"):
+        fields: dict[str, list[str]] = {}
+        name = ""
+        for line in stanza.splitlines():
+            if line.startswith("#"):
+                continue
+            if not line[:1].isspace() and ":" in line:
+                name, _, line = line.partition(":")
+                fields[name.lower()] = []
+            fields.setdefault(name.lower(), []).extend(line.split())
+        enabled = "".join(fields.get("enabled", [])).lower() not in ("no", "false", "0")
+        if enabled and "deb" in fields.get("types", []) and "main" in fields.get("components", []):
+            yield from fields.get("uris", [])
