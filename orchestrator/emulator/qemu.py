@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""QEMU's command line for a machine of the deploy manifest, and the meaning of QEMU's complaints."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.deploy import Deploy, Emulator
+from orchestrator.errors import ConfigError, PyContainerError, TryAgainError, VerificationError
+
+LOOPBACK = "127.0.0.1"
+_PACKAGES = {"qemu-system-x86_64": "qemu-system-x86", "qemu-system-aarch64": "qemu-system-arm"}
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A TCP port of this machine's loopback that leads to a port of the guest; host port 0 means any free one."""
+
+    host: int
+    guest: int
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """One virtual machine: the hardware of the deploy manifest and what the user asked for.
+
+    `persist` lets the guest's writes reach the image; otherwise they go to a throw-away overlay. `memory_mib` overrides
+    the manifest. `accel` is kvm or tcg. `reboot` False makes a guest's restart end the machine. `extra` is appended to
+    QEMU's arguments as it is.
+    """
+
+    emulator: Emulator
+    firmware_code: Path
+    firmware_vars: Path
+    image: Path
+    forwards: tuple[Forward, ...] = ()
+    persist: bool = False
+    memory_mib: int | None = None
+    accel: str = "tcg"
+    reboot: bool = True
+    extra: tuple[str, ...] = field(default=())
+
+
+def options_for(
+    deploy: Deploy,
+    image: Path,
+    *,
+    forwards: tuple[Forward, ...] = (),
+    persist: bool = False,
+    memory_mib: int | None = None,
+    accel: str = "tcg",
+) -> MachineOptions:
+    """Return the options that run `image`; raises ConfigError for a machine without emulator or a missing image."""
+    emulator = deploy.manifest.emulator
+    if emulator is None:
+        raise ConfigError(
+            f"the machine {deploy.manifest.machine} cannot be emulated",
+            "its deploy manifest names no emulator",
+            "write the image to its disk instead: pycontainer flash IMAGE DEVICE",
+        )
+    if not image.is_file():
+        raise ConfigError(f"there is no image at {image}", "", "build it first: pycontainer build")
+    return MachineOptions(
+        emulator=emulator,
+        firmware_code=deploy.resolve(emulator.firmware_code),
+        firmware_vars=deploy.resolve(emulator.firmware_vars),
+        image=image,
+        forwards=forwards,
+        persist=persist,
+        memory_mib=memory_mib,
+        accel=accel,
+    )
+
+
+def binary(emulator: Emulator) -> str:
+    """Return the path of the QEMU program; raises ConfigError naming the package that has it."""
+    found = shutil.which(emulator.binary)
+    if found is None:
+        package = _PACKAGES.get(emulator.binary, "qemu-system")
+        raise ConfigError(
+            f"{emulator.binary} is not installed",
+            "images run in QEMU, which comes from the build machine's own distribution",
+            f"install it (apt-get install {package}), or: pycontainer doctor --install",
+        )
+    return found
+
+
+def _value(path: Path) -> str:
+    """A path inside one of QEMU's comma-separated options."""
+    return str(path.absolute()).replace(",", ",,")
+
+
+def command(options: MachineOptions, *, variables: Path, console_fd: int, monitor_fd: int) -> list[str]:
+    """Return QEMU's argument list.
+
+    `variables` is the machine's own copy of the firmware variables; console and monitor are inherited sockets.
+    """
+    emulator = options.emulator
+    disk = f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={'off' if options.persist else 'on'}"
+    network = "user,id=net" + "".join(f",hostfwd=tcp:{LOOPBACK}:{each.host}-:{each.guest}" for each in options.forwards)
+    argv = [
+        binary(emulator), "-name", "pycontainer", "-no-user-config", "-nodefaults", "-display", "none",
+        "-machine", emulator.machine, "-accel", options.accel, "-cpu", emulator.cpu,
+        "-m", str(options.memory_mib or emulator.memory_mi_b), "-smp", str(emulator.smp),
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(options.firmware_code)}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}",
+        "-drive", disk, "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+        "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console",
+        "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
+    ]  # fmt: skip
+    for device in emulator.devices:
+        argv += ["-device", device]
+    if not options.reboot:
+        argv.append("-no-reboot")
+    return [*argv, *options.extra]
+
+
+def choose_ports(forwards: tuple[Forward, ...]) -> tuple[Forward, ...]:
+    """Return the forwards with every 0 replaced by a free port; raises ConfigError for a port that is taken."""
+    chosen: list[Forward] = []
+    probes: list[socket.socket] = []
+    try:
+        for forward in forwards:
+            probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            probes.append(probe)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, forward.host))
+            except OverflowError as problem:
+                raise ConfigError(f"{forward.host} is not a port", "ports go from 1 to 65535") from problem
+            except OSError as problem:
+                raise port_taken(forward.host, problem) from problem
+            chosen.append(Forward(probe.getsockname()[1], forward.guest))
+    finally:
+        for probe in probes:
+            probe.close()
+    return tuple(chosen)
+
+
+def port_taken(port: int, problem: OSError | None = None) -> ConfigError:
+    """The error for a host port that cannot be had."""
+    why = "another program uses it"
+    if problem is not None and problem.errno != errno.EADDRINUSE:
+        why = problem.strerror or str(problem)
+    return ConfigError(
+        f"port {port} of this machine cannot be used", why, "name another one with --port, or 0 for any free one"
+    )
+
+
+def explain(stderr: str, status: int, image: Path) -> PyContainerError:
+    """Turn the last words of a QEMU that ended by itself into an error with a remedy."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    why = lines[-1] if lines else f"no message; exit status {status}"
+    if "Failed to get" in stderr and "lock" in stderr:
+        return TryAgainError(
+            f"the image is in use: {image}", "another machine writes to it", "stop that one, or run without --persist"
+        )
+    if "Could not set up host forwarding rule" in stderr:
+        return ConfigError(
+            "a port of this machine cannot be used", why, "name another one with --port, or 0 for any free one"
+        )
+    if "Could not open" in stderr or "annot allocate memory" in stderr or "annot set up guest memory" in stderr:
+        return ConfigError("QEMU cannot start", why, "")
+    return VerificationError("QEMU ended by itself", why, "pycontainer doctor shows whether QEMU and KVM work here")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer run`: the machine's console on the user's terminal, or one awaited line of it for CI."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from orchestrator.emulator.machine import Machine
+from orchestrator.emulator.qemu import MachineOptions
+
+_PREFIX = b"\x01"
+_POWER_OFF_SECONDS = 20.0
+
+
+def expect(options: MachineOptions, text: str, timeout: float, log: Path | None = None) -> str:
+    """Boot the image and return the console's line that holds `text`; the machine is ended then.
+
+    Raises VerificationError with the console's last lines when `timeout` seconds pass or the machine ends before.
+    """
+    with Machine(options, log=log) as machine:
+        match = machine.wait_for(re.compile(f"[^\n]*{re.escape(text)}[^\n]*"), timeout)
+        return match.group().strip()
+
+
+def run_image(
+    options: MachineOptions,
+    *,
+    log: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> int:
+    """Run the image with its console on this terminal until it powers off or the user stops it; returns 0.
+
+    Ctrl-C presses the power button, a second one ends the machine at once; Ctrl-A X ends it at once; Ctrl-A A types a
+    Ctrl-A, Ctrl-A C a Ctrl-C. Without a terminal the console is copied to standard output. `say` shows messages.
+    """
+    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    output = sys.stdout.buffer
+
+    def show(data: bytes) -> None:
+        output.write(data)
+        output.flush()
+
+    machine = Machine(options, log=log, on_output=show)
+    with _terminated_is_interrupted(), machine:
+        for forward in machine.forwards:
+            tell(f"port {forward.guest} of the device is port {forward.host} here: http://127.0.0.1:{forward.host}/")
+        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        tell("Ctrl-C powers the device off" + ("; Ctrl-A X ends it at once" if interactive else ""))
+        try:
+            if interactive:
+                with _raw_terminal():
+                    _converse(machine)
+            else:
+                machine.wait()
+        except KeyboardInterrupt:
+            tell("powering off (Ctrl-C again ends the machine at once)")
+            try:
+                if not machine.powerdown(_POWER_OFF_SECONDS):
+                    tell(f"the device did not power off within {_POWER_OFF_SECONDS:g} seconds and was ended")
+            except KeyboardInterrupt:
+                tell("ended")
+    return 0
+
+
+def _converse(machine: Machine) -> None:
+    """Pass keys to the machine until it ends or Ctrl-A X is typed."""
+    prefixed = False
+    while not machine.console.closed:
+        if not select.select([sys.stdin], [], [], 0.2)[0]:
+            continue
+        data = os.read(sys.stdin.fileno(), 1024)
+        if not data:
+            machine.wait()
+            return
+        typed = bytearray()
+        for key in (bytes([value]) for value in data):
+            if not prefixed:
+                prefixed = key == _PREFIX
+                if not prefixed:
+                    typed += key
+                continue
+            prefixed = False
+            if key in b"xX":
+                return
+            typed += {b"c": b"\x03", b"C": b"\x03", b"a": _PREFIX, b"A": _PREFIX, _PREFIX: _PREFIX}.get(key, b"")
+        machine.send(bytes(typed))
+
+
+@contextlib.contextmanager
+def _raw_terminal() -> Iterator[None]:
+    """Pass every key on unechoed, but leave Ctrl-C to us; the terminal is restored in any case."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor, termios.TCSANOW)
+        mode = termios.tcgetattr(descriptor)
+        mode[0] &= ~(termios.ICRNL | termios.IXON)
+        mode[6][termios.VSUSP] = mode[6][termios.VQUIT] = b"\0"
+        termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that CI's time limit leaves neither machine nor temporary files."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> Any:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
