@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Revisions: the whole software state of a device as one OCI manifest whose digest is its id.
+
+config = RevisionConfig(product=..., version=..., machine=..., architecture=..., created=created_at(epoch),
+                        layers=[PlatformLayer(...), ..., ContainerLayer(...)])      # .to_bytes(), .from_bytes()
+revision = assemble(store, config, [LayerBlob(layer, role, digest, size, fsverity), ...])   # blobs in the store
+...attach SPDX documents (store.attach), sign (orchestrator.trust.sign_revision)...
+set_candidate(store, revision)          # last: tag candidate/<machine> makes it visible
+revision = load_revision(store, "candidate/qemu-amd64")     # a tag, an id, or 4 or more of its first digits
+revision.id, .hex, .short, .manifest, .config, .descriptor, .blobs()
+
+facts = product_facts(product, machine, keys.facts_keys(), threshold=keys.threshold)
+blob = initramfs_with_facts(Path("initramfs.cpio.zst"), facts)
+block = boot_env(["console=ttyS0,115200", "quiet"])         # or bootenv.encode / bootenv.decode for boot records
+"""
+
+from __future__ import annotations
+
+from orchestrator.revision.assemble import (
+    LayerBlob,
+    Revision,
+    assemble,
+    candidate_tag,
+    load_revision,
+    read_revision,
+    revisions,
+    set_candidate,
+)
+from orchestrator.revision.bootenv import boot_env
+from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
+from orchestrator.revision.model import (
+    Confirm,
+    ContainerLayer,
+    Health,
+    HttpCheck,
+    Logs,
+    PlatformLayer,
+    Restart,
+    RevisionConfig,
+    Stop,
+    Volume,
+    created_at,
+    media_type,
+)
+
+__all__ = [
+    "Confirm",
+    "ContainerLayer",
+    "Health",
+    "HttpCheck",
+    "LayerBlob",
+    "Logs",
+    "PlatformLayer",
+    "Restart",
+    "Revision",
+    "RevisionConfig",
+    "Stop",
+    "Volume",
+    "assemble",
+    "boot_env",
+    "candidate_tag",
+    "created_at",
+    "initramfs_with_facts",
+    "load_revision",
+    "media_type",
+    "newc",
+    "product_facts",
+    "read_revision",
+    "revisions",
+    "set_candidate",
+]
