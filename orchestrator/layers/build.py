@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Build one layer: an input and how it is to run become blobs; a pure function of them, cached by their digest."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestrator.canonical import canonical_json, hash_file, sha256_digest
+from orchestrator.errors import BuildError, ConfigError, TryAgainError
+from orchestrator.layers.cache import BuiltLayer, LayerCache, RunFacts, code_digest
+from orchestrator.layers.command import image_path
+from orchestrator.layers.directory import Owner, directory_digest, read_directory, read_file
+from orchestrator.layers.imageconfig import parse_image_config
+from orchestrator.layers.inputs import LayerSource
+from orchestrator.layers.nodes import Directory
+from orchestrator.layers.options import FileMapping, RunOptions
+from orchestrator.layers.runconfig import make_run_config
+from orchestrator.layers.seccomp import ARCHITECTURES, load_profile
+from orchestrator.layers.squashfs import FAST, SMALL, ImageFormat, SquashFS
+from orchestrator.layers.tree import Limits, Tree
+from orchestrator.run import Tools
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all layers of a build share.
+
+    `seccomp_profile` is the engines' seccomp.json; `tools_digest` names the native tools tree (empty: the host's
+    programs, told by their bytes and version); `architecture` is the device's (amd64, arm64); `kernel` the oldest
+    that it runs; `source_date_epoch` in seconds since 1970; `log` takes the output of programs.
+    """
+
+    tools: Tools
+    cache: LayerCache
+    architecture: str
+    source_date_epoch: int
+    seccomp_profile: Path
+    tools_digest: str = ""
+    kernel: tuple[int, int] = (6, 1)
+    limits: Limits = field(default_factory=Limits)
+    log: Path | None = None
+
+
+def build_layer(source: LayerSource, options: RunOptions, around: Surroundings,
+                image_format: ImageFormat | None = None) -> BuiltLayer:
+    """Build a layer that runs (kinds rootfs and app): blobs `rootfs` and `run-config`.
+
+    Without `image_format` it is SquashFS, packed quickly when the product adds files of its own, for then someone is
+    likely waiting. Raises ConfigError for what cannot run, VerificationError for refused inputs, BuildError.
+    """
+    if around.architecture not in ARCHITECTURES:
+        raise ConfigError(f"the architecture {around.architecture!r} is unknown", f"known: {', '.join(ARCHITECTURES)}")
+    form = image_format or SquashFS(level=FAST if options.files else SMALL)
+    shown = msgspec.to_builtins(options, enc_hook=str)
+    shown["files"] = [
+        [directory_digest(_existing(item)), item.source.is_dir(), item.source.name, item.destination, item.uid,
+         item.gid, item.mode] for item in options.files]
+    with _disk_errors():
+        key = _key(source, around, form, "run", shown, around.architecture, list(around.kernel),
+                   hash_file(around.seccomp_profile) if around.seccomp_profile.exists() else "")
+        if (found := around.cache.get(key)) is not None:
+            return found
+        with _workspace(around) as workspace:
+            loaded = source.load(workspace, around.limits, around.source_date_epoch)
+            for item in options.files:
+                add_files(loaded.tree, item, around.source_date_epoch)
+            run = make_run_config(
+                parse_image_config(loaded.config), options, loaded.tree, architecture=around.architecture,
+                profile=load_profile(around.seccomp_profile), mtime=around.source_date_epoch, kernel=around.kernel)
+            image = workspace / f"image{form.suffix}"
+            form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
+            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}
+        facts = RunFacts(run.stop_signal, run.volumes, run.health, run.ports, run.user.uid, run.user.gid)
+        layer = BuiltLayer(options.name, blobs, facts, (*loaded.tree.notes, *run.notes))
+        around.cache.put(key, layer)
+    return layer
+
+
+def pack_tree_layer(source: LayerSource, name: str, role: str, around: Surroundings,
+                    image_format: ImageFormat | None = None) -> BuiltLayer:
+    """Pack an input that does not run (a BSP's modules or firmware) into the one blob `role`."""
+    form = image_format or SquashFS(level=SMALL)
+    with _disk_errors():
+        key = _key(source, around, form, "tree", name, role)
+        if (found := around.cache.get(key)) is not None:
+            return found
+        with _workspace(around) as workspace:
+            tree = source.load(workspace, around.limits, around.source_date_epoch).tree
+            image = workspace / f"image{form.suffix}"
+            form.pack(tree, image, around.tools, around.source_date_epoch, around.log)
+            layer = BuiltLayer(name, {role: around.cache.add_file(image)}, None, tuple(tree.notes))
+        around.cache.put(key, layer)
+    return layer
+
+
+def add_files(tree: Tree, item: FileMapping, mtime: int) -> None:
+    """Add a folder's content, or one file, of the product to a tree.
+
+    A file goes to its destination, or into it when that is a directory or ends with a slash. Raises ConfigError.
+    """
+    owner = Owner(item.uid, item.gid, item.mode)
+    destination = image_path(item.destination, f"the destination of {item.source}").encode()
+    if _existing(item).is_dir():
+        tree.ensure_directory(destination, mtime=mtime)
+        added = Tree(tree.limits)
+        read_directory(item.source, added, mtime=mtime, owner=owner)
+        tree.merge(added, destination)
+        return
+    if item.destination.endswith("/") or isinstance(tree.get(destination), Directory):
+        destination = destination.rstrip(b"/") + b"/" + os.fsencode(item.source.name)
+    tree.ensure_directory(destination.rpartition(b"/")[0], mtime=mtime)
+    tree.add(destination, read_file(item.source, mtime=mtime, owner=owner))
+
+
+def _existing(item: FileMapping) -> Path:
+    if not item.source.exists():
+        raise ConfigError(
+            f"{item.source} does not exist", f"the product file wants it at {item.destination} of a layer",
+            "correct 'source' under 'files', relative to the product file")
+    return item.source
+
+
+def _key(source: LayerSource, around: Surroundings, form: ImageFormat, *more: Any) -> str:
+    tools = around.tools_digest or "host"
+    parts = [code_digest(), source.digest(), tools, form.identity(around.tools), around.source_date_epoch, *more]
+    return sha256_digest(canonical_json(parts))
+
+
+@contextmanager
+def _workspace(around: Surroundings) -> Iterator[Path]:
+    around.cache.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".work-", dir=around.cache.folder) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TryAgainError(
+                "the disk is full", str(problem), "free some space and run the same command again") from problem
+        raise BuildError("a file could not be written or read", str(problem), "check the build folder") from problem

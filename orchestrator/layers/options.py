@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""How a layer is to run: what the product file says of it, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+VolumeKind = Literal["permanent", "revision", "boot"]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Writable storage at `destination`. Owner and mode None: those of the directory in the image, else the process'
+    own user and 0755."""
+
+    name: str
+    destination: str
+    kind: VolumeKind = "permanent"
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Tmpfs:
+    """Memory-backed writable directory, empty at each start; `size` in bytes."""
+
+    destination: str
+    size: int = 16 * 1024 * 1024
+    mode: int = 0o1777
+
+
+@dataclass(frozen=True)
+class DeviceNode:
+    """A device that the container may use: `kind` is c or b, `access` any of r, w, m (cgroup device rules)."""
+
+    path: str
+    kind: Literal["c", "b"]
+    major: int
+    minor: int
+    access: str = "rw"
+    mode: int = 0o660
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True)
+class Rlimit:
+    """A resource limit, setrlimit(2); `name` with or without RLIMIT_."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True)
+class FileMapping:
+    """Files of the product that are added to a layer: a folder's content, or one file, at `destination`.
+
+    `mode` None: 0755 or 0644 by the executable bit of the source.
+    """
+
+    source: Path
+    destination: str
+    uid: int = 0
+    gid: int = 0
+    mode: int | None = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the product file says of one container. None: what the image's configuration says, else the default.
+
+    `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
+    those kept. `reasons` says, by relaxation (see `relaxations`), why it is needed.
+    """
+
+    name: str
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    working_directory: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+    stop_signal: str | int | None = None
+    hostname: str | None = None
+    network: Literal["none", "host"] = "none"
+    capabilities: tuple[str, ...] = ()
+    seccomp: Literal["default", "unconfined"] = "default"
+    no_new_privileges: bool = True
+    volumes: tuple[Volume, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    devices: tuple[DeviceNode, ...] = ()
+    rlimits: tuple[Rlimit, ...] = ()
+    memory: int | None = None
+    cpus: float | None = None
+    processes: int = 1024
+    shared_memory: int = 16 * 1024 * 1024
+    files: tuple[FileMapping, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

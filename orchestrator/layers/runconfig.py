@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""The complete OCI runtime configuration of a layer: what the image says, what the product says, and confinement.
+
+OCI runtime specification 1.2, config.md and config-linux.md. The device edits nothing of it, so every mount point that
+it names is put into the tree here.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.canonical import canonical_json
+from orchestrator.errors import ConfigError
+from orchestrator.layers import defaults
+from orchestrator.layers.command import checked_command, image_path
+from orchestrator.layers.imageconfig import Health, ImageConfig
+from orchestrator.layers.nodes import Directory
+from orchestrator.layers.options import RunOptions, Volume
+from orchestrator.layers.seccomp import seccomp_section
+from orchestrator.layers.signals import SIGTERM, signal_number
+from orchestrator.layers.tree import Tree
+from orchestrator.layers.users import User, resolve_user
+
+_CPU_PERIOD = 100_000  # microseconds
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The runtime configuration (`data`: canonical JSON) and what the supervisor must know beside it.
+
+    `volumes` are all of them, with owner and mode decided: the product's, and one of kind boot for each volume of the
+    image that the product does not mention. `notes` are remarks for the user.
+    """
+
+    data: bytes
+    config: dict[str, Any]
+    stop_signal: int
+    volumes: tuple[Volume, ...]
+    health: Health | None
+    ports: tuple[str, ...]
+    user: User
+    notes: tuple[str, ...]
+
+
+def make_run_config(image: ImageConfig, options: RunOptions, tree: Tree, *, architecture: str,
+                    profile: dict[str, Any], mtime: int = 0, kernel: tuple[int, int] = (6, 1)) -> RunConfig:
+    """Return the run configuration of a container and add its mount points and working directory to `tree`.
+
+    `profile` is the engines' seccomp profile, `mtime` the time of directories that are made, `kernel` the oldest
+    kernel that the device runs. Raises ConfigError for what cannot run: no command, an unknown user, signal,
+    capability or limit, two mounts at one place.
+    """
+    user = resolve_user(tree, options.user if options.user is not None else image.user, options.groups)
+    environment = _environment(image, options, user)
+    capabilities = _capabilities(options)
+    notes: list[str] = []
+    volumes = _volumes(image, options, tree, user, notes)
+    mounts = _mounts(options, volumes)
+    places = [str(mount["destination"]) for mount in mounts]
+    working = image_path(options.working_directory or image.working_directory or "/", "the working directory")
+    arguments = checked_command(image, options, tree, environment, working, [m for m in places if m != "/dev"])
+    for place in places:
+        if not place.startswith(("/dev/", "/sys/", "/proc/")):  # what lies there belongs to other mounts
+            tree.ensure_directory(place.encode(), mtime=mtime)
+    if not any(working == place or working.startswith(place + "/") for place in places):
+        tree.ensure_directory(working.encode(), mtime=mtime)
+    kept = sorted(capabilities)
+    ambient = kept if user.uid != 0 else []
+    config: dict[str, Any] = {
+        "ociVersion": defaults.OCI_VERSION,
+        "hostname": options.hostname or options.name,
+        "root": {"path": "rootfs", "readonly": True},
+        "mounts": mounts,
+        "process": {
+            "terminal": False,
+            "user": {"uid": user.uid, "gid": user.gid, "umask": 0o022, "additionalGids": list(user.groups)},
+            "args": list(arguments),
+            "env": [f"{name}={value}" for name, value in environment.items()],
+            "cwd": working,
+            # A process that is not root loses what it holds at execve(2) unless it is ambient, and ambient needs
+            # inheritable; for root both stay empty, so that nothing survives a change of user.
+            "capabilities": {"bounding": kept, "effective": kept, "permitted": kept, "inheritable": ambient,
+                             "ambient": ambient},
+            "noNewPrivileges": options.no_new_privileges,
+            "rlimits": _rlimits(options),
+        },
+        "linux": {
+            "namespaces": [
+                {"type": name} for name in ("pid", "mount", "ipc", "uts", "cgroup", "network")
+                if name != "network" or options.network == "none"
+            ],
+            "cgroupsPath": f"/pycontainer/{options.name}",
+            "resources": _resources(options),
+            "maskedPaths": list(defaults.MASKED_PATHS),
+            "readonlyPaths": list(defaults.READONLY_PATHS),
+            "rootfsPropagation": "private",
+        },
+    }
+    if options.devices:
+        config["linux"]["devices"] = [
+            {"path": d.path, "type": d.kind, "major": d.major, "minor": d.minor, "fileMode": d.mode, "uid": d.uid,
+             "gid": d.gid} for d in sorted(options.devices, key=lambda d: d.path)
+        ]
+    if options.seccomp == "default":
+        config["linux"]["seccomp"] = seccomp_section(
+            profile, architecture=architecture, capabilities=capabilities, kernel=kernel)
+    stop = options.stop_signal if options.stop_signal is not None else image.stop_signal
+    return RunConfig(
+        data=canonical_json(config), config=config, stop_signal=signal_number(stop) if stop != "" else SIGTERM,
+        volumes=volumes, health=image.health, ports=image.ports, user=user, notes=tuple(notes))
+
+
+def _environment(image: ImageConfig, options: RunOptions, user: User) -> dict[str, str]:
+    found = {"PATH": defaults.PATH, **dict(image.environment), **dict(options.environment)}
+    if user.home:
+        found.setdefault("HOME", user.home)
+    for name, value in found.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise ConfigError(f"{name!r} is no name of an environment variable")
+    return dict(sorted(found.items()))
+
+
+def _capabilities(options: RunOptions) -> frozenset[str]:
+    found = frozenset("CAP_" + name.upper().removeprefix("CAP_") for name in options.capabilities)
+    for name in sorted(found - defaults.CAPABILITIES):
+        raise ConfigError(
+            f"there is no capability {name}", "Linux does not know it", "see capabilities(7)")
+    return found
+
+
+def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, notes: list[str]) -> tuple[Volume, ...]:
+    declared = [(volume, image_path(volume.destination, f"the volume {volume.name}")) for volume in options.volumes]
+    taken = {place for _, place in declared} | {
+        image_path(item.destination, "a tmpfs") for item in options.tmpfs}
+    for text in image.volumes:
+        place = image_path(text, "a volume of the image")
+        if place not in taken:
+            taken.add(place)
+            declared.append((Volume(name="image-" + _slug(place), destination=place, kind="boot"), place))
+            notes.append(f"the image's volume {place} lasts one boot; name it in the product file to keep it")
+    found = []
+    for volume, place in declared:
+        node = tree.get(place.encode())
+        there = node if isinstance(node, Directory) else None
+        if there is not None and there.children:
+            notes.append(f"the volume at {place} hides files of the image")
+        own = there or Directory(mode=0o755, uid=user.uid, gid=user.gid)
+        found.append(Volume(
+            name=volume.name, destination=place, kind=volume.kind, read_only=volume.read_only,
+            mode=own.mode if volume.mode is None else volume.mode,
+            uid=own.uid if volume.uid is None else volume.uid,
+            gid=own.gid if volume.gid is None else volume.gid))
+    names = [volume.name for volume in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two volumes of the layer {options.name} have the name {name}")
+    return tuple(found)
+
+
+def _slug(place: str) -> str:
+    text = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in place.lower())
+    return text.strip("-") or "root"
+
+
+def _mounts(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, Any]]:
+    found = defaults.mounts(options.shared_memory)
+    extra = []
+    for item in options.tmpfs:
+        extra.append({
+            "destination": image_path(item.destination, "a tmpfs"), "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "nodev", "noexec", f"mode={item.mode:o}", f"size={item.size}"]})
+    for volume in volumes:
+        extra.append({
+            "destination": volume.destination, "type": "bind",
+            "source": f"{defaults.VOLUME_ROOT}/{options.name}/{volume.name}",
+            "options": ["rbind", "rprivate", "nosuid", "nodev", "ro" if volume.read_only else "rw"]})
+    extra.sort(key=lambda mount: str(mount["destination"]))  # what lies in another mount comes after it
+    seen = {"/"}
+    for mount in found + extra:
+        place = str(mount["destination"])
+        if place in seen or (mount in extra and place.startswith(("/proc/", "/sys/", "/dev/"))):
+            raise ConfigError(
+                f"the layer {options.name} cannot have a mount at {place}", "something else is mounted there already",
+                "give each volume and tmpfs its own directory")
+        seen.add(place)
+    return found + extra
+
+
+def _rlimits(options: RunOptions) -> list[dict[str, Any]]:
+    limits = {"RLIMIT_NOFILE": (1024, 65536), "RLIMIT_CORE": (0, 0)}
+    for item in options.rlimits:
+        name = "RLIMIT_" + item.name.upper().removeprefix("RLIMIT_")
+        if name not in defaults.RLIMITS:
+            raise ConfigError(f"there is no resource limit {item.name}", "", "see setrlimit(2)")
+        if not 0 <= item.soft <= item.hard < 2**64:
+            raise ConfigError(f"the limit {name} is not possible", f"soft {item.soft}, hard {item.hard}")
+        limits[name] = (item.soft, item.hard)
+    return [{"type": name, "soft": soft, "hard": hard} for name, (soft, hard) in sorted(limits.items())]
+
+
+def _resources(options: RunOptions) -> dict[str, Any]:
+    rules = defaults.device_rules()
+    for device in sorted(options.devices, key=lambda device: device.path):
+        if not posixpath.normpath(device.path).startswith("/dev/") or not set(device.access) <= set("rwm"):
+            raise ConfigError(f"the device {device.path!r} is not possible", "it must lie in /dev, access of r, w, m")
+        rules.append({"allow": True, "type": device.kind, "major": device.major, "minor": device.minor,
+                      "access": device.access})
+    found: dict[str, Any] = {"devices": rules, "pids": {"limit": options.processes}}
+    if options.processes < 1:
+        raise ConfigError("a container needs at least one process", f"processes is {options.processes}")
+    if options.memory is not None:
+        if options.memory < 1024 * 1024:
+            raise ConfigError("the memory limit is too small", f"{options.memory} bytes; the least is 1 MiB")
+        found["memory"] = {"limit": options.memory}
+    if options.cpus is not None:
+        quota = round(options.cpus * _CPU_PERIOD)
+        if not 1000 <= quota <= 1024 * _CPU_PERIOD:
+            raise ConfigError("the CPU limit is not possible", f"cpus is {options.cpus}; from 0.01 to 1024")
+        found["cpu"] = {"quota": quota, "period": _CPU_PERIOD}
+    return found
