@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "cmdline.h"
+#include "file.h"
+#include "text.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int take(char *out, size_t size, const char *word, size_t length, const char *key, struct error *err)
+{
+	if (out[0] != '\0')
+		return fail(err, "%s is given twice on the kernel command line", key);
+	if (length + 1 != size)
+		return fail(err, "%s on the kernel command line does not have %zu characters", key, size - 1);
+	memcpy(out, word, length);
+	out[length] = '\0';
+	return 0;
+}
+
+static bool is_uuid(const char *text)
+{
+	for (int i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? text[i] != '-' : !text_is_hex_digit(text[i]))
+			return false;
+	}
+	return text[36] == '\0';
+}
+
+int cmdline_parse(struct cmdline *out, const char *text, struct error *err)
+{
+	static const char revision[] = "pycontainer.revision=";
+	static const char storage[] = "pycontainer.storage=";
+	static const char panic[] = "pycontainer.panic=poweroff";
+
+	memset(out, 0, sizeof *out);
+	for (const char *word = text; *word != '\0';) {
+		size_t length = strcspn(word, " \t\n");
+		if (length >= sizeof revision - 1 && memcmp(word, revision, sizeof revision - 1) == 0) {
+			if (take(out->revision, sizeof out->revision, word + sizeof revision - 1,
+				 length - (sizeof revision - 1), "pycontainer.revision", err) < 0)
+				return -1;
+		} else if (length >= sizeof storage - 1 && memcmp(word, storage, sizeof storage - 1) == 0) {
+			if (take(out->storage, sizeof out->storage, word + sizeof storage - 1,
+				 length - (sizeof storage - 1), "pycontainer.storage", err) < 0)
+				return -1;
+		} else if (length == sizeof panic - 1 && memcmp(word, panic, length) == 0) {
+			out->panic_poweroff = true;
+		}
+		word += length;
+		word += strspn(word, " \t\n");
+	}
+	if (!text_is_hex64(out->revision))
+		return fail(err, "the kernel command line names no revision (pycontainer.revision=<64 hex digits>)");
+	if (!is_uuid(out->storage))
+		return fail(err, "the kernel command line names no storage (pycontainer.storage=<UUID>)");
+	return 0;
+}
+
+int cmdline_read(struct cmdline *out, struct error *err)
+{
+	size_t length;
+	char *text = file_read(AT_FDCWD, "/proc/cmdline", 16384, &length, err);
+
+	if (text == NULL)
+		return -1;
+	int result = cmdline_parse(out, text, err);
+	free(text);
+	return result;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "console.h"
+#include "modules.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEPTH_LIMIT 24
+
+// The aliases that were looked up already: most devices of a machine share a few.
+struct seen {
+	char **names;
+	size_t count, room;
+};
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+// True when the name is new; it is kept then.
+static bool remember(struct seen *seen, const char *name)
+{
+	size_t low = 0, high = seen->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = compare(&name, &seen->names[middle]);
+		if (order == 0)
+			return false;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (seen->count == seen->room) {
+		size_t room = seen->room == 0 ? 64 : seen->room * 2;
+		char **names = realloc(seen->names, room * sizeof *names);
+		if (names == NULL)
+			return true;
+		seen->names = names;
+		seen->room = room;
+	}
+	char *copy = strdup(name);
+	if (copy == NULL)
+		return true;
+	memmove(seen->names + low + 1, seen->names + low, (seen->count - low) * sizeof *seen->names);
+	seen->names[low] = copy;
+	seen->count++;
+	return true;
+}
+
+static int plug(struct modules *index, struct seen *seen, int folder)
+{
+	char alias[512];
+	int fd = openat(folder, "modalias", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	ssize_t length = read(fd, alias, sizeof alias - 1);
+	close(fd);
+	if (length <= 0)
+		return 0;
+	alias[length] = '\0';
+	alias[strcspn(alias, "\n")] = '\0';
+	if (alias[0] == '\0' || !remember(seen, alias))
+		return 0;
+	struct error err;
+	int loaded = modules_load(index, alias, &err);
+	if (loaded < 0)
+		console_line("modules: %s", err.text);
+	return loaded > 0 ? loaded : 0;
+}
+
+static int walk(struct modules *index, struct seen *seen, int folder, int depth)
+{
+	int loaded = plug(index, seen, folder);
+	DIR *entries = depth < DEPTH_LIMIT ? fdopendir(folder) : NULL;
+	const struct dirent *entry;
+
+	if (entries == NULL) {
+		close(folder);
+		return loaded;
+	}
+	while ((entry = readdir(entries)) != NULL) {
+		// Links lead to drivers, subsystems and back up; devices are folders.
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		int child = openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (child >= 0)
+			loaded += walk(index, seen, child, depth + 1);
+	}
+	closedir(entries);
+	return loaded;
+}
+
+int modules_coldplug(struct modules *index)
+{
+	struct seen seen = {0};
+	int total = 0, loaded;
+
+	// A driver brings new devices (a bus, a partition): again, until a round loads nothing.
+	do {
+		int root = open("/sys/devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		loaded = root < 0 ? 0 : walk(index, &seen, root, 0);
+		total += loaded;
+	} while (loaded > 0);
+	for (size_t i = 0; i < seen.count; i++)
+		free(seen.names[i]);
+	free(seen.names);
+	return total;
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "container.h"
+#include "console.h"
+#include "crun.h"
+#include "storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// crun takes a tenth of a second; what takes this long hangs.
+#define HELPER_MS 30000
+// After a kill the kernel needs a moment; a process that sleeps in the kernel may never end.
+#define KILL_MS 5000
+
+int container_init(struct container *container, const struct layer *layer, struct error *err)
+{
+	*container = (struct container){.layer = layer, .deadline = UINT64_MAX};
+	log_init(&container->log, STORAGE "/logs", layer->name, layer->log_bytes, layer->log_files);
+	// Our end only is non-blocking: programs expect their standard output to block.
+	if (pipe2(container->output, O_CLOEXEC) < 0 || fcntl(container->output[0], F_SETFL, O_NONBLOCK) < 0)
+		return fail_errno(err, "pipe for %s", layer->name);
+	return 0;
+}
+
+static void enter(struct container *container, enum state state, uint64_t timeout_ms)
+{
+	container->state = state;
+	container->deadline = timeout_ms == UINT64_MAX ? UINT64_MAX : clock_ms() + timeout_ms;
+}
+
+static void leave_cleaning(struct container *container)
+{
+	enter(container, container->next, container->next == STATE_PAUSED ? container->delay_ms : UINT64_MAX);
+}
+
+// What happens after an end is decided now and done once crun has forgotten the container.
+static void ended(struct container *container, bool success, const char *how)
+{
+	const char *name = container->layer->name;
+	uint64_t ran = container->since == 0 ? 0 : clock_ms() - container->since;
+	struct error err;
+
+	container->init = 0;
+	container->since = 0;
+	switch (backoff_next(&container->backoff, &container->layer->restart, success, ran, &container->delay_ms)) {
+	case VERDICT_RESTART:
+		container->next = STATE_PAUSED;
+		console_line("container %s: %s after %" PRIu64 ".%" PRIu64 " s, restart %" PRIu64 " in %" PRIu64 " ms", name, how,
+			     ran / 1000, ran % 1000 / 100, container->backoff.retries, container->delay_ms);
+		break;
+	case VERDICT_DONE:
+		container->next = STATE_DONE;
+		console_line("container %s: %s, done", name, how);
+		break;
+	case VERDICT_GIVE_UP:
+		container->next = STATE_FAILED;
+		console_line("container %s: %s, given up after %" PRIu64 " restarts", name, how, container->backoff.retries);
+		break;
+	}
+	container->helper = crun_delete(container->layer, &err);
+	if (container->helper < 0) {
+		container->helper = 0;
+		console_line("container %s: %s", name, err.text);
+		leave_cleaning(container);
+		return;
+	}
+	enter(container, STATE_CLEANING, HELPER_MS);
+}
+
+void container_start(struct container *container)
+{
+	struct error err;
+
+	container->killed = false;
+	container->helper = crun_run(container->layer, container->output[1], &err);
+	if (container->helper < 0) {
+		container->helper = 0;
+		ended(container, false, err.text);
+		return;
+	}
+	enter(container, STATE_STARTING, HELPER_MS);
+}
+
+static void kill_all(struct container *container)
+{
+	struct error err;
+
+	container->killed = true;
+	if (crun_kill(container->layer, &err) < 0 && container->init > 0)
+		kill(container->init, SIGKILL);
+	container->deadline = clock_ms() + KILL_MS;
+}
+
+void container_stop(struct container *container)
+{
+	if (container->state != STATE_RUNNING)
+		return;
+	enter(container, STATE_STOPPING, container->layer->stop_timeout_ms);
+	if (kill(container->init, (int)container->layer->stop_signal) < 0)
+		kill_all(container);
+}
+
+static void started(struct container *container, int status)
+{
+	struct error err;
+	char how[256];
+
+	// What crun had to say stands at the end of the log.
+	container_output(container);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		container->init = crun_pid(container->layer, &err);
+		if (container->init > 0) {
+			container->since = clock_ms();
+			enter(container, STATE_RUNNING, UINT64_MAX);
+			console_line("container %s: running, process %d", container->layer->name, (int)container->init);
+			return;
+		}
+		container->init = 0;
+		snprintf(how, sizeof how, "started, but %s", err.text);
+	} else if (WIFEXITED(status)) {
+		snprintf(how, sizeof how, "crun failed: %s", container->log.last);
+	} else {
+		snprintf(how, sizeof how, "crun was killed by signal %d", WTERMSIG(status));
+	}
+	ended(container, false, how);
+}
+
+bool container_helper_ended(struct container *container, pid_t pid, int status)
+{
+	if (container->helper == 0 || container->helper != pid)
+		return false;
+	container->helper = 0;
+	if (container->state == STATE_STARTING)
+		started(container, status);
+	else if (container->state == STATE_CLEANING)
+		leave_cleaning(container);
+	return true;
+}
+
+bool container_init_ended(struct container *container, pid_t pid, int status)
+{
+	char how[64];
+
+	if (container->init == 0 || container->init != pid)
+		return false;
+	container_output(container);
+	if (WIFEXITED(status))
+		snprintf(how, sizeof how, "exited with status %d", WEXITSTATUS(status));
+	else if (crun_oom_kills(container->layer) > 0)
+		snprintf(how, sizeof how, "killed by signal %d, out of memory", WTERMSIG(status));
+	else
+		snprintf(how, sizeof how, "killed by signal %d", WTERMSIG(status));
+	if (container->state == STATE_STOPPING) {
+		container->init = 0;
+		enter(container, STATE_STOPPED, UINT64_MAX);
+		console_line("container %s: stopped, %s%s", container->layer->name, how,
+			     container->killed ? " after its time was up" : "");
+		return true;
+	}
+	ended(container, WIFEXITED(status) && WEXITSTATUS(status) == 0, how);
+	return true;
+}
+
+void container_deadline(struct container *container)
+{
+	container->deadline = UINT64_MAX;
+	switch (container->state) {
+	case STATE_PAUSED:
+		container_start(container);
+		break;
+	case STATE_STARTING:
+	case STATE_CLEANING:
+		console_line("container %s: crun hangs, killed", container->layer->name);
+		kill(container->helper, SIGKILL);
+		kill_all(container);
+		container->deadline = UINT64_MAX;
+		break;
+	case STATE_STOPPING:
+		if (!container->killed) {
+			kill_all(container);
+			break;
+		}
+		console_line("container %s: does not end, left behind", container->layer->name);
+		enter(container, STATE_STOPPED, UINT64_MAX);
+		break;
+	default:
+		break;
+	}
+}
+
+void container_output(struct container *container)
+{
+	static char buffer[16384];
+	struct error err;
+	ssize_t got = read(container->output[0], buffer, sizeof buffer);
+
+	if (got > 0 && log_write(&container->log, buffer, (size_t)got, &err) < 0)
+		console_line("log of %s: %s", container->layer->name, err.text);
+}

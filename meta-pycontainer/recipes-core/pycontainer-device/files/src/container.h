@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// One container's life: started, restarted with back-off, stopped.
+#pragma once
+#include "backoff.h"
+#include "log.h"
+#include "revision.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum state {
+	STATE_WAITING,	// for its turn
+	STATE_STARTING,	// crun run is at work
+	STATE_RUNNING,
+	STATE_STOPPING,	// the stop signal was sent, or the kill
+	STATE_CLEANING,	// ended; crun delete is at work
+	STATE_PAUSED,	// ended; started again at the deadline
+	STATE_DONE,	// ended well, not started again
+	STATE_FAILED,	// not started again
+	STATE_STOPPED	// ended at our wish
+};
+
+struct container {
+	const struct layer *layer;
+	enum state state;
+	enum state next;	// after STATE_CLEANING
+	pid_t helper;		// crun, or 0
+	pid_t init;		// the container's first process, or 0
+	uint64_t since;		// when it began to run
+	uint64_t deadline;	// of the state; UINT64_MAX: none
+	uint64_t delay_ms;	// before the next start
+	bool killed;
+	struct backoff backoff;
+	struct log log;
+	int output[2];		// pipe of its standard output and error: read, write
+};
+
+int container_init(struct container *container, const struct layer *layer, struct error *err);
+void container_start(struct container *container);
+void container_stop(struct container *container);
+// A process of ours ended; true when it belonged to this container.
+bool container_helper_ended(struct container *container, pid_t pid, int status);
+bool container_init_ended(struct container *container, pid_t pid, int status);
+// The deadline passed.
+void container_deadline(struct container *container);
+// Read what the container wrote; at most one buffer full.
+void container_output(struct container *container);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "crun.h"
+#include "file.h"
+#include "image.h"
+#include "program.h"
+#include "storage.h"
+#include "store.h"
+#include "volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CRUN "/usr/bin/crun"
+#define PATH_SIZE (NAME_SIZE + 64)
+
+static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
+{
+	snprintf(out, PATH_SIZE, "/run/pycontainer/bundles/%s%s", layer->name, file);
+}
+
+int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, struct error *err)
+{
+	char path[PATH_SIZE], config[PATH_MAX];
+
+	bundle_path(path, layer, "/rootfs");
+	if (image_mount(rootfs, path, err) < 0)
+		return -1;
+	bundle_path(path, layer, "/config.json");
+	store_path(config, sizeof config, STORAGE, layer->run_config);
+	if (symlink(config, path) < 0)
+		return fail_errno(err, "%s", path);
+	return volume_mount_all(revision, layer, err);
+}
+
+pid_t crun_run(const struct layer *layer, int output, struct error *err)
+{
+	char bundle[PATH_SIZE], pid_file[PATH_SIZE];
+	const char *const argv[] = {CRUN, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "run", "--detach",
+				    "--bundle", bundle, "--pid-file", pid_file, layer->name, NULL};
+
+	bundle_path(bundle, layer, "");
+	bundle_path(pid_file, layer, "/pid");
+	return program_start(argv, output, err);
+}
+
+pid_t crun_pid(const struct layer *layer, struct error *err)
+{
+	char path[PATH_SIZE], *end;
+	size_t length;
+
+	bundle_path(path, layer, "/pid");
+	char *text = file_read(AT_FDCWD, path, 32, &length, err);
+	if (text == NULL)
+		return -1;
+	long pid = strtol(text, &end, 10);
+	int good = end != text && (*end == '\0' || *end == '\n') && pid > 1 && pid <= INT_MAX;
+	free(text);
+	return good ? (pid_t)pid : fail(err, "%s: not a process id", path);
+}
+
+pid_t crun_delete(const struct layer *layer, struct error *err)
+{
+	const char *const argv[] = {CRUN, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "delete", "--force",
+				    layer->name, NULL};
+
+	return program_start(argv, -1, err);
+}
+
+static void cgroup_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
+{
+	snprintf(out, PATH_SIZE, "/sys/fs/cgroup/pycontainer/%s/%s", layer->name, file);
+}
+
+int crun_kill(const struct layer *layer, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	cgroup_path(path, layer, "cgroup.kill");
+	return file_put(path, "1", err);
+}
+
+unsigned long crun_oom_kills(const struct layer *layer)
+{
+	char path[PATH_SIZE];
+	struct error ignored;
+	size_t length;
+
+	cgroup_path(path, layer, "memory.events");
+	char *text = file_read(AT_FDCWD, path, 4096, &length, &ignored);
+	if (text == NULL)
+		return 0;
+	const char *line = strstr(text, "oom_kill ");
+	unsigned long count = line == NULL ? 0 : strtoul(line + 9, NULL, 10);
+	free(text);
+	return count;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The container runtime: crun as a program that ends once the container runs.
+#pragma once
+#include "error.h"
+#include "revision.h"
+#include <sys/types.h>
+
+// The bundle of a layer: its root file system and volumes mounted, its configuration linked. `rootfs` is the proven
+// image, open.
+int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, struct error *err);
+// Start "crun run --detach"; its container writes to `output`. Returns the process id of crun or -1.
+pid_t crun_run(const struct layer *layer, int output, struct error *err);
+// The process id of the container, after crun_run's process ended with status 0.
+pid_t crun_pid(const struct layer *layer, struct error *err);
+// Start "crun delete --force", which forgets a container that ended.
+pid_t crun_delete(const struct layer *layer, struct error *err);
+// Kill every process of the container at once.
+int crun_kill(const struct layer *layer, struct error *err);
+// How often the kernel killed a process of the container for its memory limit.
+unsigned long crun_oom_kills(const struct layer *layer);

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// PID 1 of the host: from the kernel's hand-over to the running containers, and to the end.
+#include "background.h"
+#include "cmdline.h"
+#include "console.h"
+#include "crun.h"
+#include "facts.h"
+#include "file.h"
+#include "image.h"
+#include "modules.h"
+#include "mounts.h"
+#include "network.h"
+#include "power.h"
+#include "storage.h"
+#include "store.h"
+#include "supervise.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define FATAL_WAIT_S 10
+#define LISTED_MODULES "/etc/pycontainer/modules"
+
+struct device {
+	struct cmdline cmdline;
+	struct facts facts;
+	struct modules *modules;
+	struct revision revision;
+	int *images;		// of each layer: its proven rootfs or modules image, open; -1: none
+	int firmware;
+	uint64_t started_ms;
+	enum end end;
+};
+
+static int step_mounts(struct device *device, struct error *err)
+{
+	struct utsname system;
+
+	(void)device;
+	if (mounts_move_root(err) < 0 || mounts_kernel(err) < 0)
+		return -1;
+	console_open();
+	if (uname(&system) < 0)
+		return fail_errno(err, "uname");
+	console_line("host: Linux %s %s", system.release, system.machine);
+	return 0;
+}
+
+static int step_command_line(struct device *device, struct error *err)
+{
+	return cmdline_read(&device->cmdline, err);
+}
+
+static int step_facts(struct device *device, struct error *err)
+{
+	if (sodium_init() < 0)
+		return fail(err, "the cryptographic library does not start");
+	return facts_read(&device->facts, "/etc/pycontainer/product.json", err);
+}
+
+static int step_modules(struct device *device, struct error *err)
+{
+	if (modules_register(err) < 0)
+		return -1;
+	device->modules = modules_open(err);
+	if (device->modules == NULL) {
+		// A kernel with everything built in needs none.
+		console_line("modules: %s", err->text);
+		return 0;
+	}
+	int listed = modules_listed(device->modules, LISTED_MODULES);
+	int found = modules_coldplug(device->modules);
+	console_line("modules: %d listed, %d for devices", listed, found);
+	return 0;
+}
+
+static int step_storage(struct device *device, struct error *err)
+{
+	char path[64];
+	int result = storage_mount(device->cmdline.storage, device->modules, path, err);
+
+	modules_close(device->modules);
+	device->modules = NULL;
+	return result < 0 ? -1 : folder_make(STORAGE "/logs", 0750, err);
+}
+
+// Prove every blob that is needed before containers run, and keep the images open: what was proven is what is mounted.
+static int prove_layers(struct device *device, struct seal_counts *counts, struct error *err)
+{
+	for (size_t i = 0; i < device->revision.layer_count; i++) {
+		const struct layer *layer = &device->revision.layers[i];
+		const struct blob *image = layer->container ? layer->rootfs : layer->modules;
+		if (image != NULL && (device->images[i] = store_open(STORAGE, image, counts, err)) < 0)
+			return -1;
+		if (layer->container) {
+			int config = store_open(STORAGE, layer->run_config, counts, err);
+			if (config < 0)
+				return -1;
+			close(config);
+		}
+		if (layer->firmware != NULL && device->firmware < 0 &&
+		    (device->firmware = store_open(STORAGE, layer->firmware, counts, err)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int step_verify(struct device *device, struct error *err)
+{
+	struct seal_counts counts = {0};
+	int signers = store_load(&device->revision, STORAGE, device->cmdline.revision, &device->facts, err);
+
+	if (signers < 0)
+		return -1;
+	device->images = malloc((device->revision.layer_count + 1) * sizeof *device->images);
+	if (device->images == NULL)
+		return fail_errno(err, "images");
+	for (size_t i = 0; i < device->revision.layer_count; i++)
+		device->images[i] = -1;
+	if (prove_layers(device, &counts, err) < 0)
+		return -1;
+	console_line("verify: revision %.12s signed by %d of %u keys; %u blobs whole, %u sealed now%s", device->revision.id,
+		     signers, device->facts.key_count, counts.sealed + counts.newly + counts.hashed, counts.newly,
+		     counts.hashed > 0 ? "; no fs-verity here, hashed in full" : "");
+	return 0;
+}
+
+static void drop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static int step_hardware(struct device *device, struct error *err)
+{
+	const struct layer *bsp = revision_layer(&device->revision, "bsp");
+	int *image = bsp == NULL ? NULL : &device->images[bsp - device->revision.layers];
+
+	if (device->firmware >= 0 && image_mount_firmware(device->firmware, err) < 0)
+		return fail_in(err, "firmware");
+	drop(&device->firmware);
+	if (image == NULL || *image < 0)
+		return 0;
+	if (image_mount_modules(*image, err) < 0)
+		return -1;
+	drop(image);
+	struct modules *index = modules_open(err);
+	if (index == NULL)
+		return -1;
+	int listed = modules_listed(index, LISTED_MODULES);
+	int found = modules_coldplug(index);
+	modules_close(index);
+	console_line("hardware: %d further modules", listed + found);
+	return 0;
+}
+
+static int step_layers(struct device *device, struct error *err)
+{
+	char names[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < device->revision.layer_count; i++) {
+		const struct layer *layer = &device->revision.layers[i];
+		if (!layer->container)
+			continue;
+		if (crun_prepare(&device->revision, layer, device->images[i], err) < 0)
+			return fail_in(err, "%s", layer->name);
+		drop(&device->images[i]);
+		if (used + strlen(layer->name) + 2 < sizeof names)
+			used += (size_t)snprintf(names + used, sizeof names - used, " %s", layer->name);
+	}
+	if (network_setup(device->facts.product, err) < 0)
+		return -1;
+	console_line("layers:%s mounted", used > 0 ? names : " none");
+	return 0;
+}
+
+static int step_containers(struct device *device, struct error *err)
+{
+	return supervise(&device->revision, device->started_ms, &device->end, err);
+}
+
+static const struct step {
+	const char *name;
+	int (*run)(struct device *device, struct error *err);
+} steps[] = {
+	{"mounts", step_mounts},     {"command line", step_command_line}, {"facts", step_facts},
+	{"modules", step_modules},   {"storage", step_storage},		  {"verify", step_verify},
+	{"hardware", step_hardware}, {"layers", step_layers},		  {"containers", step_containers},
+};
+
+static void end(enum end how)
+{
+	int busy = mounts_undo();
+
+	if (busy > 0)
+		console_line("storage: %d mounts were busy", busy);
+	else
+		console_line("storage: unmounted");
+	console_line("%s", how == END_POWER_OFF ? "power off: now" : "restart: now");
+	power_end(how);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct device device = {.firmware = -1};
+	struct error err = {""};
+
+	if (getpid() != 1) {
+		if (argc == 4 && strcmp(argv[1], "-q") == 0 && strcmp(argv[2], "--") == 0)
+			return modules_serve(argv[3]);
+		fputs("pycontainer-init is started by the kernel, as process 1\n", stderr);
+		return 2;
+	}
+	device.started_ms = clock_ms();
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		if (steps[i].run(&device, &err) < 0) {
+			console_line("FAILED %s: %s", steps[i].name, err.text);
+			device.end = device.cmdline.panic_poweroff ? END_POWER_OFF : END_RESTART;
+			if (!device.cmdline.panic_poweroff) {
+				console_line("restart in %d s", FATAL_WAIT_S);
+				sleep(FATAL_WAIT_S);
+			}
+			break;
+		}
+	end(device.end);
+	// Not reached by process 1.
+	return 1;
+}

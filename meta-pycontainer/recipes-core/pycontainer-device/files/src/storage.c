@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "storage.h"
+#include "console.h"
+#include "file.h"
+#include "program.h"
+#include "text.h"
+#include "uevent.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#define WAIT_MS 10000
+
+// ext4: the superblock lies at byte 1024; its magic number at 0x38, the UUID at 0x68 (Documentation/filesystems/ext4).
+bool storage_uuid(char out[37], const unsigned char *start, size_t length)
+{
+	const unsigned char *super = start + 1024;
+	char digits[33];
+
+	if (length < 2048 || super[0x38] != 0x53 || super[0x39] != 0xef)
+		return false;
+	text_to_hex(digits, super + 0x68, 16);
+	snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12, digits + 16, digits + 20);
+	return true;
+}
+
+static bool probe(const char *name, const char *uuid)
+{
+	unsigned char start[2048];
+	char path[300], found[37];
+
+	snprintf(path, sizeof path, "/dev/%s", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t length = pread(fd, start, sizeof start, 0);
+	close(fd);
+	return length == (ssize_t)sizeof start && storage_uuid(found, start, sizeof start) && strcmp(found, uuid) == 0;
+}
+
+// The number of devices that carry the file system; the first in the order of names is kept.
+static int find(const char *uuid, char device[64])
+{
+	DIR *entries = opendir("/sys/class/block");
+	const struct dirent *entry;
+	char best[64] = "";
+	int count = 0;
+
+	while (entries != NULL && (entry = readdir(entries)) != NULL) {
+		const char *name = entry->d_name;
+		if (name[0] == '.' || strncmp(name, "loop", 4) == 0 || strncmp(name, "ram", 3) == 0 ||
+		    strlen(name) > 32 || !probe(name, uuid))
+			continue;
+		count++;
+		if (best[0] == '\0' || strcmp(name, best) < 0)
+			snprintf(best, sizeof best, "%.32s", name);
+	}
+	if (entries != NULL)
+		closedir(entries);
+	if (count > 0)
+		snprintf(device, 64, "/dev/%.32s", best);
+	return count;
+}
+
+static int wait_for(const char *uuid, struct modules *modules, char device[64], struct error *err)
+{
+	uint64_t end = clock_ms() + WAIT_MS;
+	int events = uevent_open(err);
+
+	if (events < 0)
+		return -1;
+	for (;;) {
+		int count = find(uuid, device);
+		if (count > 1)
+			console_line("storage: %d devices carry file system %s, taking %s", count, uuid, device);
+		if (count > 0)
+			break;
+		uint64_t now = clock_ms();
+		if (now >= end) {
+			close(events);
+			return fail(err, "no block device carries file system %s after %d s: disk missing, its driver not "
+				    "in the host, or another image on it", uuid, WAIT_MS / 1000);
+		}
+		uevent_wait(events, end - now < 250 ? (int)(end - now) : 250);
+		if (modules != NULL)
+			modules_coldplug(modules);
+	}
+	close(events);
+	return 0;
+}
+
+// Exit status of e2fsck(8): 1 = errors corrected, 2 = and the system should be restarted when it was mounted; above
+// that, errors remain.
+static int check(const char *device, const char **result, struct error *err)
+{
+	const char *const argv[] = {"/sbin/e2fsck", "-p", device, NULL};
+	char last[200];
+	int status = program_run(argv, last, sizeof last, err);
+
+	if (status < 0)
+		return -1;
+	if (status >= 4)
+		return fail(err, "%s: file system check failed with status %d: %s", device, status, last);
+	*result = status == 0 ? "clean" : "repaired";
+	return 0;
+}
+
+int storage_mount(const char *uuid, struct modules *modules, char device[64], struct error *err)
+{
+	const char *result = "";
+
+	if (wait_for(uuid, modules, device, err) < 0 || check(device, &result, err) < 0 ||
+	    folder_make(STORAGE, 0755, err) < 0)
+		return -1;
+	// Nothing is run from storage itself: images are mounted from it, and volumes are bound with flags of their own.
+	if (mount(device, STORAGE, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME, "errors=remount-ro") < 0)
+		return fail_errno(err, "mounting %s", device);
+	console_line("storage: %s %s, mounted", device, result);
+	return 0;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "verity.h"
+
+#include <errno.h>
+#include <linux/fsverity.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define BLOCK 4096
+
+void hash_bytes(char out[HEX_SIZE], const void *bytes, size_t length)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, bytes, length);
+	text_to_hex(out, hash, sizeof hash);
+}
+
+int hash_file(char out[HEX_SIZE], int fd, struct error *err)
+{
+	enum { chunk = 65536 };
+	crypto_hash_sha256_state state;
+	unsigned char hash[crypto_hash_sha256_BYTES];
+	unsigned char *buffer = malloc(chunk);
+	off_t offset = 0;
+	ssize_t got;
+
+	if (buffer == NULL)
+		return fail_errno(err, "hashing");
+	crypto_hash_sha256_init(&state);
+	while ((got = pread(fd, buffer, chunk, offset)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			fail_errno(err, "reading");
+			free(buffer);
+			return -1;
+		}
+		crypto_hash_sha256_update(&state, buffer, (unsigned long long)got);
+		offset += got;
+	}
+	free(buffer);
+	crypto_hash_sha256_final(&state, hash);
+	text_to_hex(out, hash, sizeof hash);
+	return 0;
+}
+
+static int measure(char out[HEX_SIZE], int fd)
+{
+	union {
+		struct fsverity_digest digest;
+		unsigned char room[sizeof(struct fsverity_digest) + 64];
+	} result = {.digest = {.digest_size = 64}};
+
+	if (ioctl(fd, FS_IOC_MEASURE_VERITY, &result.digest) < 0)
+		return -1;
+	if (result.digest.digest_algorithm != FS_VERITY_HASH_ALG_SHA256 || result.digest.digest_size != 32) {
+		errno = EBADMSG;
+		return -1;
+	}
+	text_to_hex(out, result.room + sizeof(struct fsverity_digest), 32);
+	return 0;
+}
+
+static bool unsupported(int error)
+{
+	return error == ENOTTY || error == EOPNOTSUPP || error == ENOPKG;
+}
+
+int verity_seal(char out[HEX_SIZE], int fd, struct error *err)
+{
+	struct fsverity_enable_arg arguments = {
+		.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256, .block_size = BLOCK};
+
+	if (measure(out, fd) == 0)
+		return SEAL_OK;
+	if (unsupported(errno))
+		return SEAL_UNSUPPORTED;
+	if (errno != ENODATA)
+		return fail_errno(err, "measuring fs-verity");
+	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) < 0 && errno != EEXIST)
+		return unsupported(errno) ? SEAL_UNSUPPORTED : fail_errno(err, "sealing with fs-verity");
+	if (measure(out, fd) < 0)
+		return fail_errno(err, "measuring fs-verity");
+	return SEAL_NEW;
+}
