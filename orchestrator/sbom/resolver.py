@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""From a Debian copyright file, or a recipe's LICENSE, to one declared SPDX expression with its evidence.
+
+The rule behind every choice: copyleft must never be lost. All statements of a file are joined by AND, a name that is
+not known for certain becomes a LicenseRef with its text, a doubtful reading keeps both. So the result
+over-approximates, and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from orchestrator.sbom import dep5, exceptions, names, synopsis, texts
+from orchestrator.sbom.expression import All, ExpressionError, Licence, Node, all_of, is_copyleft, licences, parse
+from orchestrator.sbom.model import ExtractedLicence, LicenceFinding, Tier
+
+SOURCE_TREE = "A Debian copyright file describes the source tree: it over-approximates what the binary package holds."
+_HOLDER = re.compile(r"^[\s*#;/|.-]*((?:copyright\b|\(c\)|©).*\d{4}.*)$", re.IGNORECASE | re.MULTILINE)
+_JOINED_EXCEPTION = re.compile(r"(.+?)[-_~ ]with[-_ ](.+[-_ ]exceptions?)\Z", re.IGNORECASE)
+_SLUG = re.compile(r"[^A-Za-z0-9.]+")
+_PROSE_WORDS = 6
+_MENTIONS_BY_DESIGN = frozenset({"Python-2.0", "PSF-2.0", "OpenSSL", "FTL", "ZPL-2.1", "Unlicense"})
+"""Permissive licences whose own text speaks of the GPL (compatibility notes)."""
+
+
+def licence_ref(name: str, text: str) -> ExtractedLicence:
+    """Mint a LicenseRef: a readable part of the name, and the text's SHA-256, so that one id never has two texts."""
+    slug = _SLUG.sub("-", name).strip("-.")[:40].rstrip("-.")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    minted = f"LicenseRef-{slug}-{digest}" if slug else f"LicenseRef-{digest}"
+    return ExtractedLicence(minted, name, text, texts.mentions_copyleft(f"{name} {text}"))
+
+
+def decode(data: bytes) -> tuple[str, bool]:
+    """Return the text of a copyright file, and whether it had to be read as Latin-1 (old files are)."""
+    try:
+        return data.decode("utf-8-sig"), False
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), True
+
+
+def resolve_copyright(data: bytes, evidence: str) -> LicenceFinding:
+    """Return the declared licence that a copyright file states; `evidence` is the path to name. Never raises."""
+    text, latin = decode(data)
+    text = text.replace("\0", "")
+    reading = _Reading()
+    if latin:
+        reading.note("The file is not UTF-8; it was read as Latin-1.")
+    machine = dep5.read(text)
+    tier: Tier
+    holders: tuple[str, ...]
+    if machine is not None and machine.statements:
+        tier = "dep5"
+        node = _machine_readable(reading, machine, text)
+        holders = machine.holders
+    else:
+        node, tier = _plain(reading, text)
+        holders = tuple(dict.fromkeys(" ".join(match.split()) for match in _HOLDER.findall(text)))
+    return reading.finding(node, tier, evidence, "sha256:" + hashlib.sha256(data).hexdigest(), holders)
+
+
+def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFinding:
+    """Return the declared licence that a recipe states, as SPDX expression or in BitBake's older form (`A & B | C`).
+
+    `extracted` gives the text of a LicenseRef or name that is not listed, or an empty text.
+    """
+    reading = _Reading()
+    node: Node
+    try:
+        node = parse(licence)
+    except ExpressionError:
+        node = reading.statement(licence, "", lambda name: extracted(name) or f"The recipe says: {name}")
+    else:
+        for term in licences(node):
+            if term.id.startswith("LicenseRef-"):
+                text = extracted(term.id) or f"The recipe says: {term.id}"
+                copyleft = texts.mentions_copyleft(f"{term.id} {text}")
+                reading.extracted[term.id] = ExtractedLicence(term.id, term.id, text, copyleft)
+    return reading.finding(node, "recipe", "", "", ())
+
+
+class _Reading:
+    """What comes up while a file is read: LicenseRefs and notes."""
+
+    def __init__(self) -> None:
+        self.extracted: dict[str, ExtractedLicence] = {}
+        self.notes: dict[str, None] = {}
+
+    def note(self, text: str) -> None:
+        self.notes[text] = None
+
+    def ref(self, name: str, text: str) -> Licence:
+        minted = licence_ref(name, text)
+        self.extracted[minted.id] = minted
+        return Licence(minted.id)
+
+    def finding(self, node: Node, tier: Tier, evidence: str, digest: str, holders: tuple[str, ...]) -> LicenceFinding:
+        used = {licence.id for licence in licences(node)}
+        extracted = tuple(self.extracted[key] for key in sorted(self.extracted) if key in used)
+        return LicenceFinding(str(node), tier, evidence, digest, tuple(self.notes), extracted, holders)
+
+    def statement(self, line: str, own_text: str, text_of: Callable[[str], str]) -> Node:
+        """One licence statement: its synopsis by the grammar, or the whole of it as a text when it has no grammar."""
+        prose: list[str] = []
+
+        def atom(name: str, exception: str) -> Node:
+            if len(name.split()) > _PROSE_WORDS:
+                prose.append(name)
+            return self.atom(name, exception, text_of)
+
+        whole = f"{line}\n{own_text}".strip()
+        try:
+            node = synopsis.parse(line, atom)
+        except synopsis.SynopsisError as problem:
+            self.note(f"Not a licence synopsis, kept as a text ({problem}): {line[:80]!r}")
+            return self.as_text("", whole)
+        if "and/or" in line.lower().split():
+            self.note(f"Read as AND, because the choice is not certain: {line[:80]!r}")
+        if prose:
+            return self.as_text("", whole)
+        return node
+
+    def atom(self, name: str, exception: str, text_of: Callable[[str], str]) -> Node:
+        joined = None if exception else _JOINED_EXCEPTION.match(name)
+        if joined:
+            return self.atom(joined[1], joined[2], text_of)
+        if exception:
+            return self.excepted(name, exception, text_of)
+        meaning = names.meaning(name)
+        if meaning is not None and not meaning.vague:
+            return meaning.node
+        text = text_of(name)
+        if meaning is not None and not text:
+            self.note(f"{name!r} has several meanings and no text here; read as {meaning.node}.")
+            return meaning.node
+        keep = [meaning.node] if meaning is not None and any(map(is_copyleft, licences(meaning.node))) else []
+        if not text:
+            self.note(f"No text for {name!r} in the copyright file.")
+            text = f"The copyright file names this licence {name!r} and gives no text."
+        return self.as_text(name, text, keep)
+
+    def as_text(self, name: str, text: str, keep: list[Node] | None = None) -> Node:
+        """The licence that a text is, or whatever is known of it joined with a LicenseRef that has all of it."""
+        reading = texts.recognise(text)
+        mentioned = [*(keep or []), *names.mentioned(name or text)]
+        if reading.complete and not reading.referenced:
+            exact = {licence.id.split("-")[0] for licence in reading.licences}
+            lost = [node for node in mentioned if not {term.id.split("-")[0] for term in licences(node)} & exact]
+            return all_of([*reading.licences, *lost])
+        return all_of([*mentioned, *reading.licences, self.ref(name or "text", text)])
+
+    def excepted(self, name: str, exception: str, text_of: Callable[[str], str]) -> Node:
+        base = self.atom(name, "", text_of)
+        text = text_of(f"{name} with {exception}") or text_of(name)
+        listed = exceptions.listed(exception, text)
+        if listed and isinstance(base, Licence) and not base.id.startswith("LicenseRef-"):
+            return Licence(base.id, listed)
+        self.note(f"No listed exception is certain for {exception!r}: its text is kept beside the licence.")
+        full = f"{name} with {exception}"
+        return all_of([base, self.ref(full, text or f"The copyright file says {full!r} and gives no text.")])
+
+
+def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -> Node:
+    by_name = dep5.texts_by_name(file)
+    nodes: list[Node] = []
+    alone: list[Node] = []
+    for statement in file.statements:
+
+        def text_of(name: str, own: dep5.Statement = statement) -> str:
+            return by_name.get(names.fold(name), "") or own.text
+
+        node = reading.statement(statement.synopsis, statement.text, text_of)
+        body = statement.text or by_name.get(names.fold(statement.synopsis), "")
+        terms = list(licences(node))
+        if (
+            body
+            and not any(is_copyleft(term) for term in terms)
+            and not any(term.id in _MENTIONS_BY_DESIGN or term.id.startswith("LicenseRef-") for term in terms)
+            and texts.mentions_copyleft(body)
+        ):
+            reading.note(f"The text of {statement.synopsis[:80]!r} speaks of a copyleft licence: it is kept whole.")
+            node = all_of([node, reading.ref(statement.synopsis, body)])
+        (alone if statement.alone else nodes).append(node)
+    stated = {term.id for node in nodes for term in licences(node)}
+    for node in alone:
+        # A paragraph that only gives the text of a licence named elsewhere adds nothing; any other is a statement.
+        if not {term.id for term in licences(node)} <= stated:
+            nodes.append(node)
+    if file.files_without_licence:
+        reading.note("A Files paragraph has no licence: the whole file is kept.")
+    unread = "\n".join(file.unread)
+    if texts.telltale(unread):
+        reading.note("Lines outside the machine-readable form speak of licensing: the whole file is kept.")
+    if file.files_without_licence or texts.telltale(unread):
+        nodes.append(reading.ref("copyright-file", whole))
+    return all_of(nodes)
+
+
+def _plain(reading: _Reading, text: str) -> tuple[Node, Tier]:
+    recognised = texts.recognise(text)
+    tier: Tier = "common-licenses" if recognised.referenced else "text"
+    nodes: list[Node] = list(recognised.licences)
+    if not recognised.complete:
+        reading.note("Not machine-readable and not recognised in every word: the whole file is kept.")
+        nodes += [node for node in names.mentioned(text) if not _covered(node, nodes)]
+        nodes.append(reading.ref("copyright-file", text))
+    return all_of(nodes), tier
+
+
+def _covered(node: Node, nodes: list[Node]) -> bool:
+    if isinstance(node, All) or not isinstance(node, Licence):
+        return False
+    family = node.id.split("-")[0]
+    return any(isinstance(other, Licence) and other.id.split("-")[0] == family for other in nodes)
