@@ -217,6 +217,22 @@ struct modules *modules_open_at(const char *folder, int (*insert)(const char *, 
 	return index;
 }
 
+// What the kernel holds already need not be read, decompressed and offered to it again.
+static void mark_loaded(struct modules *index)
+{
+	char line[4096];
+	FILE *table = fopen("/proc/modules", "re");
+
+	while (table != NULL && fgets(line, sizeof line, table) != NULL) {
+		line[strcspn(line, " ")] = '\0';
+		struct module *module = find(index, line);
+		if (module != NULL)
+			module->done = true;
+	}
+	if (table != NULL)
+		fclose(table);
+}
+
 struct modules *modules_open(struct error *err)
 {
 	struct utsname system;
@@ -227,7 +243,10 @@ struct modules *modules_open(struct error *err)
 		return NULL;
 	}
 	snprintf(folder, sizeof folder, "/lib/modules/%s", system.release);
-	return modules_open_at(folder, insert_into_kernel, NULL, err);
+	struct modules *index = modules_open_at(folder, insert_into_kernel, NULL, err);
+	if (index != NULL)
+		mark_loaded(index);
+	return index;
 }
 
 void modules_close(struct modules *index)
