@@ -19,16 +19,22 @@ class Relaxation:
 
 def relaxations(options: RunOptions) -> list[Relaxation]:
     """Return what `options` allow beyond the defaults, in a fixed order."""
-    found: list[tuple[str, str]] = []
+    reasons = dict(options.reasons)
+    reasons |= {name.upper().removeprefix("CAP_"): text for name, text in options.reasons.items()}
+
+    def made(key: str, what: str, one: str = "") -> Relaxation:
+        return Relaxation(key, what, reasons.get(one) or reasons.get(key, ""))
+
+    found = []
     if options.network == "host":
-        found.append(("network", "shares the device's network"))
-    found += [("capabilities", f"keeps the capability {name}") for name in sorted(options.capabilities)]
+        found.append(made("network", "shares the device's network"))
+    for name in sorted({name.upper().removeprefix("CAP_") for name in options.capabilities}):
+        found.append(made("capabilities", f"keeps the capability {name}", name))
     if options.seccomp == "unconfined":
-        found.append(("seccomp", "may use every system call"))
+        found.append(made("seccomp", "may use every system call"))
     if not options.no_new_privileges:
-        found.append(("no_new_privileges", "may gain privileges by setuid programs and file capabilities"))
-    found += [
-        ("devices", f"may use {device.path} ({device.kind} {device.major}:{device.minor}, {device.access})")
-        for device in sorted(options.devices, key=lambda device: device.path)
-    ]
-    return [Relaxation(key, what, options.reasons.get(key, "")) for key, what in found]
+        found.append(made("no_new_privileges", "may gain privileges by setuid programs and file capabilities"))
+    for device in sorted(options.devices, key=lambda device: device.path):
+        text = f"may use {device.path} ({device.kind} {device.major}:{device.minor}, {device.access})"
+        found.append(made("devices", text, device.path))
+    return found

@@ -73,9 +73,10 @@ def build_layer(source: LayerSource, options: RunOptions, around: Surroundings,
             loaded = source.load(workspace, around.limits, around.source_date_epoch)
             for item in options.files:
                 add_files(loaded.tree, item, around.source_date_epoch)
+            profile = load_profile(around.seccomp_profile) if options.seccomp == "default" else {}
             run = make_run_config(
                 parse_image_config(loaded.config), options, loaded.tree, architecture=around.architecture,
-                profile=load_profile(around.seccomp_profile), mtime=around.source_date_epoch, kernel=around.kernel)
+                profile=profile, mtime=around.source_date_epoch, kernel=around.kernel)
             image = workspace / f"image{form.suffix}"
             form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
             blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}

@@ -8,7 +8,8 @@ from typing import Any
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-OCI_VERSION = "1.2.0"
+OCI_VERSION = "1.1.0"
+"""The newest that holds all that is used here; crun before 1.20 refuses 1.2 as unknown."""
 
 VOLUME_ROOT = "/run/pycontainer/volumes"
 """Where the supervisor binds a layer's volumes before it starts the container."""

@@ -77,7 +77,8 @@ class RunOptions:
     """What the product file says of one container. None: what the image's configuration says, else the default.
 
     `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
-    those kept. `reasons` says, by relaxation (see `relaxations`), why it is needed.
+    those kept. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there
+    is such an entry, else by the relaxation's key (network, capabilities, seccomp, no_new_privileges, devices).
     """
 
     name: str
@@ -99,7 +100,7 @@ class RunOptions:
     rlimits: tuple[Rlimit, ...] = ()
     memory: int | None = None
     cpus: float | None = None
-    processes: int = 1024
+    processes: int = 512
     shared_memory: int = 16 * 1024 * 1024
     files: tuple[FileMapping, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -88,7 +88,10 @@ class Tree:
         if found is None or isinstance(found, Directory):
             why = "there is no such entry" if found is None else "it is a directory"
             raise VerificationError(f"the hard link {show(path)} leads to {show(target)}", why)
-        parent, name = self._parent(_parts(path) or [b"/"])
+        parts = _parts(path)
+        if not parts:
+            raise VerificationError("the root of a tree must be a directory", "a hard link was to replace it")
+        parent, name = self._parent(parts)
         if isinstance(parent.children.get(name), Directory):
             raise VerificationError(f"the hard link {show(path)} would replace a directory")
         parent.children[name] = found
