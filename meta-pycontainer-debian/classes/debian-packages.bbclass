@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Debian packages as sources. A recipe names them; the lock file says which; BitBake's fetcher brings them.
+#
+# DEBIAN_PACKAGES          names, their dependencies included
+# DEBIAN_PACKAGES_EXCLUDE  names that count as present
+# DEBIAN_ESSENTIAL         "1" adds the Essential packages, for a userland
+# DEBIAN_MAIN_PACKAGE      whose version is the recipe's; the first of DEBIAN_PACKAGES unless set
+
+DEBIAN_PACKAGES ??= ""
+DEBIAN_PACKAGES_EXCLUDE ??= ""
+DEBIAN_ESSENTIAL ??= ""
+DEBIAN_PACKAGES_ARCH ??= "${DEBIAN_ARCH}"
+DEBIAN_MAIN_PACKAGE ??= "${@(d.getVar('DEBIAN_PACKAGES').split() or [''])[0]}"
+DEBIAN_RESOLVED ?= ""
+INHIBIT_DEFAULT_DEPS = "1"
+SPOOL = "${WORKDIR}/spool"
+
+DEBIAN_LIB_FILES = "${PYCONTAINER_LIB}/deb.py:True ${PYCONTAINER_LIB}/tree.py:True ${PYCONTAINER_LIB}/archives.py:True"
+do_install[file-checksums] += "${DEBIAN_LIB_FILES}"
+do_install[vardeps] += "DEBIAN_RESOLVED SOURCE_DATE_EPOCH"
+do_install[cleandirs] += "${SPOOL}"
+do_fetch[vardeps] += "DEBIAN_RESOLVED"
+# Where a package comes from is no part of what it is: its SHA-256 is.
+SRC_URI[vardepsexclude] += "DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR"
+DEBIAN_RESOLVED[vardepsexclude] += "DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR"
+
+def debian_pinning(d):
+    from pathlib import Path
+    from pycontainer_debian.archive import Mirror
+    from pycontainer_debian.mirror import MirrorError, mirrors
+    from pycontainer_debian.pin import Pinning
+    names = ("PYCONTAINER_DEBIAN_MIRROR", "PYCONTAINER_DEBIAN_SECURITY_MIRROR", "DEBIAN_MIRROR", "DEBIAN_SECURITY_MIRROR")
+    offline = bb.utils.to_boolean(d.getVar("BB_NO_NETWORK"))
+    mirror = None
+    try:
+        found = mirrors({name: d.getVar(name) for name in names if d.getVar(name)})
+        d.setVar("DEBIAN_MIRROR", found.main)
+        d.setVar("DEBIAN_SECURITY_MIRROR", found.security)
+        if not offline:
+            mirror = Mirror(found.main, found.security, Path(d.getVar("DEBIAN_KEYRING")))
+    except MirrorError as problem:
+        if not offline:
+            bb.fatal(str(problem))
+        # Nothing is downloaded, but a file in DL_DIR is found by an address.
+        d.setVar("DEBIAN_MIRROR", "http://mirror.invalid/debian")
+        d.setVar("DEBIAN_SECURITY_MIRROR", "http://mirror.invalid/debian-security")
+    return Pinning(d.getVar("DEBIAN_SUITE"), Path(d.getVar("DEBIAN_LOCK")), Path(d.getVar("DL_DIR"), "debian-index"),
+                   mirror, d.getVar("PYCONTAINER_LOCK") == "update")
+
+def debian_request(d):
+    from pycontainer_debian.resolve import Request
+    return Request.of(d.getVar("DEBIAN_PACKAGES_ARCH"), d.getVar("DEBIAN_PACKAGES"), d.getVar("DEBIAN_PACKAGES_EXCLUDE"),
+                      d.getVar("DEBIAN_ESSENTIAL") == "1")
+
+def debian_uri(d, one):
+    base = "${DEBIAN_SECURITY_MIRROR}" if one.archive == "debian-security" else "${DEBIAN_MIRROR}"
+    return "%s/%s;name=%s;downloadfilename=%s;unpack=0;debian=1" % (base, one.filename, one.name, debian_file(one))
+
+def debian_file(one):
+    return "deb/%s.deb" % one.label.replace(":", "%3a")
+
+def debian_debs(d):
+    """The recipe's packages as (Locked, path in DL_DIR), checked against the lock while they are hashed."""
+    from pathlib import Path
+    from pycontainer_debian.lock import pinned_file
+    pinned = debian_pinning(d).pinned(debian_request(d))
+    return [pinned_file(one, Path(d.getVar("DL_DIR"), debian_file(one))) for one in pinned]
+
+python () {
+    from pycontainer_debian.errors import DebianError
+    pinning = debian_pinning(d)
+    try:
+        if not d.getVar("SOURCE_DATE_EPOCH"):
+            d.setVar("SOURCE_DATE_EPOCH", str(pinning.source_date_epoch(d.getVar("DEBIAN_ARCH"))))
+        pinned = pinning.pinned(debian_request(d)) if d.getVar("DEBIAN_PACKAGES") or d.getVar("DEBIAN_ESSENTIAL") else []
+    except DebianError as problem:
+        bb.fatal("%s: %s" % (d.getVar("PN"), problem))
+    bb.parse.mark_dependency(d, str(pinning.target))
+    if pinning.update:
+        d.setVar("BB_DONT_CACHE", "1")
+    for one in pinned:
+        d.appendVar("SRC_URI", " " + debian_uri(d, one))
+        d.setVarFlag("SRC_URI", one.name + ".sha256sum", one.sha256)
+    d.setVar("DEBIAN_RESOLVED", " ".join("%s=%s" % (one.label, one.sha256) for one in pinned))
+    main = [one.version for one in pinned if one.name == d.getVar("DEBIAN_MAIN_PACKAGE")]
+    if main:
+        d.setVar("PV", main[0].replace(":", "%3a"))
+}
+
+python do_fetch() {
+    from pycontainer_debian.archive import reachable
+    from pycontainer_debian.pin import gone
+    try:
+        bb.fetch2.Fetch(d.getVar("SRC_URI").split(), d).download()
+    except bb.fetch2.BBFetchException as problem:
+        if bb.utils.to_boolean(d.getVar("BB_NO_NETWORK")):
+            bb.fatal("packages of %s are not in DL_DIR, and the network is switched off\n  why: %s\n"
+                     "  do: build once with the network" % (d.getVar("PN"), problem))
+        pinned = debian_pinning(d).pinned(debian_request(d))
+        missing = [one for one in pinned if not os.path.exists(os.path.join(d.getVar("DL_DIR"), debian_file(one)))]
+        if missing and reachable(d.getVar("DEBIAN_MIRROR"), d.getVar("DEBIAN_SUITE")):
+            bb.fatal("%s: %s" % (d.getVar("PN"), gone(missing[0])))
+        bb.fatal("packages of %s cannot be downloaded\n  why: %s\n  do: check the network and the mirror (%s)"
+                 % (d.getVar("PN"), problem, d.getVar("DEBIAN_MIRROR")))
+}

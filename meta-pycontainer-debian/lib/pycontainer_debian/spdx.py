@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""SPDX 2.3 facts of a layer: one package for each .deb that it has files of, with the digests that were in hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from .deb import Deb
+from .lock import PinnedFile
+
+_TOOL = "Tool: pycontainer-debian-0.1"
+_MAINTAINER = re.compile(r"(?P<name>.*?)\s*<(?P<mail>[^<>]+)>\s*\Z")
+_ORGANISATION = re.compile(r"\b(maintainers|team|group|packagers|project|developers|list)\b", re.IGNORECASE)
+_ID = re.compile(r"[^A-Za-z0-9.-]")
+
+
+@dataclass(frozen=True)
+class Component:
+    """What a layer holds beside Debian packages: built by a recipe from its own sources."""
+
+    name: str
+    version: str
+    license: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an SPDX document says of one layer."""
+
+    name: str
+    version: str
+    epoch: int
+    distro: str
+    debs: list[tuple[PinnedFile, Deb]]
+    components: list[Component] = field(default_factory=list)
+
+
+def supplier(maintainer: str) -> str:
+    """Return a Maintainer field in SPDX's words: `Organization: N (mail)` or `Person: N (mail)`."""
+    match = _MAINTAINER.match(maintainer)
+    name, mail = (match["name"].strip('" '), match["mail"]) if match else (maintainer.strip(), "")
+    lists = "lists." in mail or "@packages." in mail or mail.startswith("team")
+    kind = "Organization" if lists or _ORGANISATION.search(name) else "Person"
+    return f"{kind}: {name} ({mail})" if mail else f"{kind}: {name or 'unknown'}"
+
+
+def source_of(deb: Deb) -> tuple[str, str]:
+    """Return name and version of the source package, from the Source field (Policy 5.6.1)."""
+    match = re.match(r"(\S+)(?:\s+\(([^)]+)\))?", deb.control.get("Source", deb.name))
+    return (match[1], match[2] or deb.version) if match else (deb.name, deb.version)
+
+
+def purl(name: str, version: str, architecture: str, distro: str) -> str:
+    """Return the package URL of a Debian binary package (purl-spec, type deb)."""
+    return f"pkg:deb/debian/{quote(name, safe='')}@{quote(version, safe='~')}?arch={architecture}&distro={distro}"
+
+
+def _package(pinned: PinnedFile, deb: Deb, distro: str) -> dict[str, Any]:
+    source, source_version = source_of(deb)
+    value = {
+        "SPDXID": _identifier(f"{deb.name}-{deb.version}-{deb.control['Architecture']}"),
+        "name": deb.name,
+        "versionInfo": deb.version,
+        "supplier": supplier(deb.control.get("Maintainer", "")),
+        "packageFileName": pinned.locked.filename.rpartition("/")[2],
+        "checksums": [
+            {"algorithm": "SHA256", "checksumValue": pinned.digests.sha256},
+            {"algorithm": "SHA512", "checksumValue": pinned.digests.sha512},
+        ],
+        "sourceInfo": f"built from source package: {source} {source_version}",
+        "downloadLocation": "NOASSERTION",
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": "NOASSERTION",
+        "copyrightText": "NOASSERTION",
+        "filesAnalyzed": False,
+        "externalRefs": [
+            {
+                "referenceCategory": "PACKAGE-MANAGER",
+                "referenceType": "purl",
+                "referenceLocator": purl(deb.name, deb.version, deb.control["Architecture"], distro),
+            }
+        ],
+    }
+    if homepage := deb.control.get("Homepage"):
+        value["homepage"] = homepage
+    return value
+
+
+def _component(component: Component) -> dict[str, Any]:
+    return {
+        "SPDXID": _identifier(f"{component.name}-{component.version}"),
+        "name": component.name,
+        "versionInfo": component.version,
+        "supplier": "Organization: PyContainer",
+        "downloadLocation": "NOASSERTION",
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": component.license,
+        "copyrightText": "NOASSERTION",
+        "filesAnalyzed": False,
+    }
+
+
+def _identifier(text: str) -> str:
+    # Two names may differ only in characters that an SPDX identifier cannot have: libstdc++6, libstdc--6.
+    plain = _ID.sub("-", text)
+    return f"SPDXRef-{plain}" + ("" if plain == text else "-" + hashlib.sha256(text.encode()).hexdigest()[:8])
+
+
+def document(facts: Facts) -> bytes:
+    """Return the SPDX 2.3 JSON document of a layer; equal facts give equal bytes."""
+    packages = [_package(pinned, deb, facts.distro) for pinned, deb in facts.debs]
+    packages += [_component(component) for component in facts.components]
+    packages.sort(key=lambda package: str(package["SPDXID"]))
+    root = {
+        "SPDXID": "SPDXRef-layer",
+        "name": facts.name,
+        "versionInfo": facts.version,
+        "supplier": "NOASSERTION",
+        "downloadLocation": "NOASSERTION",
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": "NOASSERTION",
+        "copyrightText": "NOASSERTION",
+        "filesAnalyzed": False,
+    }
+    digest = hashlib.sha256(json.dumps([root, packages, facts.epoch], sort_keys=True).encode()).hexdigest()
+    relations = [("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-layer")]
+    relations += [("SPDXRef-layer", "CONTAINS", str(package["SPDXID"])) for package in packages]
+    value = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": facts.name,
+        "documentNamespace": f"urn:pycontainer:spdx:{facts.name}:{digest}",
+        "creationInfo": {
+            "created": datetime.fromtimestamp(facts.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "creators": [_TOOL],
+        },
+        "packages": [root, *packages],
+        "relationships": [
+            {"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": two} for one, kind, two in relations
+        ],
+    }
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+SUMMARY = "Debian's kernel and the modules that a device of this machine needs"
+inherit pycontainer-layer
+
+PYCONTAINER_LAYER = "bsp"
+PYCONTAINER_KIND = "bsp"
+PYCONTAINER_FILES = "kernel=vmlinuz modules=modules.tar"
+PYCONTAINER_COMMAND_LINE = "${KERNEL_COMMAND_LINE}"
+
+DEBIAN_PACKAGES = "${KERNEL_PACKAGE}"
+DEBIAN_PACKAGES_EXCLUDE = "initramfs-tools kmod linux-base"
+# A product adds to the list by a .bbappend: SRC_URI += "file://more.list", MODULE_LISTS += "more.list"
+SRC_URI = "file://modules.list"
+MODULE_LISTS ?= "modules.list"
+
+do_install[depends] += "native-tools:do_deploy"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/modules.py:True"
+do_install[cleandirs] += "${WORKDIR}/depmod"
+python do_install() {
+    from pathlib import Path
+    from pycontainer_debian import modules
+    from pycontainer_debian.archives import write_tar
+    from pycontainer_debian.errors import reported
+    lists = [Path(d.getVar("UNPACKDIR"), name).read_text() for name in d.getVar("MODULE_LISTS").split()]
+    depmod, work = Path(d.getVar("NATIVE_TOOLS"), "bin/depmod"), Path(d.getVar("WORKDIR"), "depmod")
+    with reported(bb.fatal):
+        packages = layer_packages(d)
+        release = modules.release_of(packages.tree)
+        folder = "lib/modules/" + release
+        source = modules.moved(packages.tree, "usr/" + folder, folder)
+        tree = modules.curated(source, release, modules.wishes("\n".join(lists)), depmod, work)
+        write_tar(tree, Path(d.getVar("D"), "modules.tar"))
+        kernel = packages.tree.lookup("boot/vmlinuz-" + release)
+        Path(d.getVar("D"), "vmlinuz").write_bytes(kernel.content.read())
+        layer_keep(d, packages, {kernel.origin})
+    bb.utils.remove(d.getVar("SPOOL"), recurse=True)
+    bb.utils.remove(str(work), recurse=True)
+}
