@@ -4,11 +4,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define DEPTH_LIMIT 24
 
 // The aliases that were looked up already: most devices of a machine share a few.
 struct seen {
@@ -53,11 +52,12 @@ static bool remember(struct seen *seen, const char *name)
 	return true;
 }
 
-static int plug(struct modules *index, struct seen *seen, int folder)
+static int plug(struct modules *index, struct seen *seen, int folder, const char *device)
 {
 	char alias[512];
-	int fd = openat(folder, "modalias", O_RDONLY | O_CLOEXEC);
 
+	snprintf(alias, sizeof alias, "%s/modalias", device);
+	int fd = openat(folder, alias, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	ssize_t length = read(fd, alias, sizeof alias - 1);
@@ -75,25 +75,36 @@ static int plug(struct modules *index, struct seen *seen, int folder)
 	return loaded > 0 ? loaded : 0;
 }
 
-static int walk(struct modules *index, struct seen *seen, int folder, int depth)
+static int plug_all(struct modules *index, struct seen *seen, const char *path)
 {
-	int loaded = plug(index, seen, folder);
-	DIR *entries = depth < DEPTH_LIMIT ? fdopendir(folder) : NULL;
+	DIR *devices = opendir(path);
+	const struct dirent *entry;
+	int loaded = 0;
+
+	while (devices != NULL && (entry = readdir(devices)) != NULL)
+		if (entry->d_name[0] != '.')
+			loaded += plug(index, seen, dirfd(devices), entry->d_name);
+	if (devices != NULL)
+		closedir(devices);
+	return loaded;
+}
+
+// Devices that want a driver are on a bus; the machine's own identity and its inputs are classes. (The whole tree
+// under /sys/devices holds ten times as many folders.)
+static int plug_round(struct modules *index, struct seen *seen)
+{
+	int loaded = plug_all(index, seen, "/sys/class/dmi") + plug_all(index, seen, "/sys/class/input");
+	DIR *buses = opendir("/sys/bus");
 	const struct dirent *entry;
 
-	if (entries == NULL) {
-		close(folder);
-		return loaded;
+	while (buses != NULL && (entry = readdir(buses)) != NULL) {
+		char path[300];
+		snprintf(path, sizeof path, "/sys/bus/%s/devices", entry->d_name);
+		if (entry->d_name[0] != '.')
+			loaded += plug_all(index, seen, path);
 	}
-	while ((entry = readdir(entries)) != NULL) {
-		// Links lead to drivers, subsystems and back up; devices are folders.
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		int child = openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child >= 0)
-			loaded += walk(index, seen, child, depth + 1);
-	}
-	closedir(entries);
+	if (buses != NULL)
+		closedir(buses);
 	return loaded;
 }
 
@@ -104,8 +115,7 @@ int modules_coldplug(struct modules *index)
 
 	// A driver brings new devices (a bus, a partition): again, until a round loads nothing.
 	do {
-		int root = open("/sys/devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		loaded = root < 0 ? 0 : walk(index, &seen, root, 0);
+		loaded = plug_round(index, &seen);
 		total += loaded;
 	} while (loaded > 0);
 	for (size_t i = 0; i < seen.count; i++)

@@ -23,7 +23,7 @@ bool modules_knows(const struct modules *index, const char *name);
 // Load the modules that /etc/pycontainer/modules names, one a line; a missing file names none. Refusals are reported
 // on the console and do not stop the rest. Returns how many were loaded.
 int modules_listed(struct modules *index, const char *path);
-// Load what the devices under /sys/devices ask for, until nothing new appears. Returns how many were loaded.
+// Load what the devices of this machine ask for, until nothing new appears. Returns how many were loaded.
 int modules_coldplug(struct modules *index);
 
 // The kernel asks for a module by running this program as "<program> -q -- <name>": see modules_serve.
