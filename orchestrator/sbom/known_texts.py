@@ -113,3 +113,98 @@ BOILERPLATE: tuple[str, ...] = (
     """You should have received a copy of the GNU <1>General Public License along with""",
 )
 """Passages around a grant that add nothing to it."""
+
+FULL_TEXTS: tuple[tuple[str, str, int, str], ...] = (
+    (
+        "apache-2.0",
+        "apache license version 2.0 january 2004 http www.apache.org",
+        1601,
+        "6b8429eb2cdb07fbab05ae69804d9891502256933c8f286b3901f151de82ea07",
+    ),
+    (
+        "apache-2.0",
+        "apache license version 2.0 january 2004 http www.apache.org",
+        1428,
+        "bc75c9d13e45d1f782a4ded61f435baf29c207c6b7e7c241210883092226de3a",
+    ),
+    (
+        "artistic",
+        "the artistic license preamble the intent of this",
+        981,
+        "0c3638150d888478173e5c3d27881c6089da4ab6d245824b87a04756434e61ad",
+    ),
+    (
+        "bsd",
+        "copyright c the regents of the university of",
+        226,
+        "ede163f2edeebd1d089aa16b5c070d0cb609da9e4b54694c28813a0d4b3cbb7a",
+    ),
+    (
+        "cc0-1.0",
+        "creative commons legal code cc0 1.0 universal creative",
+        1087,
+        "157f233e1cf037dd4dc24bd08eb90c2fbc3042ed8e88b5caf338e5df0e6a7abf",
+    ),
+    (
+        "gfdl-1.2",
+        "gnu free documentation license version 1.2 november 2002",
+        3325,
+        "d6a563e61e9654fc0cd8645b7a158b6c18aa64563ff6d3a0f62cdb223f53ac3a",
+    ),
+    (
+        "gfdl-1.3",
+        "gnu free documentation license version 1.3 3 november",
+        3742,
+        "c48b992959f282b0c4e4de47a0260c032eb25c9bba450b608ef807d4b9204099",
+    ),
+    (
+        "gpl-1",
+        "gnu general public license version 1 february 1989",
+        2080,
+        "d408d9dad6e4560274412e743ec3ba01007197655029f60544c308bc54f80499",
+    ),
+    (
+        "gpl-2",
+        "gnu general public license version 2 june 1991",
+        2989,
+        "0bfb659bf7eeb9921df1446a6a93beba70e0dc947eec10a42d26bb310dccd498",
+    ),
+    (
+        "gpl-3",
+        "gnu general public license version 3 29 june",
+        5692,
+        "2e0b16ecf4e8ad0e2c13a8cb427e2b597bb469b6f972c89163262a6d71019a9b",
+    ),
+    (
+        "lgpl-2",
+        "gnu library general public license version 2 june",
+        4213,
+        "9ccbf81e2fd78db81966e466a22ed39318d0a4b4550cd69d1144dcf09722ff10",
+    ),
+    (
+        "lgpl-2.1",
+        "gnu lesser general public license version 2.1 february",
+        4412,
+        "8af08c956376944a711b3a7ca6eca74094b4e0498bdb6dc5fac6b5b8d7e01a2a",
+    ),
+    (
+        "lgpl-3",
+        "gnu lesser general public license version 3 29",
+        1240,
+        "c32e506696cc537018549c49d324f55de37d7478a77f30359ec9f81aba0139e2",
+    ),
+    (
+        "mpl-1.1",
+        "mozilla public license version 1.1 1 definitions 1.0.1",
+        3709,
+        "7aa25366b1a999c2b21b9f155798e376e18601173d929d8b3c068cd190762342",
+    ),
+    (
+        "mpl-2.0",
+        "mozilla public license version 2.0 1 definitions 1.1",
+        2369,
+        "d6cd1cdd1e5a0cb6384603768f0e37d3071ec10062aa5620e237fa2e5e95db63",
+    ),
+)
+"""Whole licences by the name of their file in /usr/share/common-licenses: first words, number of words, SHA-256 of the
+words joined by one space."""

@@ -60,7 +60,11 @@ _GNU_NAME = re.compile(
     rf"(?P<version>\d(?:\.\d)?)?(?:\.0)?(?P<later>{_LATER})?(?P<only>-only)?(?P<tail>-no-invariants?)?\Z"
 )
 _GNU_MENTION = re.compile(
-    rf"(?<![a-z])(?:gnu-)?(?P<family>agpl|lgpl|lpgl|gpl)-?v?(?P<version>\d(?:\.\d)?)?(?:\.0)?(?P<later>{_LATER})?"
+    rf"(?<![a-z])(?:gnu-)?(?P<family>agpl|lgpl|lpgl|gpl)-?(?:version-)?v?(?P<version>\d(?:\.\d)?)?(?:\.0)?(?P<later>{_LATER})?"
+)
+_SPELT_OUT = tuple(
+    (re.compile(rf"{words}general-public-licen[cs]e(?:,|-\([al]?gpl\))?"), short)
+    for words, short in (("(?:lesser|library)-", "lgpl"), ("affero-", "agpl"), ("", "gpl"))
 )
 _GNU_VERSIONS = {
     "AGPL": {"1": "1.0", "1.0": "1.0", "3": "3.0", "3.0": "3.0"},
@@ -84,13 +88,20 @@ def fold(name: str) -> str:
     return "-".join(name.lower().split())
 
 
+def _abbreviated(name: str) -> str:
+    key = fold(name)
+    for pattern, short in _SPELT_OUT:
+        key = pattern.sub(short, key)
+    return key
+
+
 def meaning(name: str) -> Meaning | None:
     """Return what a licence short name stands for, or None when that is not known for certain.
 
     A GNU licence without a version is read as its first version or later (GPL-2.0 section 9: "you may choose any
     version ever published") and is vague.
     """
-    key = fold(name)
+    key = _abbreviated(name)
     if key in _PERL:
         return Meaning(_PERL_TERMS)
     if key in _ALIASES:
@@ -109,7 +120,7 @@ def meaning(name: str) -> Meaning | None:
 def mentioned(name: str) -> list[Node]:
     """Return every GNU licence that a longer name mentions (`GPL-2+-openssl`), so that none is lost with the name."""
     found: dict[Node, None] = {}
-    for match in _GNU_MENTION.finditer(fold(name)):
+    for match in _GNU_MENTION.finditer(_abbreviated(name)):
         family = match["family"]
         listed = _gnu(family, match["version"], bool(match["later"]), False) or _gnu(family, None, True, False)
         found[Licence(listed)] = None

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from orchestrator.sbom import dep5, exceptions, names, synopsis, texts
-from orchestrator.sbom.expression import All, ExpressionError, Licence, Node, all_of, is_copyleft, licences, parse
+from orchestrator.sbom.expression import ExpressionError, Licence, Node, all_of, is_copyleft, licences, parse
 from orchestrator.sbom.model import ExtractedLicence, LicenceFinding, Tier
 
 SOURCE_TREE = "A Debian copyright file describes the source tree: it over-approximates what the binary package holds."
@@ -96,6 +96,9 @@ class _Reading:
         self.extracted[minted.id] = minted
         return Licence(minted.id)
 
+    def keeps(self, text: str) -> bool:
+        return any(text in entry.text for entry in self.extracted.values())
+
     def finding(self, node: Node, tier: Tier, evidence: str, digest: str, holders: tuple[str, ...]) -> LicenceFinding:
         used = {licence.id for licence in licences(node)}
         extracted = tuple(self.extracted[key] for key in sorted(self.extracted) if key in used)
@@ -145,10 +148,8 @@ class _Reading:
         """The licence that a text is, or whatever is known of it joined with a LicenseRef that has all of it."""
         reading = texts.recognise(text)
         mentioned = [*(keep or []), *names.mentioned(name or text)]
-        if reading.complete and not reading.referenced:
-            exact = {licence.id.split("-")[0] for licence in reading.licences}
-            lost = [node for node in mentioned if not {term.id.split("-")[0] for term in licences(node)} & exact]
-            return all_of([*reading.licences, *lost])
+        if reading.complete:
+            return all_of([*reading.licences, *_missing(mentioned, reading.licences)])
         return all_of([*mentioned, *reading.licences, self.ref(name or "text", text)])
 
     def excepted(self, name: str, exception: str, text_of: Callable[[str], str]) -> Node:
@@ -173,13 +174,7 @@ def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -
 
         node = reading.statement(statement.synopsis, statement.text, text_of)
         body = statement.text or by_name.get(names.fold(statement.synopsis), "")
-        terms = list(licences(node))
-        if (
-            body
-            and not any(is_copyleft(term) for term in terms)
-            and not any(term.id in _MENTIONS_BY_DESIGN or term.id.startswith("LicenseRef-") for term in terms)
-            and texts.mentions_copyleft(body)
-        ):
+        if body and _permissive(node) and not reading.keeps(body) and texts.mentions_copyleft(body):
             reading.note(f"The text of {statement.synopsis[:80]!r} speaks of a copyleft licence: it is kept whole.")
             node = all_of([node, reading.ref(statement.synopsis, body)])
         (alone if statement.alone else nodes).append(node)
@@ -194,8 +189,17 @@ def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -
     if texts.telltale(unread):
         reading.note("Lines outside the machine-readable form speak of licensing: the whole file is kept.")
     if file.files_without_licence or texts.telltale(unread):
+        nodes += _missing(names.mentioned(unread), nodes)
         nodes.append(reading.ref("copyright-file", whole))
     return all_of(nodes)
+
+
+def _permissive(node: Node) -> bool:
+    """Tell whether an expression has neither copyleft nor a licence that itself speaks of the GPL."""
+    terms = list(licences(node))
+    if any(term.exception or term.id in _MENTIONS_BY_DESIGN for term in terms):
+        return False
+    return not any(map(is_copyleft, terms))
 
 
 def _plain(reading: _Reading, text: str) -> tuple[Node, Tier]:
@@ -204,13 +208,12 @@ def _plain(reading: _Reading, text: str) -> tuple[Node, Tier]:
     nodes: list[Node] = list(recognised.licences)
     if not recognised.complete:
         reading.note("Not machine-readable and not recognised in every word: the whole file is kept.")
-        nodes += [node for node in names.mentioned(text) if not _covered(node, nodes)]
+        nodes += _missing(names.mentioned(text), nodes)
         nodes.append(reading.ref("copyright-file", text))
     return all_of(nodes), tier
 
 
-def _covered(node: Node, nodes: list[Node]) -> bool:
-    if isinstance(node, All) or not isinstance(node, Licence):
-        return False
-    family = node.id.split("-")[0]
-    return any(isinstance(other, Licence) and other.id.split("-")[0] == family for other in nodes)
+def _missing(wanted: Iterable[Node], present: Iterable[Node]) -> list[Node]:
+    """Return the wanted licences of whose family (GPL, LGPL, ...) nothing is present."""
+    families = {term.id.split("-")[0] for node in present for term in licences(node)}
+    return [node for node in wanted if not {term.id.split("-")[0] for term in licences(node)} & families]

@@ -9,8 +9,9 @@ the caller must then keep the whole text.
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.sbom import known_texts, spdxlist
@@ -34,18 +35,19 @@ _COPYLEFT_MENTION = re.compile(
 )
 
 _GRANT = re.compile(
-    r"(?:redistribute (?:it )?and or modify (?:it |them |this \S+ )?|redistributed and or modified |modify it )"
+    r"(?:redistribute (?:it |them )?and or modify (?:it |them |this \S+ )?|redistributed and or modified |modify it )"
     r"under the (?:same )?terms of (?:either )?(?:version (?P<before>\d(?:\.\d)?) of )?the gnu "
     r"(?P<kind>lesser |library |affero |lesser or library |library or lesser )?general public licen[cs]e "
     r"(?:[al]?gpl )?(?:version (?P<middle>\d(?:\.\d)?) )?(?:or (?P<early>any )?later )?"
     r"as published by the free software foundation "
     r"(?:inc )?(?:either )?(?:(?:in )?version (?P<after>\d(?:\.\d)?) (?:of the licen[cs]e )?)?"
-    r"(?P<later>or (?:at your option )?any later version )?"
+    r"(?P<later>or (?:at your option )?(?:any )?(?:later|newer) (?:versions? )?)?"
 )
 _AROUND_GRANTS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?:this \S+ |it |that )?is free software (?:you can )?\| ",
+        r"(?:this \S+ |it |that )?(?:is|are) free software (?:you can )?\| ",
+        r"(?:copyright and )?licen[cs]es? \| ",
         rf"on (?:a )?debian (?:\S+ ){{0,18}}?{_REFERENCE}\S+ ",
         rf"(?:see (?:the file )?)?{_REFERENCE}\S+ ",
     )
@@ -115,9 +117,10 @@ def recognise(text: str) -> Reading:
         remainder, count = pattern.subn("| ", remainder)
         if count and listed:
             found[Licence(listed)] = None
-    remainder = _take(_GRANT, remainder, _granted, found)
+    remainder, whole = _full_texts(remainder)
+    remainder = _GRANT.sub(lambda match: _granted(match, found), remainder)
     references = dict.fromkeys(re.findall(rf"{_REFERENCE}(\S+)", remainder))
-    for name in references:
+    for name in (*whole, *references):
         referenced = _referenced(name, found)
         if referenced is not None:
             found[referenced] = None
@@ -127,29 +130,33 @@ def recognise(text: str) -> Reading:
     return Reading(tuple(found), known and bool(found) and not _TELLTALE.search(remainder), bool(references))
 
 
-def _take(pattern: re.Pattern[str], text: str, read: Callable[[re.Match[str]], str], found: dict[Licence, None]) -> str:
-    def replace(match: re.Match[str]) -> str:
-        listed = read(match)
-        if not listed:
-            return match[0]
-        found[Licence(listed)] = None
-        return "| "
+def _full_texts(remainder: str) -> tuple[str, list[str]]:
+    """Take whole licences out; return the remainder and their names in common-licenses."""
+    found = []
+    for name, anchor, count, digest in known_texts.FULL_TEXTS:
+        start = remainder.find(anchor)
+        while start >= 0:
+            text = " ".join(remainder[start:].split(" ", count)[:count])
+            if hashlib.sha256(text.encode()).hexdigest() == digest:
+                remainder = remainder[:start] + "|" + remainder[start + len(text) :]
+                found.append(name)
+            start = remainder.find(anchor, start + 1)
+    return remainder, found
 
-    return pattern.sub(replace, text)
 
-
-def _granted(match: re.Match[str]) -> str:
+def _granted(match: re.Match[str], found: dict[Licence, None]) -> str:
+    """Note the licence of a grant; the grant stays in the text when its version is not certain."""
     kind = (match["kind"] or "").strip()
     family = "AGPL" if kind == "affero" else "LGPL" if kind else "GPL"
     versions = {match[group] for group in ("before", "middle", "after")} - {None}
-    if len(versions) > 1:
-        return ""
-    number = str(versions.pop()) if versions else ""
+    number = str(versions.pop()) if len(versions) == 1 else ""
     later = bool(match["later"] or match["early"]) or not number
-    number = number or {"AGPL": "1.0", "LGPL": "2.0", "GPL": "1.0"}[family]
-    number = number if "." in number else number + ".0"
-    listed = f"{family}-{number}-{'or-later' if later else 'only'}"
-    return listed if listed in spdxlist.LICENCES else ""
+    full = {"": {"AGPL": "1.0", "LGPL": "2.0", "GPL": "1.0"}[family]}.get(number, number)
+    listed = f"{family}-{full if '.' in full else full + '.0'}-{'or-later' if later else 'only'}"
+    if listed not in spdxlist.LICENCES:
+        return match[0]
+    found[Licence(listed)] = None
+    return "| " if number else match[0]
 
 
 def _referenced(name: str, found: Iterable[Licence]) -> Licence | None:
