@@ -85,15 +85,15 @@ def _apt_uris(apt: Path) -> Iterator[str]:
 
 def _one_line_style(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        kind, _, rest = line.partition("#")[0].strip().partition(" ")
-        if kind != "deb":
+        words = line.partition("#")[0].split()
+        if words[:1] != ["deb"]:
             continue
-        rest = rest.strip()
-        if rest.startswith("["):
-            rest = rest.partition("]")[2]
-        uri, *suite_and_components = rest.split()[:1] + rest.split()[1:] or [""]
-        if "main" in suite_and_components[1:]:
-            yield uri
+        del words[0]
+        if words and words[0].startswith("["):  # options, up to the closing bracket
+            while words and not words.pop(0).endswith("]"):
+                pass
+        if "main" in words[2:]:  # URI, suite, components
+            yield words[0]
 
 
 def _deb822_style(text: str) -> Iterator[str]:

@@ -67,6 +67,8 @@ def main(server: Any, queue: Any, parameters: Any) -> int:
             event = queue.waitEvent(_POLL_SECONDS)
             if event is not None:
                 report.take(event)
+            elif not queue.t.is_alive():  # its thread ends with the connection
+                raise EOFError("it has closed the connection")
             idle = 0 if event is not None else idle + 1
             if idle == _PING_POLLS:
                 server.runCommand(["ping"])
