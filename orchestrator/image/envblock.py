@@ -33,23 +33,29 @@ def encode(variables: Mapping[str, str]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, str] | None:
-    """Return the variables of a block (or of its beginning), or None when it is not one.
+    """Return the variables of a block exactly as GRUB reads them, or None when it is not a block.
 
-    Stricter than GRUB: a foreign byte, a repeated or unknown-looking name, or anything after the filling refuses it.
+    As lenient as GRUB (grub-core/lib/envblk.c): what both read must not differ. Bytes that are not UTF-8 are replaced.
     """
-    if not data.startswith(_SIGNATURE):
-        return None
-    body = data[len(_SIGNATURE) :].rstrip(b"#")
-    if body and not body.endswith(b"\n"):
+    if len(data) != SIZE or not data.startswith(_SIGNATURE):
         return None
     variables: dict[str, str] = {}
-    for line in body.split(b"\n")[:-1]:
-        name, equals, value = line.partition(b"=")
-        if not equals or not _NAME.match(name) or not _VALUE.match(value) or b"\\" in value:
-            return None
-        if name.decode() in variables:
-            return None
-        variables[name.decode()] = value.decode()
+    position = len(_SIGNATURE)
+    while position < SIZE:
+        if data[position : position + 1] != b"#":
+            equals = data.find(b"=", position)
+            if equals < 0:
+                break
+            end = equals + 1
+            while end < SIZE and data[end] != 0x0A:
+                end += 2 if data[end] == 0x5C else 1
+            if end >= SIZE:
+                break
+            name, value = data[position:equals], re.sub(rb"(?s)\\(.)", rb"\1", data[equals + 1 : end])
+            variables[name.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+            position = end
+        newline = data.find(b"\n", position)
+        position = SIZE if newline < 0 else newline + 1
     return variables
 
 

@@ -65,9 +65,7 @@ def encode(record: Record) -> bytes:
 
 def decode(data: bytes) -> Record | None:
     """Return the record in `data`, or None when it is torn, garbage, or not of the right form."""
-    if len(data) != SIZE:
-        return None
-    variables = decode_block(data[:ATOMIC])
+    variables = decode_block(data)
     if variables is None:
         return None
     ok = variables.get("ok", "")

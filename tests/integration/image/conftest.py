@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""A disk with two revisions whose kernel panics at once: all that GRUB's choice needs to be seen, and no device program.
+
+The kernel, boot loader, tools and firmware are those of the built demo. Without it they are the host's own, with the
+kernel that PYCONTAINER_TEST_KERNEL names.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.canonical import sha256_digest
+from orchestrator.deploy import Deploy, Emulator
+from orchestrator.emulator.qemu import MachineOptions
+from orchestrator.image import envblock, gpt, record
+from orchestrator.image.writer import ESP_SIZE, ImageRequest, write_image
+from orchestrator.run import Tools
+
+EPOCH = 1_700_000_000
+CONFIRMED = "a" * 64
+TRIED = "b" * 64
+GRUB_CFG = Path(__file__).parents[3] / "meta-pycontainer/recipes-bsp/pycontainer-bootloader/files/grub.cfg"
+GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot"
+# The end of a cpio archive in the "newc" form, without any file before it.
+EMPTY_CPIO = b"070701" + b"0" * 88 + b"0000000B" + b"0" * 8 + b"TRAILER!!!\0\0\0\0"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bootable disk is made of, and the machine that boots it."""
+
+    tools: Tools
+    kernel: Path
+    efi: Path
+    emulator: Emulator
+    firmware_code: Path
+    firmware_vars: Path
+
+
+@pytest.fixture(scope="session")
+def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    kernel = os.environ.get("PYCONTAINER_TEST_KERNEL")
+    if kernel is not None:
+        return _host_parts(Path(kernel), tmp_path_factory.mktemp("grub"))
+    deploy = Deploy(request.getfixturevalue("deploy_dir"))
+    emulator, tree = deploy.manifest.emulator, deploy.manifest.tools
+    assert emulator is not None and tree is not None
+    return Parts(
+        tools=Tools(deploy.resolve(tree.path) / "bin"),
+        kernel=deploy.verified(deploy.of_kind("bsp")[0].files["kernel"]),
+        efi=deploy.verified(deploy.of_kind("bootloader")[0].files["efi"]),
+        emulator=emulator,
+        firmware_code=deploy.resolve(emulator.firmware_code),
+        firmware_vars=deploy.resolve(emulator.firmware_vars),
+    )
+
+
+def _host_parts(kernel: Path, folder: Path) -> Parts:
+    efi = folder / "BOOTX64.EFI"
+    subprocess.run(
+        ["grub-mkstandalone", "-O", "x86_64-efi", "-o", efi, "--locales=", "--themes=", "--fonts=",
+         f"--install-modules={GRUB_MODULES}", "--modules=part_gpt fat ext2", f"boot/grub/grub.cfg={GRUB_CFG}"],
+        check=True,
+    )  # fmt: skip
+    emulator = Emulator(
+        binary="qemu-system-x86_64", machine="q35", cpu="max", memory_mi_b=256, smp=1, console="ttyS0",
+        firmware_code="", firmware_vars="", efi_name="BOOTX64.EFI",
+    )  # fmt: skip
+    firmware = Path("/usr/share/OVMF")
+    return Parts(Tools(), kernel, efi, emulator, firmware / "OVMF_CODE_4M.fd", firmware / "OVMF_VARS_4M.fd")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """An image that tests read and write as the device would."""
+
+    image: Path
+    parts: Parts
+    scratch: Path
+
+    @property
+    def options(self) -> MachineOptions:
+        return MachineOptions(
+            emulator=self.parts.emulator,
+            firmware_code=self.parts.firmware_code,
+            firmware_vars=self.parts.firmware_vars,
+            image=self.image,
+            persist=True,
+        )
+
+    def write_records(self, first: bytes, second: bytes) -> None:
+        for slot, data in enumerate((first, second)):
+            source = self.scratch / "record"
+            source.write_bytes(data)
+            self._mtools("mcopy", "-o", source, f"::/pycontainer/record.{slot}")
+
+    def records(self) -> tuple[record.Record | None, record.Record | None]:
+        found = [
+            record.decode(self._mtools("mtype", f"::/pycontainer/record.{slot}")) for slot in range(2)
+        ]
+        return found[0], found[1]
+
+    def remove(self, path: str) -> None:
+        self.debugfs(f"rm {path}")
+
+    def debugfs(self, *commands: str) -> None:
+        script = self.scratch / "commands"
+        script.write_text("".join(f"{command}\n" for command in commands))
+        where = f"{self.image}?offset={gpt.ALIGNMENT + ESP_SIZE}"
+        subprocess.run(self.parts.tools.argv("debugfs", "-w", "-f", script, where), check=True, capture_output=True)
+
+    def _mtools(self, program: str, *arguments: str | Path) -> bytes:
+        argv = self.parts.tools.argv(program, "-i", f"{self.image}@@{gpt.ALIGNMENT}", *arguments)
+        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, env={**os.environ, "MTOOLS_SKIP_CHECK": "1"}).stdout
+
+
+@pytest.fixture
+def disk(parts: Parts, tmp_path: Path) -> Disk:
+    contents = {
+        "kernel": parts.kernel.read_bytes(),
+        "initramfs": EMPTY_CPIO,
+        "boot-env": envblock.boot_env([f"console={parts.emulator.console},115200", "panic=-1"]),
+    }
+    links = {name: sha256_digest(data) for name, data in contents.items()}
+    blobs = {}
+    for name, data in contents.items():
+        blobs[links[name]] = tmp_path / name
+        blobs[links[name]].write_bytes(data)
+    request = ImageRequest(
+        product="demo",
+        machine="qemu-amd64",
+        revision=f"sha256:{CONFIRMED}",
+        blobs=blobs,
+        links=links,
+        efi=parts.efi,
+        efi_name=parts.emulator.efi_name,
+        storage_size=96 * 1024 * 1024,
+    )
+    made = write_image(request, tmp_path / "disk.img", parts.tools, EPOCH)
+    disk = Disk(made.image, parts, tmp_path)
+    disk.debugfs(
+        f"mkdir revisions/{TRIED}",
+        *(
+            f"symlink revisions/{TRIED}/{name} ../../blobs/sha256/{digest.removeprefix('sha256:')}"
+            for name, digest in links.items()
+        ),
+    )
+    return disk
