@@ -214,7 +214,8 @@ NODES = st.one_of(
               st.binary(min_size=1, max_size=300).filter(lambda data: b"\0" not in data)),
     st.builds(lambda major, minor: Device(mode=0o600, block=True, major=major, minor=minor), st.integers(0, 4095),
               st.integers(0, 2**20 - 1)))
-NAMES = st.binary(min_size=1, max_size=150).filter(lambda n: b"\0" not in n and b"/" not in n and n not in (b".", b".."))
+NAMES = st.binary(min_size=1, max_size=150).filter(
+    lambda name: b"\0" not in name and b"/" not in name and name not in (b".", b".."))
 
 
 @given(st.dictionaries(NAMES, NODES, max_size=6))

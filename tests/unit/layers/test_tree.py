@@ -187,7 +187,8 @@ ENTRIES: st.SearchStrategy[Node] = st.one_of(
     st.builds(lambda target: link(target), st.one_of(PATHS, PATHS.map(lambda path: b"/" + path)).filter(len)),
     st.builds(lambda: Device(mode=0o600, block=False, major=1, minor=3)),
 )
-OPERATIONS = st.lists(st.tuples(st.sampled_from(["add", "link", "remove", "ensure"]), PATHS, PATHS, ENTRIES), max_size=25)
+KINDS = st.sampled_from(["add", "link", "remove", "ensure"])
+OPERATIONS = st.lists(st.tuples(KINDS, PATHS, PATHS, ENTRIES), max_size=25)
 
 
 @given(OPERATIONS)
