@@ -121,7 +121,7 @@ class Deploy:
         """Return the layer that was built by `recipe`, or None."""
         return next((layer for layer in self.manifest.layers if layer.recipe == recipe), None)
 
-    def of_kind(self, kind: Kind) -> list[DeployLayer]:
+    def of_kind(self, kind: str) -> list[DeployLayer]:
         """Return the layers of one kind, in the manifest's order."""
         return [layer for layer in self.manifest.layers if layer.kind == kind]
 

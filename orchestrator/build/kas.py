@@ -46,6 +46,8 @@ class KasRun:
     targets: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    arguments: Sequence[str] = ()
+    """More words for BitBake."""
 
 
 def checkout() -> Path:
@@ -89,6 +91,8 @@ def run_kas(run: KasRun, view: View) -> Outcome:
     argv = [sys.executable, "-m", "kas", "build", str(run.config)]
     for target in run.targets:
         argv += ["--target", target]
+    if run.arguments:
+        argv += ["--", *run.arguments]
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
@@ -150,6 +154,9 @@ def _interrupt(process: subprocess.Popen[bytes], bitbake: int, times: int) -> No
 
 
 _FETCH_TASKS = ("do_fetch",)
+_FULL_DISK = "No space left on device"
+_OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\s+do: +(.+))?", re.M)
+_EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
 _NETWORK_WORDS = re.compile(
     r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)|fetch", re.I
 )
@@ -161,32 +168,43 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     if outcome.failed:
         task = outcome.failed[0]
         kind = FetchError if task.task in _FETCH_TASKS else BuildError
+        log = _tail(Path(task.log))
+        if _FULL_DISK in log:
+            return _disk_full(log)
         also = f" (and {len(outcome.failed) - 1} more)" if len(outcome.failed) > 1 else ""
-        return kind(
-            f"{task.recipe}: {task.task} failed{also}",
-            _last_words(outcome.errors, Path(task.log)),
-            f"its log: {task.log or run.log}",
-        )
+        what, why, hint = _three_lines("\n".join(outcome.errors), log)
+        name = f"{task.recipe}: {task.task.removeprefix('do_')} failed{also}"
+        reason = ": ".join(filter(None, [what, why]))
+        return kind(name, reason or "no message", hint or f"its log: {task.log or run.log}")
     text = "\n".join(outcome.errors) or _tail(run.log)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if "No space left on device" in text:
-        return TryAgainError("the disk is full", lines[-1], "make room and run the same command again; nothing is lost")
-    what, why, hint = [*lines[:3], "", "", ""][:3]
-    if len(lines) < 3:
-        hint = f"the whole output is in {run.log}"
-    if not lines:
-        what = f"kas ended with status {status}"
+    if _FULL_DISK in text:
+        return _disk_full(text)
+    lines = [line.strip().removeprefix("ERROR: ") for line in text.splitlines() if line.strip()]
+    what, why, hint = _three_lines(text, "")
+    if not (what and why):
+        what, why = [*lines[:2], f"kas ended with status {status}", ""][:2]
     kind = FetchError if _NETWORK_WORDS.search(text) else ConfigError if status == 2 else BuildError
-    return kind(what.removeprefix("ERROR: "), why, hint)
+    return kind(what, why, hint or f"the whole output is in {run.log}")
 
 
-def _last_words(errors: list[str], log: Path) -> str:
-    for text in errors:
-        for line in text.splitlines():
-            if line.strip():
-                return line.strip()[:300]
-    lines = [line for line in _tail(log).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no message"
+def _three_lines(errors: str, log: str) -> tuple[str, str, str]:
+    """Take what, why and what to do out of an error that a recipe or class of ours raised, or out of an exception."""
+    for text in (errors, log):
+        if found := _OURS.search(text):
+            return tuple(" ".join((part or "").split())[:400] for part in found.groups())  # type: ignore[return-value]
+    thrown = _EXCEPTION.findall(log)
+    return (thrown[-1][:400] if thrown else _last_error(log), "", "")
+
+
+def _last_error(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(("DEBUG:", "NOTE:"))]
+    marked = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+    return (marked or lines or [""])[-1][:400]
+
+
+def _disk_full(text: str) -> TryAgainError:
+    line = next(line.strip() for line in text.splitlines() if _FULL_DISK in line)
+    return TryAgainError("the disk is full", line[-300:], "make room and run the same command again; nothing is lost")
 
 
 def _tail(path: Path, size: int = 8192) -> str:

@@ -64,11 +64,10 @@ class Relaxation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     capabilities: list[Capability] = []
     network: Literal["host"] | None = None
     seccomp: Literal["unconfined"] | None = None
-    writable_root: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.capabilities or self.network or self.seccomp or self.writable_root):
-            raise ValueError("a relaxation names what it relaxes: capabilities, network, seccomp or writableRoot")
+        if not (self.capabilities or self.network or self.seccomp):
+            raise ValueError("a relaxation names what it relaxes: capabilities, network or seccomp")
 
 
 class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):

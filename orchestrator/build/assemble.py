@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""From what was deployed and what the product file names to the layers of a revision, each with its SPDX document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.canonical import sha256_digest, write_atomically
+from orchestrator.deploy import Deploy, DeployLayer, Kind
+from orchestrator.errors import BuildError
+from orchestrator.layers.audit import Relaxation, relaxations
+from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
+from orchestrator.layers.cache import Blob, BuiltLayer
+from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
+from orchestrator.product.model import Layer, Product
+from orchestrator.product.units import parse_duration, parse_size
+from orchestrator.progress import Reporter
+from orchestrator.revision import (
+    ContainerLayer,
+    Health,
+    LayerBlob,
+    Logs,
+    PlatformLayer,
+    Restart,
+    Stop,
+    boot_env,
+    initramfs_with_facts,
+)
+from orchestrator.revision import Volume as RevisionVolume
+from orchestrator.sbom import LayerFacts, layer_document, spdx23_bytes, summarise
+from orchestrator.sbom import Product as SbomProduct
+from orchestrator.sbom.summary import Summary
+
+RevisionLayer = PlatformLayer | ContainerLayer
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A finished layer: its place in the revision's config, its blobs, its SPDX document, and what to tell of it."""
+
+    layer: RevisionLayer
+    blobs: dict[str, Blob]
+    spdx: bytes
+    counts: Summary
+    relaxations: tuple[Relaxation, ...] = ()
+    notes: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    cached: bool = False
+
+    def revision_blobs(self) -> list[LayerBlob]:
+        """Return the blobs as the revision's manifest lists them."""
+        return [
+            LayerBlob(self.layer.name, role, blob.digest, blob.size, blob.fsverity)
+            for role, blob in sorted(self.blobs.items())
+        ]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What all layers of one build share."""
+
+    product: Product
+    root: Path
+    deploy: Deploy
+    around: Surroundings
+    facts: bytes
+    sbom_folder: Path
+    sbom_cache: Path
+    reporter: Reporter
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+    def all_layers(self) -> list[Assembled]:
+        """Build every layer: the platform's in their order, then the product's in the file's order."""
+        platform: tuple[Kind, ...] = ("bootloader", "bsp", "host")
+        result = [self._platform(kind) for kind in platform]
+        result += [self._container(name, layer) for name, layer in self.product.layers.items()]
+        return result
+
+    def _platform(self, kind: Kind) -> Assembled:
+        deployed = self.deploy.of_kind(kind)[0]
+        with self.reporter.step(f"layer {deployed.name}") as step:
+            if kind == "bootloader":
+                blobs, cached = {"efi": self._plain(deployed, "efi")}, True
+            elif kind == "bsp":
+                blobs, cached = self._bsp(deployed)
+            else:
+                blobs, cached = self._host(deployed), True
+            document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed, None)
+            layer = msgspec.convert(
+                {
+                    "name": deployed.name,
+                    "kind": kind,
+                    "version": deployed.version,
+                    "blobs": {role: blob.digest for role, blob in blobs.items()},
+                    "spdx": sha256_digest(document),
+                },
+                PlatformLayer,
+            )
+            step.result = "unchanged" if cached else "packed"
+        return Assembled(layer, blobs, document, counts, cached=cached)
+
+    def _plain(self, deployed: DeployLayer, role: str) -> Blob:
+        if role not in deployed.files:
+            raise BuildError(f"the {deployed.kind} layer has no {role}", f"the recipe {deployed.recipe} deploys it not")
+        return self.around.cache.add_bytes(self.deploy.verified(deployed.files[role]).read_bytes())
+
+    def _bsp(self, deployed: DeployLayer) -> tuple[dict[str, Blob], bool]:
+        blobs, cached = {"kernel": self._plain(deployed, "kernel")}, True
+        if "dtb" in deployed.files:
+            blobs["dtb"] = self._plain(deployed, "dtb")
+        for role in ("modules", "firmware"):
+            if role in deployed.files:
+                source = bitbake_source(self.deploy, deployed, role)
+                packed = pack_tree_layer(source, deployed.name, role, self.around)
+                blobs[role] = packed.blobs[role]
+                cached = cached and packed.cached
+        return blobs, cached
+
+    def _host(self, deployed: DeployLayer) -> dict[str, Blob]:
+        initramfs = initramfs_with_facts(self.deploy.verified(deployed.files["initramfs"]), self.facts)
+        arguments = [word for layer in self.deploy.of_kind("bsp") for word in layer.command_line]
+        cache = self.around.cache
+        return {
+            "initramfs": cache.add_bytes(initramfs),
+            "boot-env": cache.add_bytes(boot_env([*arguments, *self.product.kernel.args])),
+        }
+
+    def _container(self, name: str, layer: Layer) -> Assembled:
+        source, deployed = self._source(name, layer)
+        options = run_options(name, layer, self.root)
+        with self.reporter.step(f"layer {name}") as step:
+            built = build_layer(source, options, self.around)
+            version = layer.version or (deployed.version if deployed else self.product.version)
+            rootfs = source.path if isinstance(source, TarSource) else None
+            document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs)
+            step.result = "unchanged" if built.cached else "packed"
+        entry = container_layer(name, layer, version, built, sha256_digest(document), self.groups[name])
+        return Assembled(
+            entry,
+            built.blobs,
+            document,
+            counts,
+            tuple(relaxations(options)),
+            built.notes,
+            built.run.ports if built.run else (),
+            built.cached,
+        )
+
+    def _source(self, name: str, layer: Layer) -> tuple[LayerSource, DeployLayer | None]:
+        if layer.source.bitbake:
+            deployed = self.deploy.layer(layer.source.bitbake)
+            if deployed is None:
+                raise BuildError(f"BitBake deployed nothing for layer {name}", f"recipe {layer.source.bitbake}")
+            return bitbake_source(self.deploy, deployed), deployed
+        if layer.source.tar:
+            return TarSource(self.root / layer.source.tar), None
+        return DirectorySource(self.root / (layer.source.directory or "")), None
+
+    def _document(
+        self,
+        name: str,
+        kind: Kind,
+        version: str,
+        blobs: Mapping[str, Blob],
+        deployed: DeployLayer | None,
+        rootfs: Path | None,
+    ) -> tuple[bytes, Summary]:
+        spdx = self.deploy.verified(deployed.spdx) if deployed and deployed.spdx else None
+        copyright_files = self.deploy.verified(deployed.copyright) if deployed and deployed.copyright else None
+        facts = LayerFacts(
+            name=name,
+            kind=kind,
+            version=version,
+            architecture=self.deploy.manifest.architecture,
+            blobs={role: blob.digest for role, blob in blobs.items()},
+            origin=f"recipe {deployed.recipe}" if deployed else "",
+            spdx=spdx,
+            copyright=copyright_files,
+            rootfs=rootfs if spdx is None else None,
+        )
+        supplier = self.product.supplier
+        owner = SbomProduct(
+            self.product.product,
+            self.product.version,
+            supplier.name if supplier else "",
+            supplier.contact if supplier else "",
+        )
+        document = layer_document(facts, owner, self.around.source_date_epoch, self.sbom_cache)
+        data = spdx23_bytes(document)
+        write_atomically(self.sbom_folder / f"{name}.spdx.json", data)
+        return data, summarise(document)
+
+
+def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
+    """Return what the product file says of running a layer, in the words of `orchestrator.layers`."""
+    reasons: dict[str, str] = {}
+    capabilities: list[str] = []
+    network = seccomp = ""
+    for relaxation in layer.relax:
+        capabilities += relaxation.capabilities
+        network = relaxation.network or network
+        seccomp = relaxation.seccomp or seccomp
+        for key in ("capabilities", "network", "seccomp"):
+            if getattr(relaxation, key):
+                reasons[key] = "; ".join(filter(None, [reasons.get(key, ""), relaxation.reason]))
+    return RunOptions(
+        name=name,
+        entrypoint=None if layer.entrypoint is None else tuple(layer.entrypoint),
+        command=None if layer.command is None else tuple(layer.command),
+        environment=layer.environment,
+        working_directory=layer.working_directory,
+        user=layer.user,
+        hostname=layer.hostname,
+        network="host" if network == "host" else "none",
+        capabilities=tuple(f"CAP_{word.removeprefix('CAP_')}" for word in capabilities),
+        seccomp="unconfined" if seccomp == "unconfined" else "default",
+        volumes=tuple(
+            Volume(each.name, each.destination, each.kind, int(each.mode, 8), each.uid, each.gid)
+            for each in layer.volumes
+        ),
+        tmpfs=tuple(Tmpfs(path) for path in layer.tmpfs),
+        memory=layer.memory_bytes,
+        cpus=layer.cpus,
+        processes=layer.pids,
+        files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
+        reasons=reasons,
+    )
+
+
+def container_layer(name: str, layer: Layer, version: str, built: BuiltLayer, spdx: str, group: int) -> ContainerLayer:
+    """Return a container's entry in the revision's config."""
+    run = built.run
+    if run is None:
+        raise BuildError(f"layer {name} was built without its run configuration")
+    health = run.health
+    return ContainerLayer(
+        name=name,
+        kind=layer.kind,
+        version=version,
+        blobs={role: blob.digest for role, blob in built.blobs.items()},
+        spdx=spdx,
+        start_group=group,
+        after=sorted(layer.after),
+        restart=Restart(
+            policy=layer.restart.policy,
+            max_retries=layer.restart.max_retries,
+            initial_delay_ms=parse_duration(layer.restart.initial_delay),
+            max_delay_ms=parse_duration(layer.restart.max_delay),
+            reset_after_ms=parse_duration(layer.restart.reset_after),
+        ),
+        stop=Stop(signal=run.stop_signal, timeout_ms=parse_duration(layer.stop_timeout)),
+        logs=Logs(max_bytes=parse_size(layer.logs.max_size), files=layer.logs.files),
+        volumes=[
+            RevisionVolume(
+                name=each.name,
+                kind=each.kind,
+                destination=each.destination,
+                mode=f"{0o755 if each.mode is None else each.mode:04o}",
+                uid=each.uid or 0,
+                gid=each.gid or 0,
+            )
+            for each in run.volumes
+        ],
+        health=None
+        if health is None
+        else Health(
+            command=list(health.command),
+            start_period_ms=health.start_period,
+            interval_ms=health.interval,
+            timeout_ms=health.timeout,
+            retries=health.retries,
+        ),
+    )

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer lock`: which package versions a product is built from, and what an update would change.
+
+The base resolves; this room only compares and replaces. A base leaves the lock that is in force alone and writes what
+it would be today beside it, with the suffix `.new`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.build.base import environment
+from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
+from orchestrator.build.workspace import LOCK_NAME, Workspace
+from orchestrator.canonical import write_atomically
+from orchestrator.errors import BuildError, ConfigError
+from orchestrator.product.model import Product
+from orchestrator.progress import Reporter
+
+_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Change:
+    """A package whose locked version changes; None: it was not there, or no longer is."""
+
+    package: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class LockChanges:
+    """What a lock run did: the lock's path, how many packages it pins, what changed, and whether it was written."""
+
+    path: Path
+    packages: int
+    changes: tuple[Change, ...]
+    written: bool
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "lock": str(self.path),
+            "packages": self.packages,
+            "written": self.written,
+            "changes": [{"package": c.package, "before": c.before, "after": c.after} for c in self.changes],
+        }
+
+
+def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool) -> LockChanges:
+    """Make the product's own lock file, or with `update` renew it; returns what changed.
+
+    Without `update` an existing lock file is only reported. Raises ConfigError for a base without lock file, and what
+    `run_kas` raises.
+    """
+    if product.base != "debian":
+        raise ConfigError(
+            f"the base {product.base} has no package lock", "it builds from source", "pin its layers with 'kas lock'"
+        )
+    target = place.root / LOCK_NAME
+    if target.exists() and not update:
+        return LockChanges(target, len(_versions(_read(target))), (), False)
+    before = _versions(_read(place.package_lock)) if place.package_lock.exists() else {}
+    fresh = _resolved(product, place, reporter) if update or not place.package_lock.exists() else place.package_lock
+    data = fresh.read_bytes()
+    after = _versions(_decode(data, fresh))
+    old = _versions(_read(target)) if target.exists() else before if update else {}
+    changes = tuple(
+        Change(name, old.get(name), after.get(name))
+        for name in sorted(old.keys() | after.keys())
+        if old.get(name) != after.get(name)
+    )
+    write_atomically(target, data)
+    if fresh != place.package_lock:
+        fresh.unlink(missing_ok=True)
+    return LockChanges(target, len(after), changes if old else (), True)
+
+
+def _resolved(product: Product, place: Workspace, reporter: Reporter) -> Path:
+    """Let the base resolve all its package requests anew, without building; returns the file that it wrote."""
+    home = checkout()
+    fresh = place.package_lock.with_name(place.package_lock.name + ".new")
+    fresh.unlink(missing_ok=True)
+    run = KasRun(
+        home=home,
+        config=configuration(home, product.base, place.machine),
+        build_dir=place.bitbake,
+        targets=(),
+        environment=environment(product, place) | {"PYCONTAINER_LOCK": "update"},
+        log=place.logs / "lock.log",
+        arguments=("-p",),
+    )
+    with reporter.step("resolve the base's packages"):
+        run_kas(run, reporter.view)
+    if not fresh.exists():
+        raise BuildError("the base wrote no lock file", str(fresh), f"its output is in {run.log}")
+    return fresh
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise ConfigError(f"the lock file {path} cannot be read", str(problem)) from problem
+    return _decode(data, path)
+
+
+def _decode(data: bytes, path: Path) -> Mapping[str, Any]:
+    try:
+        if len(data) > _LIMIT:
+            raise ValueError(f"larger than {_LIMIT} bytes")
+        value = json.loads(data)
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+    except ValueError as problem:
+        raise ConfigError(
+            f"the lock file {path} is damaged",
+            str(problem),
+            "restore it from version control, or: pycontainer lock --update",
+        ) from problem
+    return value
+
+
+def _versions(value: Mapping[str, Any]) -> dict[str, str]:
+    """Return every locked package with its version, or its versions when requests differ."""
+    found: dict[str, set[str]] = {}
+    try:
+        for package in value["packages"].values():
+            found.setdefault(f"{package['name']}:{package['architecture']}", set()).add(str(package["version"]))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ConfigError(
+            "the lock file is not one of this release", repr(problem), "renew it: pycontainer lock --update"
+        ) from problem
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}

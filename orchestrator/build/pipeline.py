@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer build`: base, layers, documents, revision, signature, image - and nothing of it twice."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestrator.build.assemble import Assembled, Assembly
+from orchestrator.build.base import ensure_base
+from orchestrator.build.base import fingerprint as base_fingerprint
+from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
+from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
+from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.canonical import hex_of
+from orchestrator.deploy import Deploy
+from orchestrator.image.writer import ImageRequest, ImageResult, write_image
+from orchestrator.layers.build import Surroundings
+from orchestrator.layers.cache import LayerCache
+from orchestrator.oci import Store
+from orchestrator.product.load import find_product_file, load_product
+from orchestrator.product.model import Product
+from orchestrator.product.units import format_size, parse_size
+from orchestrator.progress import Reporter
+from orchestrator.revision import (
+    Revision,
+    RevisionConfig,
+    assemble,
+    created_at,
+    product_facts,
+    set_candidate,
+)
+from orchestrator.run import Tools
+from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
+
+SPDX_TYPE = "application/spdx+json"
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build: the product's folder or file, another machine than its own, whether to trust the last stamp."""
+
+    place: Path
+    machine: str | None = None
+    force: bool = False
+
+
+def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
+    """Build a product and return what it came to.
+
+    Holds the build folder's lock. Raises the errors of its steps; whatever happens the store is as it was or has one
+    more whole, signed revision, and the image is the old or the new one.
+    """
+    started = time.monotonic()
+    file = find_product_file(request.place)
+    product = load_product(file)
+    place = workspace(file, product, request.machine)
+    with place.locked():
+        keys = product_keys(product.product)
+        last = read_stamp(place.stamp)
+        inputs = product_fingerprint(product, place, keys)
+        if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
+            return msgspec.structs.replace(
+                known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
+            )
+        deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force)
+        layers = _assemble(product, place, deploy, keys, reporter)
+        store = Store.open_or_create(place.store)
+        with reporter.step("revision") as step:
+            revision = _commit_to_store(store, product, place, deploy, layers, keys)
+            step.result = f"{revision.short}, signed"
+        with reporter.step("image") as step:
+            image = image_of(store, revision, product, place, deploy, keys, place.image)
+            step.result = f"{format_size(image.used)} to write"
+        summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
+        write_stamp(
+            place.stamp,
+            {
+                "base": base,
+                "inputs": inputs,
+                "summary": summary.to_data(),
+                "files": _output_states(place),
+            },
+        )
+    for entry in layers:
+        for note in entry.notes:
+            reporter.view.message("note", f"{entry.layer.name}: {note}")
+    return summary
+
+
+def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -> str:
+    """Return the digest of what the orchestrator's own steps depend on, beside the base.
+
+    Raises ConfigError when a file that the product file names is missing.
+    """
+    sources = []
+    for layer in product.layers.values():
+        for path in (layer.source.tar, layer.source.directory, *(each.source for each in layer.files)):
+            if path:
+                sources.append(place.root / path)
+    return combine(
+        {
+            "product": msgspec.to_builtins(product),
+            "machine": place.machine,
+            "sources": tree_fingerprint(sources),
+            "keys": keys.facts_keys(),
+            "threshold": keys.threshold,
+            "code": code_fingerprint(),
+        }
+    )
+
+
+@functools.cache
+def code_fingerprint() -> str:
+    """Return the digest of the orchestrator itself: another release may assemble differently."""
+    return tree_fingerprint([Path(__file__).resolve().parents[1]])
+
+
+def _output_states(place: Workspace) -> dict[str, list[int]]:
+    return {path.name: file_state(path) for path in (place.image, place.bmap)}
+
+
+def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs: str) -> BuildSummary | None:
+    """Return the last summary when inputs, base and outputs are those of the last build."""
+    if last.get("inputs") != inputs or last.get("files") != _output_states(place) or not place.image.exists():
+        return None
+    summary = from_data(last.get("summary"))
+    if summary is None or not (place.store / "blobs" / "sha256" / hex_of(summary.revision)).exists():
+        return None
+    return summary if last.get("base") == base_fingerprint(product, place) else None
+
+
+def exposed_ports(place: Workspace) -> list[int]:
+    """Return the TCP ports that the last build's containers expose."""
+    summary = from_data(read_stamp(place.stamp).get("summary"))
+    ports = [port for layer in summary.layers for port in layer.ports] if summary else []
+    return [int(port.partition("/")[0]) for port in ports if port.endswith("/tcp") and "-" not in port]
+
+
+def tools_of(deploy: Deploy) -> Tools:
+    """Return the programs of a deploy folder: its native tools tree, or the host's when it has none."""
+    tools = deploy.manifest.tools
+    return Tools(deploy.resolve(tools.path) / "bin" if tools else None)
+
+
+def _assemble(
+    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, reporter: Reporter
+) -> list[Assembled]:
+    tools = deploy.manifest.tools
+    profile = (deploy.resolve(tools.path) if tools else Path("/usr")) / "share" / "containers" / "seccomp.json"
+    around = Surroundings(
+        tools=tools_of(deploy),
+        cache=LayerCache(place.layers),
+        architecture=deploy.manifest.architecture,
+        source_date_epoch=deploy.manifest.source_date_epoch,
+        seccomp_profile=profile,
+        tools_digest=tools.digest if tools else "",
+        log=place.logs / "layers.log",
+    )
+    return Assembly(
+        product=product,
+        root=place.root,
+        deploy=deploy,
+        around=around,
+        facts=product_facts(product.product, place.machine, keys.facts_keys(), threshold=keys.threshold),
+        sbom_folder=place.sbom,
+        sbom_cache=place.build / "licences",
+        reporter=reporter,
+        groups=product.start_groups(),
+    ).all_layers()
+
+
+def _commit_to_store(
+    store: Store, product: Product, place: Workspace, deploy: Deploy, layers: list[Assembled], keys: ProductKeys
+) -> Revision:
+    """Write the revision, its SPDX documents and its signature; make it the candidate last, when all is there."""
+    for entry in layers:
+        for blob in entry.blobs.values():
+            store.put_blob(blob.path, expected=blob.digest)
+    config = RevisionConfig(
+        product=product.product,
+        version=product.version,
+        machine=place.machine,
+        architecture=deploy.manifest.architecture,
+        created=created_at(deploy.manifest.source_date_epoch),
+        layers=[entry.layer for entry in layers],
+    )
+    revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
+    for entry in layers:
+        document = store.put_blob(entry.spdx, media_type=SPDX_TYPE)
+        store.attach(
+            revision.descriptor, SPDX_TYPE, [document], annotations={"vnd.pycontainer.layer": entry.layer.name}
+        )
+    sign_revision(store, revision, keys.signers())
+    verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
+    set_candidate(store, revision)
+    return revision
+
+
+def image_of(
+    store: Store,
+    revision: Revision,
+    product: Product,
+    place: Workspace,
+    deploy: Deploy,
+    keys: ProductKeys,
+    out: Path,
+) -> ImageResult:
+    """Write the flashable image of a revision in the store to `out`; see `write_image` for what it raises."""
+    envelope = revision_envelope(store, revision, keys.public_keys())
+    digests = {blob.digest for blob in revision.blobs()}
+    roles = {(blob.layer, blob.role): blob.digest for blob in revision.blobs()}
+    by_role = {role: digest for (_, role), digest in roles.items() if role not in ("rootfs", "run-config")}
+    digests |= {revision.id, revision.manifest.config.digest, envelope.digest}
+    emulator = deploy.manifest.emulator
+    request = ImageRequest(
+        product=revision.config.product,
+        machine=revision.config.machine,
+        revision=revision.id,
+        blobs={digest: store.blob_path(digest) for digest in sorted(digests)},
+        links={
+            "manifest": revision.id,
+            "config": revision.manifest.config.digest,
+            "signature": envelope.digest,
+            "kernel": by_role["kernel"],
+            "initramfs": by_role["initramfs"],
+            "boot-env": by_role["boot-env"],
+        },
+        efi=store.blob_path(by_role["efi"]),
+        storage_size=parse_size(product.image.storage),
+        efi_name=emulator.efi_name if emulator else "BOOTX64.EFI",
+    )
+    return write_image(request, out, tools_of(deploy), deploy.manifest.source_date_epoch, place.logs / "image.log")
+
+
+def _summary(
+    product: Product,
+    place: Workspace,
+    revision: Revision,
+    layers: list[Assembled],
+    image: ImageResult,
+    keys: ProductKeys,
+    tasks: int,
+    seconds: float,
+) -> BuildSummary:
+    return BuildSummary(
+        product=product.product,
+        version=product.version,
+        machine=place.machine,
+        revision=revision.id,
+        layers=[
+            LayerSummary(
+                name=entry.layer.name,
+                kind=entry.layer.kind,
+                version=entry.layer.version,
+                size=sum(blob.size for blob in entry.blobs.values()),
+                packages=entry.counts.packages,
+                licences=entry.counts.licences,
+                copyleft=entry.counts.copyleft,
+                unknown=entry.counts.unknown,
+                spdx=str(place.sbom / f"{entry.layer.name}.spdx.json"),
+                relaxations=[each.what for each in entry.relaxations],
+                ports=list(entry.ports),
+            )
+            for entry in layers
+        ],
+        image=str(image.image),
+        image_size=image.size,
+        image_used=image.used,
+        bmap=str(image.block_map),
+        store=str(place.store),
+        sbom=str(place.sbom),
+        bitbake_tasks=tasks,
+        assembled=[entry.layer.name for entry in layers if not entry.cached],
+        signed_by=[key.keyid for key in keys.public_keys()],
+        unchanged=False,
+        seconds=seconds,
+    )

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""What each command does with its words: calls the room that knows, and turns what comes back into a screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from orchestrator.build import doctor as examination
+from orchestrator.build import lockfile, pipeline
+from orchestrator.build.assemble import run_options
+from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.cli import screens
+from orchestrator.cli.view import LiveView, choose_view
+from orchestrator.deploy import Deploy
+from orchestrator.emulator import accel, session
+from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
+from orchestrator.emulator.qemu import options_for
+from orchestrator.errors import ConfigError
+from orchestrator.layers.audit import relaxations
+from orchestrator.oci import Store
+from orchestrator.product.load import find_product_file, load_product
+from orchestrator.product.model import Product
+from orchestrator.product.units import format_size
+from orchestrator.progress import Reporter
+from orchestrator.revision import Revision, candidate_tag, load_revision
+from orchestrator.trust import load_keys, product_keys, verify_revision
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command has to say: a screen for people, one object for machines, and its exit code."""
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+Command = Callable[[Namespace], Result]
+
+
+def _loaded(options: Namespace) -> tuple[Product, Workspace]:
+    file = find_product_file(options.product)
+    product = load_product(file)
+    return product, workspace(file, product, getattr(options, "machine", None))
+
+
+@contextmanager
+def _reporter(plain: bool) -> Iterator[Reporter]:
+    view = choose_view(plain)
+    if isinstance(view, LiveView):
+        with view:
+            yield Reporter(view)
+    else:
+        yield Reporter(view)
+
+
+def build(options: Namespace) -> Result:
+    """`pycontainer build`."""
+    request = pipeline.BuildRequest(options.product, options.machine, options.force)
+    with _reporter(options.plain or options.json) as reporter:
+        summary = pipeline.build(request, reporter)
+    return Result(screens.build_screen(summary, options.product), summary.to_data())
+
+
+def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Revision]:
+    store = Store.open(place.store)
+    return store, load_revision(store, name or candidate_tag(place.machine))
+
+
+def image(options: Namespace) -> Result:
+    """`pycontainer image`."""
+    product, place = _loaded(options)
+    with place.locked(), _reporter(options.json) as reporter:
+        store, revision = _revision(product, place, options.revision)
+        out = options.output or place.image
+        with reporter.step(f"image of {revision.short}"):
+            written = pipeline.image_of(
+                store, revision, product, place, Deploy(place.deploy), load_keys(product.product), out
+            )
+    text = (
+        f"{screens.near(str(written.image))}: revision {revision.short}, {format_size(written.size)}, "
+        f"{format_size(written.used)} to write\n{screens.near(str(written.block_map))}: its block map"
+    )
+    data = {"image": str(written.image), "bmap": str(written.block_map), "revision": revision.id, "size": written.size}
+    return Result(text, data)
+
+
+def run(options: Namespace) -> Result:
+    """`pycontainer run`."""
+    _, place = _loaded(options)
+    asked = parse_forwards(options.port)
+    machine = options_for(
+        Deploy(place.deploy),
+        options.image or place.image,
+        forwards=asked or exposed_forwards(pipeline.exposed_ports(place)),
+        persist=options.persist,
+        memory_mib=options.memory,
+    )
+    machine = dataclasses.replace(machine, accel=accel.choose(machine))
+    log = place.logs / "console.log"
+    if options.expect is None:
+        session.run_image(machine, log=log)
+        return Result("")
+    line = session.expect(machine, options.expect, options.timeout, log)
+    return Result(line, {"line": line, "accelerator": machine.accel, "console": str(log)})
+
+
+def flash(options: Namespace) -> Result:
+    """`pycontainer flash`."""
+    raise ConfigError("pycontainer flash is being built")
+
+
+def show(options: Namespace) -> Result:
+    """`pycontainer show`."""
+    product, place = _loaded(options)
+    _, revision = _revision(product, place, options.revision)
+    data = msgspec.to_builtins(revision.config) | {"revision": revision.id}
+    rows = [
+        (blob.layer, blob.role, format_size(blob.size), blob.digest.removeprefix("sha256:")[:16])
+        for blob in revision.blobs()
+    ]
+    columns = [("layer", "left"), ("role", "left"), ("size", "right"), ("digest", "left")]
+    config = revision.config
+    head = (
+        f"revision {revision.hex}\n{config.product} {config.version} for {config.machine}, created {config.created}\n"
+    )
+    return Result(screens.render(head, screens.table(columns, rows)), data)
+
+
+def verify(options: Namespace) -> Result:
+    """`pycontainer verify`."""
+    product, place = _loaded(options)
+    store, revision = _revision(product, place, options.revision)
+    keys = load_keys(product.product)
+    report = verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
+    words = {"passed": "ok", "ignored": "-", "failed": "FAILED"}
+    rows = [(words[step.outcome], step.name, step.detail) for step in report.steps]
+    text = screens.render(screens.table([("", "left"), ("step", "left"), ("detail", "left")], rows))
+    steps = [{"name": step.name, "outcome": step.outcome, "detail": step.detail} for step in report.steps]
+    return Result(text, {"revision": revision.id, "passed": report.passed, "steps": steps, "keys": report.keyids})
+
+
+def audit(options: Namespace) -> Result:
+    """`pycontainer audit`."""
+    product, place = _loaded(options)
+    found = [
+        (name, each.what, each.reason)
+        for name, layer in product.layers.items()
+        for each in relaxations(run_options(name, layer, place.root))
+    ]
+    data = {"relaxations": [{"layer": layer, "what": what, "reason": reason} for layer, what, reason in found]}
+    if not found:
+        return Result("no container's confinement is relaxed", data)
+    columns = [("layer", "left"), ("relaxed", "left"), ("reason", "left")]
+    return Result(screens.render(screens.table(columns, found)), data)
+
+
+def lock(options: Namespace) -> Result:
+    """`pycontainer lock`."""
+    product, place = _loaded(options)
+    with place.locked(), _reporter(options.json) as reporter:
+        changes = lockfile.lock(product, place, reporter, update=options.update)
+    return Result(screens.lock_screen(changes), changes.to_data())
+
+
+def key(options: Namespace) -> Result:
+    """`pycontainer key`."""
+    product, _ = _loaded(options)
+    keys = product_keys(product.product)
+    rows = [(each.name, each.public.keyid, "here" if each.private else "elsewhere") for each in keys.keys]
+    columns = [("name", "left"), ("key id", "left"), ("private part", "left")]
+    foot = f"\n{keys.threshold} of {len(keys.keys)} must sign; kept in {keys.folder}"
+    data = {
+        "folder": str(keys.folder),
+        "threshold": keys.threshold,
+        "keys": [{"name": e.name, "keyid": e.public.keyid, "public": e.public.base64, "private": e.private}
+                 for e in keys.keys],
+    }  # fmt: skip
+    return Result(screens.render(screens.table(columns, rows), foot), data)
+
+
+def doctor(options: Namespace) -> Result:
+    """`pycontainer doctor`."""
+    purposes = [word.strip() for word in options.purposes.split(",") if word.strip()]
+    if unknown := [word for word in purposes if word not in examination.PURPOSES]:
+        raise ConfigError(f"unknown purpose '{unknown[0]}'", "", "name some of: " + ", ".join(examination.PURPOSES))
+    findings = examination.examine(purposes)
+    if options.install and examination.commands(findings):
+        examination.install(findings, lambda line: print(line, file=sys.stderr, flush=True))
+        findings = examination.examine(purposes)
+    todo = examination.commands(findings)
+    missing = [finding for finding in findings if not finding.ok]
+    data = {
+        "findings": [{"name": f.name, "ok": f.ok, "detail": f.detail, "package": f.package} for f in findings],
+        "commands": todo,
+    }
+    text = "" if options.quiet and not missing else screens.doctor_screen(findings, todo)
+    return Result(text, data, ConfigError.exit_code if missing else 0)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The words of the command line; each command's work is in `commands`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import shtab
+
+from orchestrator import __version__
+from orchestrator.cli import commands
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; `options.command` is the function that carries out what was asked."""
+    parser = argparse.ArgumentParser(
+        prog="pycontainer",
+        description="Turn an embedded Linux product into layers, one signed revision and a flashable image.",
+        epilog="Exit codes: 0 ok, 2 usage or configuration, 3 fetch, 4 build, 5 verification, 6 not reproducible, "
+        "7 policy or signature, 75 try again.",
+    )
+    parser.add_argument("--version", action="version", version=f"pycontainer {__version__}")
+    shtab.add_argument_to(parser, "--print-completion", help="print a completion script for bash, zsh or tcsh")
+    sub = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    build = _command(sub, "build", commands.build, "build a product: host, layers, revision, image")
+    _product(build)
+    build.add_argument("--machine", help="build for this machine instead of the product file's")
+    build.add_argument("--force", action="store_true", help="look at every step again, whatever the last build said")
+    build.add_argument("--plain", action="store_true", help="plain lines even on a terminal")
+
+    image = _command(sub, "image", commands.image, "write the flashable image of a revision in the store")
+    _product(image)
+    image.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+    image.add_argument("-o", "--output", type=Path, help="where to write it (default: the build's image)")
+
+    run = _command(sub, "run", commands.run, "boot the image in QEMU")
+    _product(run)
+    run.add_argument("--image", type=Path, help="another image than the product's last build")
+    run.add_argument("--persist", action="store_true", help="keep what the device writes (default: forget it)")
+    run.add_argument("--memory", type=int, metavar="MIB", help="RAM of the virtual machine")
+    run.add_argument(
+        "--port", action="append", default=[], metavar="[HOST:]GUEST",
+        help="forward a port of 127.0.0.1 to the device (default: the ports that its apps expose)",
+    )  # fmt: skip
+    run.add_argument("--console", action="store_true", help="show the console also with --expect")
+    run.add_argument("--expect", metavar="TEXT", help="end well as soon as the console shows TEXT (for CI)")
+    run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
+
+    flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
+    flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it").complete = shtab.FILE  # type: ignore[attr-defined]
+    flash.add_argument("device", type=Path, help="the whole disk, such as /dev/sdX")
+    flash.add_argument("--yes", action="store_true", help="do not ask")
+    flash.add_argument("--force-fixed", action="store_true", help="allow a disk that is not removable")
+
+    show = _command(sub, "show", commands.show, "show a revision: layers, versions, digests")
+    _product(show)
+    show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+
+    verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
+    _product(verify)
+    verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+
+    audit = _command(sub, "audit", commands.audit, "list every relaxation of confinement with its reason")
+    _product(audit)
+
+    lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
+    _product(lock)
+    lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")
+
+    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts)")
+    _product(key)
+
+    doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
+    doctor.add_argument("--for", dest="purposes", default="build,run", help="of build, run, test (build,run)")
+    doctor.add_argument("--install", action="store_true", help="install what is missing (root or sudo)")
+    doctor.add_argument("--quiet", action="store_true", help="say nothing when nothing is missing")
+    return parser
+
+
+def _command(
+    sub: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: commands.Command, text: str
+) -> argparse.ArgumentParser:
+    parser = sub.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(command=function)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return parser
+
+
+def _product(parser: argparse.ArgumentParser) -> None:
+    argument = parser.add_argument(
+        "product",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        help="folder with pycontainer.yaml, or the file (default: here)",
+    )
+    argument.complete = shtab.DIRECTORY  # type: ignore[attr-defined]

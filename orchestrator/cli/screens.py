@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The screens that commands end with: tables for people."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.build.doctor import Finding
+from orchestrator.build.lockfile import LockChanges
+from orchestrator.build.summary import BuildSummary
+from orchestrator.product.units import format_size
+
+
+def render(*parts: RenderableType) -> str:
+    """Return `parts` as text for standard output: coloured on a terminal, plain in a pipe."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = min(shutil.get_terminal_size((110, 24)).columns, 120) if sys.stdout.isatty() else 110
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=colour, width=width, highlight=False)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).rstrip("\n")
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a plain table; each column is a heading and `left` or `right`."""
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for heading, justify in columns:
+        result.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading != "version")
+    for row in rows:
+        result.add_row(*row)
+    return result
+
+
+def near(path: str) -> str:
+    """Return a path as seen from here when that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(path) else path
+
+
+def build_screen(summary: BuildSummary, place: Path) -> str:
+    """The end of `pycontainer build`: layers, the revision, what was made, what to do next."""
+    rows = []
+    for layer in summary.layers:
+        licences = f"{layer.licences} ({layer.copyleft} copyleft)" if layer.copyleft else str(layer.licences)
+        if layer.unknown:
+            licences += f", {layer.unknown} unknown"
+        rows.append((layer.name, layer.kind, layer.version, format_size(layer.size), str(layer.packages), licences))
+    columns = [
+        ("layer", "left"), ("kind", "left"), ("version", "left"), ("size", "right"), ("packages", "right"),
+        ("licences", "left"),
+    ]  # fmt: skip
+    total = sum(layer.size for layer in summary.layers)
+    head = Text.assemble((f"{summary.product} {summary.version}", "bold"), f" for {summary.machine}")
+    if summary.unchanged:
+        head.append("   nothing has changed, nothing was done", style="green")
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("revision", Text(summary.revision.removeprefix("sha256:"), style="cyan"))
+    facts.add_row("signed by", ", ".join(f"key {key[:12]}" for key in summary.signed_by))
+    image = f"{near(summary.image)}  ({format_size(summary.image_size)}, {format_size(summary.image_used)} to write)"
+    facts.add_row("image", image)
+    facts.add_row("block map", near(summary.bmap))
+    facts.add_row("store", f"{near(summary.store)}  ({format_size(total)} in this revision)")
+    facts.add_row("SBOM", f"{near(summary.sbom)}/  (SPDX 2.3, one document a layer)")
+    loosened = [f"{layer.name}: {what}" for layer in summary.layers for what in layer.relaxations]
+    if loosened:
+        facts.add_row("relaxed", f"{len(loosened)} confinements (pycontainer audit lists them with their reasons)")
+    shown = near(str(place))
+    product = "" if shown == "." else f" {shown}"
+    following = Text.assemble(
+        ("next  ", "bold"), f"pycontainer run{product}", ("   boot it in QEMU\n", "dim"),
+        f"      pycontainer flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
+    )  # fmt: skip
+    return render(head, "", table(columns, rows), "", facts, "", following)
+
+
+def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) -> str:
+    """What `pycontainer doctor` found, and the commands that mend it."""
+    rows = [("ok" if finding.ok else "MISSING", finding.name, finding.detail) for finding in findings]
+    parts: list[RenderableType] = [table([("", "left"), ("what", "left"), ("detail", "left")], rows)]
+    if todo:
+        parts += ["", Text("to install what is missing (pycontainer doctor --install does it):", style="bold")]
+        parts += [Text("  " + " ".join(command)) for command in todo]
+    elif all(finding.ok for finding in findings):
+        parts += ["", Text("nothing is missing", style="green")]
+    return render(*parts)
+
+
+def lock_screen(result: LockChanges) -> str:
+    """What `pycontainer lock` came to."""
+    place = near(str(result.path))
+    if not result.written:
+        return f"{place} pins {result.packages} packages; nothing was changed (--update renews it)"
+    head = f"{place} pins {result.packages} packages"
+    if not result.changes:
+        return f"{head}; no version changed"
+    columns = [("package", "left"), ("before", "left"), ("after", "left")]
+    rows = [(change.package, change.before or "-", change.after or "-") for change in result.changes]
+    return render(f"{head}; {len(result.changes)} changed:", "", table(columns, rows))

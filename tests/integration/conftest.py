@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The demo is built once, for real, and shared: BitBake through kas, then the assembling steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def pycontainer(*arguments: str | Path, cwd: Path = REPOSITORY, **environment: str) -> Finished:
+    """Run the command line as a user does, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli.main", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYCONTAINER_HOME": str(REPOSITORY)} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A copy of the demo with its own keys, built or not."""
+
+    folder: Path
+    keys: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PYCONTAINER_KEYS": str(self.keys)}
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "build" / "demo-qemu-amd64.img"
+
+    @property
+    def deploy(self) -> Path:
+        return self.folder / "build" / "bitbake-qemu-amd64" / "tmp" / "deploy" / "images" / "qemu-amd64"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "build" / "bitbake-qemu-amd64" / "debian.lock.json"
+
+    def run(self, command: str, *arguments: str | Path, **environment: str) -> Finished:
+        return pycontainer(command, self.folder, *arguments, **(self.environment | environment))
+
+    def build(self, *arguments: str, **environment: str) -> Any:
+        """Build, which must go well; returns the summary."""
+        done = self.run("build", "--json", *arguments, **environment)
+        assert done.code == 0, done.out + done.err
+        return done.json
+
+
+def copy_demo(folder: Path, keys: Path) -> Product:
+    shutil.copytree(
+        REPOSITORY / "examples" / "demo", folder, ignore=shutil.ignore_patterns("build", ".pycontainer"), symlinks=True
+    )
+    return Product(folder, keys)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """The demo, built once; tests may read it, boot it without --persist, and build it again unchanged."""
+    base = tmp_path_factory.mktemp("demo")
+    product = copy_demo(base / "product", base / "keys")
+    product.build()
+    return product
+
+
+@pytest.fixture(scope="session")
+def deploy_dir(demo: Product) -> Path:
+    """What BitBake deployed for the demo."""
+    return demo.deploy
+
+
+@pytest.fixture
+def sibling(demo: Product, tmp_path: Path) -> Product:
+    """A product of its own on the demo's BitBake folder (by a link): building it runs no BitBake."""
+    product = copy_demo(tmp_path / "product", demo.keys)
+    build = demo.folder / "build"
+    shutil.copytree(build, product.folder / "build", ignore=shutil.ignore_patterns("bitbake-*"), symlinks=True)
+    (product.folder / "build" / "bitbake-qemu-amd64").symlink_to(build / "bitbake-qemu-amd64")
+    shutil.copytree(demo.folder / ".pycontainer", product.folder / ".pycontainer", symlinks=True)
+    return product
