@@ -2,6 +2,7 @@
 # The tasks of every recipe, under OE-core's names: fetch, unpack, patch, configure, compile, install, deploy, build.
 
 INHIBIT_DEFAULT_DEPS ??= ""
+COPYRIGHT_FILE ??= "${PYCONTAINER_META}/../LICENSE"
 BASEDEPENDS ??= "libc-dev native-toolchain"
 NATIVE_TOOLCHAIN = "${TMPDIR}/native-toolchain"
 NATIVE_TOOLS = "${DEPLOY_DIR_IMAGE}/native-tools"
@@ -97,8 +98,19 @@ do_install() {
 }
 
 addtask populate_sysroot after do_install
-do_populate_sysroot() {
-    :
+do_populate_sysroot[cleandirs] = "${STAGING_DIR}/${PN}"
+do_populate_sysroot[vardeps] += "PV LICENSE"
+python do_populate_sysroot() {
+    import shutil
+    from pathlib import Path
+    staged = Path(d.getVar("STAGING_DIR"), d.getVar("PN"))
+    if os.path.isdir(d.getVar("D")):
+        shutil.copytree(d.getVar("D"), staged, symlinks=True, dirs_exist_ok=True)
+    # What a layer that takes this recipe's product says of it in its SPDX document.
+    facts = staged / "usr/share/pycontainer" / d.getVar("PN")
+    facts.mkdir(parents=True)
+    (facts / "facts").write_text("%s\n%s\n" % (d.getVar("PV"), d.getVar("LICENSE")))
+    shutil.copyfile(d.getVar("COPYRIGHT_FILE"), facts / "copyright")
 }
 
 addtask deploy after do_populate_sysroot

@@ -45,7 +45,8 @@ class Packages:
 
     def used_by(self, tree: Tree) -> set[str]:
         """Return the names of the packages that a tree still has regular files of."""
-        return {entry.origin for entry in tree.entries.values() if entry.origin and entry.is_file}
+        names = {deb.name for deb in self.debs}
+        return {entry.origin for entry in tree.entries.values() if entry.origin in names and entry.is_file}
 
     def chosen(self, names: set[str]) -> list[tuple[PinnedFile, Deb]]:
         """Return the named packages with their files."""

@@ -188,3 +188,19 @@ def curated(source: Tree, release: str, patterns: Iterable[str], depmod: Path, w
         if (entry := whole.lookup(f"{folder}/{name}")) is not None:
             small.entries[f"{folder}/{name}"] = entry
     return indexed(small, release, depmod, work / "chosen")
+
+
+def add_to_host(tree: Tree, bsp: Tree, wanted: str, depmod: Path, work: Path) -> None:
+    """Add the modules that a list names, out of the BSP's modules, to an initramfs: plain .ko, text indexes only."""
+    release = release_of(bsp, "lib/modules")
+    folder = f"lib/modules/{release}"
+    small = uncompressed(subset(bsp, folder, wishes(wanted)))
+    for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        if (entry := bsp.lookup(f"{folder}/{name}")) is not None:
+            small.entries[f"{folder}/{name}"] = entry
+    small.mtime = tree.mtime
+    for path, entry in indexed(small, release, depmod, work).items():
+        name = posixpath.basename(path)
+        if entry.is_file and (name.endswith(".ko") or name in HOST_INDEXES):
+            tree.directory(posixpath.dirname(path))
+            tree.entries[tree.canonical(path)] = replace(entry, content=Content.of(entry.content.read()))

@@ -255,7 +255,7 @@ def from_directory(root: Path) -> Tree:
 
 
 def _entry(path: Path, facts: os.stat_result) -> Entry:
-    entry = Entry(facts.st_mode, facts.st_uid, facts.st_gid, int(facts.st_mtime), origin=str(path))
+    entry = Entry(facts.st_mode, facts.st_uid, facts.st_gid, int(facts.st_mtime))
     if stat.S_ISLNK(facts.st_mode):
         entry.target = str(path.readlink())
     elif stat.S_ISREG(facts.st_mode):

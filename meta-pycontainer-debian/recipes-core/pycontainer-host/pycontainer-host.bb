@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+SUMMARY = "The host: an initramfs with the device program, crun, e2fsck and the modules that reach storage"
+inherit pycontainer-layer
+
+PYCONTAINER_LAYER = "host"
+PYCONTAINER_KIND = "host"
+PYCONTAINER_FILES = "initramfs=initramfs.cpio.zst"
+PYCONTAINER_COMPONENTS = "pycontainer-device"
+
+# The device program has these libraries in it, so their licences are the layer's too.
+HOST_STATIC = "libjansson-dev libsodium-dev"
+DEBIAN_PACKAGES = "crun e2fsprogs ${HOST_STATIC}"
+DEBIAN_PACKAGES_EXCLUDE = "logsave libc6-dev"
+HOST_PROGRAMS = "usr/bin/crun usr/sbin/e2fsck"
+HOST_LIBRARIES = "usr/lib/${TARGET_TRIPLET}"
+SRC_URI = "file://modules.list file://load.list"
+
+do_install[depends] += "linux-debian:do_deploy native-tools:do_deploy pycontainer-device:do_populate_sysroot \
+    native-toolchain:do_populate_sysroot"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/initramfs.py:True ${PYCONTAINER_LIB}/elf.py:True ${PYCONTAINER_LIB}/modules.py:True"
+do_install[cleandirs] += "${WORKDIR}/depmod"
+python do_install() {
+    from pathlib import Path
+    from pycontainer_debian import initramfs, modules
+    from pycontainer_debian.archives import read_tar
+    from pycontainer_debian.errors import reported
+    sources, tools = Path(d.getVar("UNPACKDIR")), Path(d.getVar("NATIVE_TOOLS"), "bin")
+    with reported(bb.fatal):
+        packages = layer_packages(d)
+        tree = initramfs.skeleton(int(d.getVar("SOURCE_DATE_EPOCH")))
+        libraries = [d.getVar("HOST_LIBRARIES")]
+        initramfs.add_programs(tree, packages.tree, d.getVar("HOST_PROGRAMS").split(), libraries)
+        host_add_device(d, tree, packages.tree, libraries)
+        bsp = read_tar(Path(d.getVar("DEPLOY_DIR_IMAGE"), "bsp/modules.tar"), "lib/modules")
+        modules.add_to_host(tree, bsp, (sources / "modules.list").read_text(), tools / "depmod",
+                            Path(d.getVar("WORKDIR"), "depmod"))
+        tree.file("etc/pycontainer/modules", initramfs.load_list((sources / "load.list").read_text()))
+        initramfs.write_initramfs(tree, tools / "zstd", Path(d.getVar("D"), "initramfs.cpio.zst"))
+        layer_keep(d, packages, packages.used_by(tree) | set(d.getVar("HOST_STATIC").split()))
+    bb.utils.remove(d.getVar("SPOOL"), recurse=True)
+    bb.utils.remove(d.getVar("WORKDIR") + "/depmod", recurse=True)
+}
+
+def host_add_device(d, tree, source, libraries):
+    import subprocess
+    from pathlib import Path
+    from pycontainer_debian import initramfs
+    from pycontainer_debian.tree import Content
+    staged = Path(d.getVar("STAGING_DIR"), "pycontainer-device")
+    program = Path(d.getVar("SPOOL"), "pycontainer-init")
+    strip = Path(d.getVar("NATIVE_TOOLCHAIN"), "bin", d.getVar("TARGET_TRIPLET") + "-strip")
+    subprocess.run([str(strip), "-s", "-o", str(program), str(staged / "usr/sbin/pycontainer-init")], check=True)
+    source.file("usr/sbin/pycontainer-init", Content.of(program.read_bytes()), 0o755)
+    initramfs.add_programs(tree, source, ["usr/sbin/pycontainer-init"], libraries)
+    tree.symlink("init", "usr/sbin/pycontainer-init")
