@@ -52,28 +52,29 @@ static unsigned char *encode(const unsigned char *payload, size_t length, size_t
 	return bytes;
 }
 
-// The index of the key that made this signature, or -1: a signature by an unknown key is no error, a newer product may
-// have more keys.
-static int match(const json_t *entry, const unsigned char *message, size_t length, const struct facts *facts)
+// Note in `signer` the key that made this signature. One by an unknown key is no error, a newer product may have more
+// keys; one that is not even formed like a signature is.
+static int match(bool signer[KEYS_MOST], const json_t *entry, const unsigned char *message, size_t length,
+		 const struct facts *facts, struct error *err)
 {
-	struct error ignored;
 	size_t size = 0;
 
 	if (!json_is_object(entry))
+		return fail(err, "not an object");
+	const char *keyid = json_object_get(entry, "keyid") == NULL ? "" : json_get_text(entry, "keyid", err);
+	unsigned char *signature = keyid == NULL ? NULL : decode(entry, "sig", &size, err);
+	if (signature == NULL)
 		return -1;
-	const char *keyid = json_get_text(entry, "keyid", &ignored);
-	if (keyid == NULL)
-		return -1;
-	for (unsigned i = 0; i < facts->key_count; i++) {
-		if (strcmp(facts->keys[i].id, keyid) != 0)
-			continue;
-		unsigned char *signature = decode(entry, "sig", &size, &ignored);
-		bool valid = signature != NULL && size == crypto_sign_BYTES &&
-			     crypto_sign_verify_detached(signature, message, length, facts->keys[i].public) == 0;
+	if (size != crypto_sign_BYTES) {
 		free(signature);
-		return valid ? (int)i : -1;
+		return fail(err, "sig: not of %d bytes", (int)crypto_sign_BYTES);
 	}
-	return -1;
+	for (unsigned i = 0; i < facts->key_count; i++)
+		if (strcmp(facts->keys[i].id, keyid) == 0 &&
+		    crypto_sign_verify_detached(signature, message, length, facts->keys[i].public) == 0)
+			signer[i] = true;
+	free(signature);
+	return 0;
 }
 
 static int count_signers(const json_t *root, const unsigned char *message, size_t length, const struct facts *facts,
@@ -85,16 +86,26 @@ static int count_signers(const json_t *root, const unsigned char *message, size_
 
 	if (signatures == NULL)
 		return -1;
-	for (size_t i = 0; i < json_array_size(signatures); i++) {
-		int key = match(json_array_get(signatures, i), message, length, facts);
-		if (key >= 0 && !signer[key]) {
-			signer[key] = true;
-			count++;
-		}
-	}
+	for (size_t i = 0; i < json_array_size(signatures); i++)
+		if (match(signer, json_array_get(signatures, i), message, length, facts, err) < 0)
+			return fail_in(err, "signatures[%zu]", i);
+	for (unsigned i = 0; i < facts->key_count; i++)
+		count += signer[i];
 	if (count < (int)facts->threshold)
 		return fail(err, "%d valid signatures by keys of this product, %u are needed", count, facts->threshold);
 	return count;
+}
+
+// Exactly these members in exactly this spelling: a statement that says more might restrict what this program does not
+// see, and equal statements shall be equal bytes.
+static bool is_canonical(const struct statement *statement, const unsigned char *payload, size_t length)
+{
+	char text[512];
+	int size = snprintf(text, sizeof text,
+			    "{\"digest\":\"sha256:%s\",\"mediaType\":\"" MANIFEST_TYPE "\",\"product\":\"%s\",\"size\":%" PRIu64 "}",
+			    statement->digest, statement->product, statement->size);
+
+	return size > 0 && (size_t)size == length && memcmp(text, payload, length) == 0;
 }
 
 static int parse_statement(struct statement *out, const unsigned char *payload, size_t length, struct error *err)
@@ -104,14 +115,10 @@ static int parse_statement(struct statement *out, const unsigned char *payload, 
 	if (root == NULL)
 		return -1;
 	int result = -1;
-	// A statement that says more than this program understands might restrict what it does not see.
-	if (json_object_size(root) != 4)
-		fail(err, "%zu members, 4 are known", json_object_size(root));
-	else if (json_get_digest(root, "digest", out->digest, err) == 0 &&
-		 json_expect_text(root, "mediaType", MANIFEST_TYPE, err) == 0 &&
-		 json_get_name(root, "product", out->product, err) == 0 &&
-		 json_get_number(root, "size", 1, INT64_MAX, &out->size, err) == 0)
-		result = 0;
+	if (json_get_digest(root, "digest", out->digest, err) == 0 &&
+	    json_get_name(root, "product", out->product, err) == 0 &&
+	    json_get_number(root, "size", 1, INT64_MAX, &out->size, err) == 0)
+		result = is_canonical(out, payload, length) ? 0 : fail(err, "not in the one form that is signed");
 	json_decref(root);
 	return result;
 }

@@ -17,13 +17,13 @@
 #include <unistd.h>
 
 #define INDEX_LIMIT (32u << 20)
-#define DEPTH_LIMIT 32
 
 struct module {
 	const char *name;	// with '_' for '-', without folder and suffix
 	const char *path;	// relative to the folder
 	const char *needs;	// paths behind the colon, separated by blanks
-	bool done;
+	bool done;		// in the kernel
+	bool busy;		// being loaded: soft dependencies may form a ring
 };
 
 struct alias {
@@ -264,9 +264,9 @@ void modules_close(struct modules *index)
 	free(index);
 }
 
-static int load_name(struct modules *index, const char *name, int depth, struct error *err);
+static int load_name(struct modules *index, const char *name, struct error *err);
 
-static int load_soft(struct modules *index, const char *name, const char *when, int depth)
+static int load_soft(struct modules *index, const char *name, const char *when)
 {
 	int loaded = 0;
 
@@ -283,7 +283,7 @@ static int load_soft(struct modules *index, const char *name, const char *when, 
 				active = strcmp(word, when) == 0;
 			else if (active) {
 				// Soft: whatever is wrong with it, the module itself is tried.
-				int result = load_name(index, word, depth + 1, &ignored);
+				int result = load_name(index, word, &ignored);
 				loaded += result > 0 ? result : 0;
 			}
 		}
@@ -309,13 +309,12 @@ static int insert_one(struct modules *index, const char *relative, struct error 
 	return result == 0 ? 1 : result < 0 ? -1 : 0;
 }
 
-static int load_module(struct modules *index, struct module *module, int depth, struct error *err)
+static int load_module(struct modules *index, struct module *module, struct error *err)
 {
-	if (module->done)
+	if (module->done || module->busy)
 		return 0;
-	if (depth > DEPTH_LIMIT)
-		return fail(err, "%s: dependencies too deep", module->name);
-	int loaded = load_soft(index, module->name, "pre:", depth);
+	module->busy = true;
+	int loaded = load_soft(index, module->name, "pre:");
 	// depmod lists what is needed in the order of need from the back: the last one needs nothing.
 	const char *start = module->needs, *end = start + strlen(start);
 	while (end > start) {
@@ -337,22 +336,22 @@ static int load_module(struct modules *index, struct module *module, int depth, 
 	int result = insert_one(index, module->path, err);
 	if (result < 0)
 		return -1;
-	return loaded + result + load_soft(index, module->name, "post:", depth);
+	return loaded + result + load_soft(index, module->name, "post:");
 }
 
-static int load_name(struct modules *index, const char *name, int depth, struct error *err)
+static int load_name(struct modules *index, const char *name, struct error *err)
 {
 	struct module *module = find(index, name);
 	int loaded = 0, refused = 0;
 
 	if (module != NULL)
-		return load_module(index, module, depth, err);
+		return load_module(index, module, err);
 	for (size_t i = 0; i < index->alias_count; i++) {
 		const struct alias *alias = &index->aliases[i];
 		if (strncmp(alias->pattern, name, alias->literal) != 0 || fnmatch(alias->pattern, name, 0) != 0)
 			continue;
 		module = find(index, alias->module);
-		int result = module == NULL ? 0 : load_module(index, module, depth, err);
+		int result = module == NULL ? 0 : load_module(index, module, err);
 		loaded += result > 0 ? result : 0;
 		refused += result < 0;
 	}
@@ -361,7 +360,7 @@ static int load_name(struct modules *index, const char *name, int depth, struct 
 
 int modules_load(struct modules *index, const char *name, struct error *err)
 {
-	return load_name(index, name, 0, err);
+	return load_name(index, name, err);
 }
 
 bool modules_knows(const struct modules *index, const char *name)

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "check.h"
+#include "revision.h"
+#include "sample.h"
+
+static int parse(struct revision *out, const char *manifest, const char *config, struct error *err)
+{
+	int result = revision_parse_manifest(out, manifest, strlen(manifest), err);
+
+	return result < 0 ? result : revision_parse_config(out, config, strlen(config), err);
+}
+
+// The error that a changed manifest or config gives.
+static int refuse_manifest(const char *part, const char *by, struct error *err)
+{
+	struct revision revision;
+	char *text = changed(sample_manifest, part, by);
+	int result = parse(&revision, text, sample_config, err);
+
+	revision_free(&revision);
+	free(text);
+	return result;
+}
+
+static int refuse_config(const char *part, const char *by, struct error *err)
+{
+	struct revision revision;
+	char *text = changed(sample_config, part, by);
+	int result = parse(&revision, sample_manifest, text, err);
+
+	revision_free(&revision);
+	free(text);
+	return result;
+}
+
+static void test_good(void)
+{
+	struct revision r;
+	struct error err = {""};
+
+	check(parse(&r, sample_manifest, sample_config, &err) == 0);
+	check(err.text[0] == '\0');
+	check(r.blob_count == 6 && r.layer_count == 3);
+	check(strcmp(r.product, "demo") == 0 && strcmp(r.machine, "qemu-amd64") == 0 && strcmp(r.version, "1.0.0") == 0);
+	check(!r.layers[0].container && r.layers[0].modules == &r.blobs[1]);
+	const struct layer *web = &r.layers[2];
+	check(web->container && web->group == 1 && web->after_count == 1 && web->after[0] == 1);
+	check(web->rootfs == &r.blobs[4] && web->run_config == &r.blobs[5]);
+	check(web->restart.policy == RESTART_ALWAYS && web->restart.max_delay_ms == 30000);
+	check(web->stop_signal == 15 && web->stop_timeout_ms == 10000 && web->log_files == 2);
+	check(web->volume_count == 1 && web->volumes[0].mode == 0750 && web->volumes[0].uid == 7 && web->volumes[0].gid == 8);
+	check(revision_layer(&r, "bsp") == &r.layers[0] && revision_layer(&r, "host") == NULL);
+	revision_free(&r);
+}
+
+static void test_bad_manifests(void)
+{
+	check_error(refuse_manifest("{\"schemaVersion\":2", "{\"schemaVersion\":3", err), "manifest: schemaVersion");
+	check_error(refuse_manifest("{\"schemaVersion\":2", "{\"schemaVersion\":2.0", err), "not an integer");
+	check_error(refuse_manifest("{\"schemaVersion\":2", "{\"schemaVersion\":2,\"schemaVersion\":2", err), "duplicate");
+	check_error(refuse_manifest("revision.v1\"", "revision.v2\"", err), "artifactType");
+	check_error(refuse_manifest("image.manifest", "image.index", err), "mediaType");
+	check_error(refuse_manifest("\"size\":100", "\"size\":-1", err), "config: size");
+	check_error(refuse_manifest("\"size\":100", "\"size\":99999999", err), "config: size");
+	check_error(refuse_manifest("\"size\":10,", "\"size\":0,", err), "layers[0]: size");
+	check_error(refuse_manifest("\"size\":10,", "\"size\":9223372036854775808,", err), "JSON");
+	check_error(refuse_manifest("sha256:1111", "sha256:111", err), "layers[0]: digest");
+	check_error(refuse_manifest("sha256:1111", "sha256:111G", err), "layers[0]: digest");
+	check_error(refuse_manifest("sha256:ffff", "sha512:ffff", err), "vnd.pycontainer.fsverity");
+	check_error(refuse_manifest("\"bsp\"", "\"../x\"", err), "not a name");
+	check_error(refuse_manifest("\"kernel\"", "\"modules\"", err), "twice");
+	check_error(refuse_manifest("]", "],\"x\":[", err), "manifest");
+	check_error(refuse_manifest("{", "[", err), "JSON");
+	check_error(refuse_manifest("\"layers\":[", "\"layers\":[7,", err), "layers[0]: not an object");
+}
+
+static void test_bad_configs(void)
+{
+	check_error(refuse_config("demo", "../demo", err), "config: product");
+	check_error(refuse_config("\"1.0.0\"", "\"1.0\\u0000\"", err), "JSON");
+	check_error(refuse_config("\"1.0.0\"", "\"1.0\\u001b\"", err), "version: control");
+	check_error(refuse_config("\"bsp\"", "\"rootfs\"", err), "layers[0]: blobs");
+	check_error(refuse_config("\"name\":\"web\"", "\"name\":\"rootfs\"", err), "twice");
+	check_error(refuse_config("\"kind\":\"app\"", "\"kind\":\"cat\"", err), "kind: unknown");
+	check_error(refuse_config("sha256:4444", "sha256:5555", err), "the manifest has no such run-config");
+	check_error(refuse_config("\"modules\":", "\"firmware\":", err), "the manifest has no such firmware");
+	check_error(refuse_config(",\"modules\":\"" DIGEST("2") "\"", "", err), "describes 6 blobs, the config names 5");
+	check_error(refuse_config("[\"rootfs\"]", "[\"web\"]", err), "after[0]");
+	check_error(refuse_config("[\"rootfs\"]", "[\"bsp\"]", err), "after[0]");
+	check_error(refuse_config("[\"rootfs\"]", "[7]", err), "after[0]");
+	check_error(refuse_config("\"startGroup\":0", "\"startGroup\":2", err), "later group");
+	check_error(refuse_config("\"policy\":\"always\"", "\"policy\":\"maybe\"", err), "restart: policy");
+	check_error(refuse_config("\"signal\":15", "\"signal\":65", err), "stop: signal");
+	check_error(refuse_config("\"files\":2", "\"files\":0", err), "logs: files");
+	check_error(refuse_config("\"maxBytes\":1048576", "\"maxBytes\":true", err), "logs: maxBytes");
+	check_error(refuse_config("\"runtime\":\"crun\"", "\"runtime\":\"sh\"", err), "runtime is sh");
+	check_error(refuse_config("\"0750\"", "\"4755\"", err), "mode: above");
+	check_error(refuse_config("\"0750\"", "\"0x1f\"", err), "mode");
+	check_error(refuse_config("\"name\":\"data\"", "\"name\":\"..\"", err), "volumes[0]: name");
+	check_error(refuse_config("\"uid\":7", "\"uid\":4294967295", err), "uid");
+	check_error(refuse_config("\"permanent\"", "\"forever\"", err), "volumes[0]: kind");
+	check_error(refuse_config("\"volumes\":[{", "\"volumes\":[1,{", err), "volumes[0]: not an object");
+	check_error(refuse_config("\"schemaVersion\":1", "\"schemaVersion\":2", err), "schemaVersion");
+}
+
+int main(void)
+{
+	test_good();
+	test_bad_manifests();
+	test_bad_configs();
+	return check_result("revision");
+}
