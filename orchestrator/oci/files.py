@@ -16,6 +16,17 @@ from orchestrator.errors import ConfigError, PyContainerError, TryAgainError
 _FICLONE = 0x40049409
 """ioctl_ficlone(2): share the blocks of another file (btrfs, XFS); not in the fcntl module before Python 3.14."""
 
+_OF_THE_USER = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+"""What a wrong path or a missing permission gives."""
+
 
 class Files:
     """The system calls that change a store, one method each; all raise OSError."""
@@ -88,7 +99,7 @@ def explained(action: str, path: Path) -> Iterator[None]:
                 f"{path}: {reason}",
                 "free some space and run the same command again; the store is as it was",
             ) from problem
-        if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EISDIR):
+        if problem.errno in _OF_THE_USER:
             raise ConfigError(
                 f"cannot {action}", f"{problem.filename or path}: {reason}", "check the path and its permissions"
             ) from problem

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,19 @@ from orchestrator.canonical import canonical_json
 from orchestrator.errors import PyContainerError, VerificationError
 
 T = TypeVar("T")
+
+DEPTH_LIMIT = 32
+"""Brackets within brackets at most: nothing that we read has half of it, and no parser's stack is at stake."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # the closing quote is optional, or a cut text costs n^2
+
+
+def _depth(data: bytes) -> int:
+    deepest = depth = 0
+    for bracket in re.findall(rb"[\[\]{}]", _STRING.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -37,11 +51,12 @@ def load_json(
     """
     if len(data) > limit:
         raise error(f"{what} is too large", f"{len(data)} bytes, the limit is {limit}")
+    if _depth(data) > DEPTH_LIMIT:
+        raise error(f"{what} is not acceptable JSON", f"it is nested deeper than {DEPTH_LIMIT} levels")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-        same = not canonical or canonical_json(value) == data
-    except RecursionError as problem:
-        raise error(f"{what} is not acceptable JSON", "it is nested too deeply") from problem
+        # Encoding also refuses half of a surrogate pair, which JSON can spell and UTF-8 cannot.
+        same = canonical_json(value) == data or not canonical
     except ValueError as problem:
         raise error(f"{what} is not acceptable JSON", str(problem)[:200]) from problem
     if not same:
