@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -76,4 +77,5 @@ class FindingCache:
             temporary.write_bytes(msgspec.json.encode(finding))
             temporary.replace(self._folder / digest)  # no fsync: what a power cut damages is made again
         except OSError:
-            temporary.unlink(missing_ok=True)  # a cache that cannot be written costs time, not the build
+            with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the build
+                temporary.unlink()

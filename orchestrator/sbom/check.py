@@ -197,7 +197,7 @@ def _texts(document: dict[str, Any]) -> Iterator[Finding]:
         identifier, text = entry["licenseId"], entry.get("extractedText", "")
         if not text.strip():
             yield _error("X3", identifier, "a LicenseRef without a text")
+        if identifier in texts:
+            yield _error("D10", identifier, "defined twice")
         if texts.setdefault(identifier, text) != text:
             yield _error("X5", identifier, "one id has two texts")
-        elif list(texts).count(identifier) > 1:
-            yield _error("D10", identifier, "defined twice")

@@ -17,10 +17,12 @@ from orchestrator.sbom.expression import ExpressionError, Licence, Node, all_of,
 from orchestrator.sbom.model import ExtractedLicence, LicenceFinding, Tier
 
 SOURCE_TREE = "A Debian copyright file describes the source tree: it over-approximates what the binary package holds."
-_HOLDER = re.compile(r"^[\s*#;/|.-]*((?:copyright\b|\(c\)|©).*\d{4}.*)$", re.IGNORECASE | re.MULTILINE)
+_HOLDER = re.compile(r"^[ \t*#;/|.-]{0,40}((?:copyright\b|\(c\)|©).{0,300})$", re.IGNORECASE | re.MULTILINE)
+_DATED = re.compile(r"\d{4}|\(c\)|©", re.IGNORECASE)  # not "copyright notice, this list of conditions"
 _JOINED_EXCEPTION = re.compile(r"(.+?)[-_~ ]with[-_ ](.+[-_ ]exceptions?)\Z", re.IGNORECASE)
 _SLUG = re.compile(r"[^A-Za-z0-9.]+")
 _PROSE_WORDS = 6
+_NAME_LENGTH = 200
 _MENTIONS_BY_DESIGN = frozenset({"Python-2.0", "PSF-2.0", "OpenSSL", "FTL", "ZPL-2.1", "Unlicense"})
 """Permissive licences whose own text speaks of the GPL (compatibility notes)."""
 
@@ -57,7 +59,8 @@ def resolve_copyright(data: bytes, evidence: str) -> LicenceFinding:
         holders = machine.holders
     else:
         node, tier = _plain(reading, text)
-        holders = tuple(dict.fromkeys(" ".join(match.split()) for match in _HOLDER.findall(text)))
+        lines = (" ".join(match.split()) for match in _HOLDER.findall(text))
+        holders = tuple(dict.fromkeys(line for line in lines if _DATED.search(line)))
     return reading.finding(node, tier, evidence, "sha256:" + hashlib.sha256(data).hexdigest(), holders)
 
 
@@ -66,12 +69,12 @@ def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFind
 
     `extracted` gives the text of a LicenseRef or name that is not listed, or an empty text.
     """
-    reading = _Reading()
+    reading = _Reading("recipe")
     node: Node
     try:
         node = parse(licence)
     except ExpressionError:
-        node = reading.statement(licence, "", lambda name: extracted(name) or f"The recipe says: {name}")
+        node = reading.statement(licence, "", extracted)
     else:
         for term in licences(node):
             if term.id.startswith("LicenseRef-"):
@@ -84,7 +87,8 @@ def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFind
 class _Reading:
     """What comes up while a file is read: LicenseRefs and notes."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "copyright file") -> None:
+        self.source = source
         self.extracted: dict[str, ExtractedLicence] = {}
         self.notes: dict[str, None] = {}
 
@@ -109,8 +113,9 @@ class _Reading:
         prose: list[str] = []
 
         def atom(name: str, exception: str) -> Node:
-            if len(name.split()) > _PROSE_WORDS:
+            if len(name.split()) > _PROSE_WORDS or len(name) + len(exception) > _NAME_LENGTH:
                 prose.append(name)
+                return Licence("LicenseRef-prose")  # not used: the whole statement becomes a text
             return self.atom(name, exception, text_of)
 
         whole = f"{line}\n{own_text}".strip()
@@ -140,8 +145,8 @@ class _Reading:
             return meaning.node
         keep = [meaning.node] if meaning is not None and any(map(is_copyleft, licences(meaning.node))) else []
         if not text:
-            self.note(f"No text for {name!r} in the copyright file.")
-            text = f"The copyright file names this licence {name!r} and gives no text."
+            self.note(f"No text for {name!r} in the {self.source}.")
+            text = f"The {self.source} names this licence {name!r} and gives no text."
         return self.as_text(name, text, keep)
 
     def as_text(self, name: str, text: str, keep: list[Node] | None = None) -> Node:
@@ -160,7 +165,7 @@ class _Reading:
             return Licence(base.id, listed)
         self.note(f"No listed exception is certain for {exception!r}: its text is kept beside the licence.")
         full = f"{name} with {exception}"
-        return all_of([base, self.ref(full, text or f"The copyright file says {full!r} and gives no text.")])
+        return all_of([base, self.ref(full, text or f"The {self.source} says {full!r} and gives no text.")])
 
 
 def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -> Node:

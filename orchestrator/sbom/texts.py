@@ -109,7 +109,7 @@ def telltale(text: str) -> bool:
 
 def recognise(text: str) -> Reading:
     """Find every known licence text, grant and reference in `text`."""
-    remainder = words(text)
+    remainder, whole = _full_texts(words(text))
     found: dict[Licence, None] = {}
     for listed, anchor, pattern in _templates():
         if anchor not in remainder:
@@ -117,7 +117,6 @@ def recognise(text: str) -> Reading:
         remainder, count = pattern.subn("| ", remainder)
         if count and listed:
             found[Licence(listed)] = None
-    remainder, whole = _full_texts(remainder)
     remainder = _GRANT.sub(lambda match: _granted(match, found), remainder)
     references = dict.fromkeys(re.findall(rf"{_REFERENCE}(\S+)", remainder))
     for name in (*whole, *references):
