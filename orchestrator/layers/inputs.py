@@ -7,7 +7,7 @@ import gzip
 import lzma
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +78,7 @@ class TarSource:
     def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
         tree = Tree(limits)
         tree.root.mtime = mtime
-        read_tar(uncompressed(self.path, workspace, limits.size + _SPARE), tree)
+        read_tar(uncompressed(self.path, workspace, limits.size + _SPARE), tree, str(self.path))
         return Loaded(tree, self.config)
 
 
@@ -159,36 +159,53 @@ def _decompressor(path: Path, magic: bytes) -> Iterator[_Readable]:
             with gzip.GzipFile(fileobj=raw) as stream:
                 yield stream
         elif magic.startswith(b"\xfd7z"):
-            with lzma.LZMAFile(raw) as stream:
-                yield stream
+            yield _Frames(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2 * _WINDOW_MAX), padding=4)
         else:
-            yield _Zstandard(raw)
+            yield _Frames(raw, lambda: zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX).decompressobj())
 
 
-class _Zstandard:
-    """zstd frames, skippable ones too, to the very end of a file; a stream that ends inside a frame is refused.
+class _Frames:
+    """xz streams or zstd frames (skippable ones too) to the very end of a file.
 
-    Little is fed at a time, because what is fed is uncompressed at once: four bytes may become 128 KiB.
+    A stream that ends inside a frame is refused, and so is anything else behind one but `padding` (xz: zeros, in a
+    multiple of four). Little is fed at a time, because what is fed is uncompressed at once: four bytes of zstd may
+    become 128 KiB.
     """
 
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
+    def __init__(self, raw: IO[bytes], start: Callable[[], Any], padding: int = 0) -> None:
+        self._raw, self._start, self._padding = raw, start, padding
         self._frame: Any = None
         self._rest = b""
+        self._zeros = 0
 
     def read(self, size: int, /) -> bytes:
         while True:
             data = self._rest or self._raw.read(min(size, _FEED))
             self._rest = b""
+            if self._frame is None:
+                data = self._without_padding(data)
             if not data:
                 if self._frame is not None:
-                    raise EOFError("the zstd stream is truncated")
+                    raise EOFError("the stream is truncated")
                 return b""
             if self._frame is None:
-                self._frame = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX).decompressobj()
+                self._frame = self._start()
             output: bytes = self._frame.decompress(data)
             if self._frame.eof:
                 self._rest = self._frame.unused_data
                 self._frame = None
             if output:
                 return output
+
+    def _without_padding(self, data: bytes) -> bytes:
+        while self._padding and data and not data.strip(b"\0"):
+            self._zeros += len(data)
+            data = self._raw.read(_FEED)
+        if self._padding:
+            found = data.lstrip(b"\0")
+            self._zeros += len(data) - len(found)
+            if self._zeros % self._padding:
+                raise EOFError("the padding of the stream has an odd length")
+            self._zeros = 0
+            data = found
+        return data

@@ -42,8 +42,8 @@ class _Extended:
     sparse: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
-def read_tar(path: Path, tree: Tree) -> None:
-    """Add every entry of the uncompressed tar at `path` to `tree`.
+def read_tar(path: Path, tree: Tree, shown: str = "") -> None:
+    """Add every entry of the uncompressed tar at `path` to `tree`; messages name it as `shown`.
 
     Refused with VerificationError: absolute names, `..`, hard links to what is not there, unknown entry types, wrong
     checksums, truncation, anything but zeros after the end mark, and what passes the tree's limits. Names and link
@@ -56,7 +56,7 @@ def read_tar(path: Path, tree: Tree) -> None:
         raise BuildError(f"{path} cannot be read", str(problem), "check that the file is there and readable") \
             from problem
     except VerificationError as problem:
-        raise VerificationError(f"{path} is refused: {problem.what}", problem.why, problem.hint) from problem
+        raise VerificationError(f"{shown or path} is refused: {problem.what}", problem.why, problem.hint) from problem
 
 
 def entry_name(raw: bytes) -> bytes:
