@@ -2,8 +2,8 @@
 """A small revision on a storage image, booted by the device program without bootloader and without BitBake.
 
 Inputs come from the environment, so that a hand-made host and a built one are tested alike:
-PYC_DEVICE_KERNEL (bzImage), PYC_DEVICE_HOST (cpio.zst: device program, crun, e2fsck, modules), PYC_DEVICE_MODULES (SquashFS
-of the modules layer, optional) and PYC_DEVICE_BUSYBOX (a static busybox for the containers).
+PYC_DEVICE_KERNEL (bzImage), PYC_DEVICE_HOST (cpio.zst: device program, crun, e2fsck, modules), PYC_DEVICE_MODULES
+(SquashFS of the modules layer, optional) and PYC_DEVICE_BUSYBOX (a static busybox for the containers).
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def run_config(container: Container) -> dict[str, Any]:
     ]
     for volume in container.volumes:
         source = f"/run/pycontainer/volumes/{container.name}/{volume['name']}"
-        mounts.append({"destination": volume["destination"], "type": "bind", "source": source, "options": ["bind", "rw"]})
+        options = ["bind", "rw"]
+        mounts.append({"destination": volume["destination"], "type": "bind", "source": source, "options": options})
     if container.privileged:
         mounts.append({"destination": "/host", "type": "bind", "source": "/proc", "options": ["bind", "ro"]})
     namespaces = ["mount", "uts", "ipc", "network", "cgroup"] + (["pid"] if container.pid_namespace else [])
@@ -105,7 +106,7 @@ def run_config(container: Container) -> dict[str, Any]:
             "env": ["PATH=/bin"],
             "cwd": "/",
             "noNewPrivileges": True,
-            "capabilities": {kind: capabilities for kind in ("bounding", "effective", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
         },
         "mounts": mounts,
         "linux": {
@@ -192,7 +193,7 @@ class Revision:
                 "rootfs": self.describe(container.name, "rootfs", rootfs),
                 "run-config": self.describe(container.name, "run-config", canonical_json(run_config(container))),
             }
-            restart = {"policy": "always", "maxRetries": 0, "initialDelayMs": 300, "maxDelayMs": 2000, "resetAfterMs": 60000}
+            restart = {"policy": "always", "maxRetries": 0, "initialDelayMs": 300, "maxDelayMs": 2000}
             layers.append(
                 {
                     "name": container.name,
@@ -202,7 +203,7 @@ class Revision:
                     "blobs": blobs,
                     "startGroup": container.group,
                     "after": container.after,
-                    "restart": {**restart, **container.restart},
+                    "restart": {**restart, "resetAfterMs": 60000, **container.restart},
                     "stop": {"signal": 15, "timeoutMs": 3000, **container.stop},
                     "logs": {"maxBytes": 8192, "files": 2, **container.logs},
                     "volumes": container.volumes,
@@ -288,6 +289,18 @@ class Revision:
         target = self.folder / "initramfs"
         target.write_bytes(host + bytes(-len(host) % 4) + segment)
         return target
+
+
+def read_back(image: Path, path: str) -> str:
+    """Return a file's content from an ext4 image, without mounting it."""
+    run = subprocess.run(["debugfs", "-R", f"cat {path}", str(image)], check=True, capture_output=True)
+    return run.stdout.decode(errors="replace")
+
+
+def stat_back(image: Path, path: str) -> str:
+    """Return what debugfs says about a file in an ext4 image."""
+    run = subprocess.run(["debugfs", "-R", f"stat {path}", str(image)], check=True, capture_output=True)
+    return run.stdout.decode()
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:

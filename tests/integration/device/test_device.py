@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""The device program as process 1 in QEMU: a good life, and every way in which it must refuse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.integration.device.rig import Container, Inputs, Revision, boot, read_back, stat_back
+
+INPUTS = Inputs.from_environment()
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(INPUTS is None, reason="PYC_DEVICE_KERNEL, _HOST and _BUSYBOX name no files"),
+]
+SERVICE = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.2; done"
+
+
+def make(folder: Path, *containers: Container, build: bool = True) -> Revision:
+    assert INPUTS
+    revision = Revision(folder, INPUTS, list(containers) or [Container("web", SERVICE)])
+    if build:
+        revision.build()
+    return revision
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def refused(
+    revision: Revision, storage: Path | None, why: str, *, facts: bytes | None = None, id: str | None = None
+) -> str:
+    """Boot, and see that nothing starts, that the reason is said, and that the machine turns itself off."""
+    with boot(revision, storage, facts=facts, id=id) as machine:
+        text = machine.wait(90)
+    assert re.search(r"^pycontainer\[ *\d+\.\d{3}\] FAILED " + why, text, re.MULTILINE), text
+    assert "running, process" not in text
+    assert "power off: now" in text
+    return text
+
+
+def test_containers_start_in_order_and_the_power_button_stops_them_in_reverse(tmp_path: Path) -> None:
+    data = {"name": "data", "kind": "permanent", "destination": "/data", "mode": "0750", "uid": 7, "gid": 8}
+    counting = "echo line >> /data/count; " + SERVICE
+    revision = make(
+        tmp_path,
+        Container("base", SERVICE),
+        Container("web", counting, group=1, after=["base"], volumes=[data]),
+        Container("late", SERVICE, group=1, after=["web"]),
+    )
+    storage = revision.storage_image()
+    for first in (True, False):
+        with boot(revision, storage) as machine:
+            machine.expect("ready: demo 1.0.0")
+            if first:
+                machine.expect("the other 1 blobs are whole, 1 sealed now")
+            machine.command("system_powerdown")
+            text = machine.wait()
+        started = [text.index(f"container {name}: running") for name in ("base", "web", "late")]
+        stopped = [text.index(f"container {name}: stopped, exited with status 0") for name in ("late", "web", "base")]
+        assert started == sorted(started) and stopped == sorted(stopped), text
+        assert f"ready: demo 1.0.0 ({revision.id[:12]}) base web late running in" in text
+        assert ", 0 sealed now" in text or first, text
+        assert "storage: unmounted" in text and "power off: now" in text and "FAILED" not in text
+    assert "/dev/vda clean, mounted" in text
+    assert read_back(storage, "/volumes/web/data/count") == "line\nline\n"
+    assert read_back(storage, "/logs/web.log") == "up\nbye\nup\nbye\n"
+    assert re.search(r"Mode:  0750", stat_back(storage, "/volumes/web/data"))
+    assert re.search(r"User: +7 +Group: +8", stat_back(storage, "/volumes/web/data"))
+
+
+def test_a_container_that_dies_is_restarted_with_growing_delays_until_its_retries_are_used_up(tmp_path: Path) -> None:
+    limits = {"policy": "on-failure", "maxRetries": 3, "initialDelayMs": 100, "maxDelayMs": 200}
+    revision = make(
+        tmp_path,
+        Container("web", SERVICE),
+        Container("sick", "echo $0 fails; exit 7", restart=limits),
+        Container("once", "exit 0", restart={"policy": "no"}),
+        Container("greedy", "dd if=/dev/zero of=/tmp/x bs=1M count=64", memory=8 << 20, restart={"policy": "no"}),
+        Container("broken", "exit 0", restart={"policy": "no"}),
+        build=False,
+    )
+    revision.containers[4].memory = 1 << 62
+    revision.containers[4].script = "x" * 200000
+    revision.build()
+    with boot(revision, revision.storage_image()) as machine:
+        machine.expect("given up after 3 restarts")
+        machine.expect("container greedy: ")
+        machine.expect("container broken: ")
+        machine.command("system_powerdown")
+        text = machine.wait()
+    delays = re.findall(r"container sick: exited with status 7 after .* restart (\d) in (\d+) ms", text)
+    assert delays == [("1", "100"), ("2", "200"), ("3", "200")], text
+    assert "container once: exited with status 0, done" in text
+    assert re.search(r"container greedy: .*out of memory", text), text
+    assert re.search(r"container broken: crun failed: .*Argument list too long", text), text
+    assert "ready:" not in text
+
+
+def test_a_container_that_ignores_its_stop_signal_is_killed_when_its_time_is_up(tmp_path: Path) -> None:
+    deaf = Container("deaf", "trap '' TERM; while :; do sleep 1; done", stop={"timeoutMs": 500})
+    revision = make(tmp_path, deaf)
+    with boot(revision, revision.storage_image()) as machine:
+        machine.expect("ready:")
+        machine.command("system_powerdown")
+        text = machine.wait()
+    assert "container deaf: stopped, killed by signal 9 after its time was up" in text
+    assert "storage: unmounted" in text
+
+
+def test_logs_are_limited_and_rotated(tmp_path: Path) -> None:
+    noisy = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo all; " + SERVICE
+    revision = make(tmp_path, Container("noisy", noisy, logs={"maxBytes": 4096, "files": 3}))
+    storage = revision.storage_image()
+    with boot(revision, storage) as machine:
+        machine.expect("ready:")
+        machine.expect("the other 1 blobs")
+        machine.command("system_powerdown")
+        machine.wait()
+    parts = [read_back(storage, f"/logs/noisy.log{suffix}") for suffix in (".2", ".1", "")]
+    assert all(0 < len(part) <= 4096 for part in parts)
+    assert all(part.endswith("\n") for part in parts)
+    assert "line 2999\nall\nup\nbye\n" in "".join(parts)
+    assert read_back(storage, "/logs/noisy.log.3") == ""
+
+
+def test_without_fs_verity_every_blob_is_hashed_and_the_console_says_so(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    with boot(revision, revision.storage_image(verity=False)) as machine:
+        text = machine.expect("ready:")
+        assert "no fs-verity here, hashed in full" in text
+    flip(revision.find("web", "rootfs"))
+    refused(revision, revision.storage_image(verity=False), "verify: rootfs of layer web .*digest differs")
+
+
+def test_a_flipped_bit_in_an_image_is_refused(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    flip(revision.find("web", "rootfs"))
+    refused(revision, revision.storage_image(), "verify: rootfs of layer web .*fs-verity digest differs")
+
+
+def test_a_flipped_bit_in_the_kernel_is_reported_while_the_containers_run(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    flip(revision.find("bsp", "kernel"))
+    with boot(revision, revision.storage_image()) as machine:
+        machine.expect("ready:")
+        machine.expect("verify: DAMAGED: kernel of layer bsp")
+
+
+def test_a_bit_that_flips_after_sealing_gives_an_error_and_never_wrong_content(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    storage = revision.storage_image()
+    with boot(revision, storage) as machine:
+        machine.expect("the other 1 blobs")
+        machine.command("system_powerdown")
+        machine.wait()
+    config = revision.find("web", "run-config").read_bytes()
+    disk = storage.read_bytes()
+    assert disk.count(config) == 1
+    place = disk.index(config) + config.index(b"echo up")
+    with storage.open("r+b") as stream:
+        stream.seek(place)
+        stream.write(b"echo UP")
+    with boot(revision, storage) as machine:
+        machine.expect("container web: crun failed")
+        machine.command("system_powerdown")
+        machine.wait()
+    assert "UP" not in read_back(storage, "/logs/web.log")
+
+
+def test_a_signature_by_another_key_is_refused(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    stranger = [Ed25519PrivateKey.generate()]
+    refused(revision, revision.storage_image(), "verify: .*0 valid signatures", facts=revision.facts(stranger))
+
+
+def test_one_key_signing_twice_does_not_make_two(tmp_path: Path) -> None:
+    revision = make(tmp_path, build=False)
+    revision.keys = revision.keys * 2
+    revision.build()
+    known = [revision.keys[0], Ed25519PrivateKey.generate()]
+    revision.threshold = 2
+    refused(revision, revision.storage_image(), "verify: .*1 valid signatures", facts=revision.facts(known))
+
+
+def test_a_changed_config_is_refused(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    path = (revision.tree / "revisions" / revision.id / "config").resolve()
+    path.write_bytes(path.read_bytes().replace(b'"signal":15', b'"signal":16'))
+    refused(revision, revision.storage_image(), "verify: .*config: the content does not have its digest")
+
+
+def test_a_revision_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    refused(revision, revision.storage_image(), "verify: revision 777777777777: manifest: .*No such file", id="7" * 64)
+
+
+def test_a_revision_for_another_machine_is_refused(tmp_path: Path) -> None:
+    revision = make(tmp_path, build=False)
+    revision.machine = "toaster"
+    revision.build()
+    refused(revision, revision.storage_image(), "verify: .*machine is toaster, this device is qemu-amd64")
+
+
+def test_missing_storage_is_explained(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    refused(revision, None, "storage: no block device carries file system")
+
+
+def test_a_file_system_that_needs_a_human_is_refused(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    storage = revision.storage_image()
+    with storage.open("r+b") as stream:
+        # The group descriptors: e2fsck -p does not repair these alone.
+        stream.seek(4096)
+        stream.write(b"\xff" * 64)
+    refused(revision, storage, "storage: /dev/vda: file system check failed")
