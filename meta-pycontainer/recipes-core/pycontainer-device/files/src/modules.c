@@ -2,6 +2,7 @@
 #include "modules.h"
 #include "console.h"
 #include "file.h"
+#include "modules_index.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,35 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#define INDEX_LIMIT (32u << 20)
-
-struct module {
-	const char *name;	// with '_' for '-', without folder and suffix
-	const char *path;	// relative to the folder
-	const char *needs;	// paths behind the colon, separated by blanks
-	bool done;		// in the kernel
-	bool busy;		// being loaded: soft dependencies may form a ring
-};
-
-struct alias {
-	const char *pattern;
-	const char *module;
-	size_t literal;		// bytes before the first wildcard
-};
-
-struct modules {
-	char folder[PATH_MAX];
-	int (*insert)(const char *path, void *context, struct error *err);
-	void *context;
-	char *dep, *alias, *softdep;
-	struct module *modules;
-	size_t module_count;
-	struct alias *aliases;
-	size_t alias_count;
-	char **softdeps;
-	size_t softdep_count;
-};
 
 static int insert_into_kernel(const char *path, void *context, struct error *err)
 {
@@ -67,156 +39,6 @@ static int insert_into_kernel(const char *path, void *context, struct error *err
 	return fail_errno(err, "%s", path);
 }
 
-// Cut the text into lines in place; returns the next one or NULL.
-static char *next_line(char **rest)
-{
-	while (*rest != NULL && **rest != '\0') {
-		char *line = *rest;
-		char *end = line + strcspn(line, "\n");
-		*rest = *end == '\0' ? end : end + 1;
-		*end = '\0';
-		if (*line != '\0' && *line != '#')
-			return line;
-	}
-	return NULL;
-}
-
-static size_t count_lines(const char *text)
-{
-	size_t count = 1;
-
-	for (; *text != '\0'; text++)
-		count += *text == '\n';
-	return count;
-}
-
-// "kernel/drivers/block/virtio_blk.ko.xz" -> length of "virtio_blk"
-static size_t base_name(const char *path, const char **base)
-{
-	const char *slash = strrchr(path, '/');
-
-	*base = slash == NULL ? path : slash + 1;
-	return strcspn(*base, ".");
-}
-
-static char same(char c)
-{
-	return c == '-' ? '_' : c;
-}
-
-static int compare_names(const char *a, const char *b)
-{
-	while (*a != '\0' && same(*a) == same(*b)) {
-		a++;
-		b++;
-	}
-	return (unsigned char)same(*a) - (unsigned char)same(*b);
-}
-
-static int compare_modules(const void *a, const void *b)
-{
-	return compare_names(((const struct module *)a)->name, ((const struct module *)b)->name);
-}
-
-static struct module *find(const struct modules *index, const char *name)
-{
-	struct module key = {.name = name};
-
-	return bsearch(&key, index->modules, index->module_count, sizeof key, compare_modules);
-}
-
-static int index_dep(struct modules *index, struct error *err)
-{
-	char *rest = index->dep, *line;
-
-	index->modules = calloc(count_lines(index->dep), sizeof *index->modules);
-	if (index->modules == NULL)
-		return fail_errno(err, "modules.dep");
-	while ((line = next_line(&rest)) != NULL) {
-		char *colon = strchr(line, ':');
-		if (colon == NULL)
-			return fail(err, "modules.dep: a line without a colon");
-		*colon = '\0';
-		const char *base;
-		size_t length = base_name(line, &base);
-		char *name = strndup(base, length);
-		if (name == NULL)
-			return fail_errno(err, "modules.dep");
-		index->modules[index->module_count++] =
-			(struct module){.name = name, .path = line, .needs = colon + 1};
-	}
-	qsort(index->modules, index->module_count, sizeof *index->modules, compare_modules);
-	return 0;
-}
-
-static int index_alias(struct modules *index, struct error *err)
-{
-	char *rest = index->alias, *line, *save;
-
-	index->aliases = calloc(count_lines(index->alias), sizeof *index->aliases);
-	if (index->aliases == NULL)
-		return fail_errno(err, "modules.alias");
-	while ((line = next_line(&rest)) != NULL) {
-		const char *word = strtok_r(line, " ", &save);
-		const char *pattern = strtok_r(NULL, " ", &save);
-		const char *module = strtok_r(NULL, " ", &save);
-		if (word == NULL || strcmp(word, "alias") != 0 || pattern == NULL || module == NULL)
-			continue;
-		index->aliases[index->alias_count++] =
-			(struct alias){.pattern = pattern, .module = module, .literal = strcspn(pattern, "*?[\\")};
-	}
-	return 0;
-}
-
-static int index_softdep(struct modules *index, struct error *err)
-{
-	char *rest = index->softdep, *line;
-
-	index->softdeps = calloc(count_lines(index->softdep), sizeof *index->softdeps);
-	if (index->softdeps == NULL)
-		return fail_errno(err, "modules.softdep");
-	while ((line = next_line(&rest)) != NULL)
-		if (strncmp(line, "softdep ", 8) == 0)
-			index->softdeps[index->softdep_count++] = line + 8;
-	return 0;
-}
-
-static char *read_index(const struct modules *index, const char *name, bool required, struct error *err)
-{
-	char path[PATH_MAX + 32];
-	size_t length;
-
-	snprintf(path, sizeof path, "%s/%s", index->folder, name);
-	if (!required && access(path, R_OK) < 0)
-		return strdup("");
-	return file_read(AT_FDCWD, path, INDEX_LIMIT, &length, err);
-}
-
-struct modules *modules_open_at(const char *folder, int (*insert)(const char *, void *, struct error *), void *context,
-				struct error *err)
-{
-	struct modules *index = calloc(1, sizeof *index);
-
-	if (index == NULL) {
-		fail_errno(err, "modules");
-		return NULL;
-	}
-	snprintf(index->folder, sizeof index->folder, "%s", folder);
-	index->insert = insert;
-	index->context = context;
-	index->dep = read_index(index, "modules.dep", true, err);
-	if (index->dep != NULL)
-		index->alias = read_index(index, "modules.alias", false, err);
-	if (index->alias != NULL)
-		index->softdep = read_index(index, "modules.softdep", false, err);
-	if (index->softdep == NULL || index_dep(index, err) < 0 || index_alias(index, err) < 0 ||
-	    index_softdep(index, err) < 0) {
-		modules_close(index);
-		return NULL;
-	}
-	return index;
-}
-
 // What the kernel holds already need not be read, decompressed and offered to it again.
 static void mark_loaded(struct modules *index)
 {
@@ -225,7 +47,7 @@ static void mark_loaded(struct modules *index)
 
 	while (table != NULL && fgets(line, sizeof line, table) != NULL) {
 		line[strcspn(line, " ")] = '\0';
-		struct module *module = find(index, line);
+		struct module *module = modules_find(index, line);
 		if (module != NULL)
 			module->done = true;
 	}
@@ -249,21 +71,6 @@ struct modules *modules_open(struct error *err)
 	return index;
 }
 
-void modules_close(struct modules *index)
-{
-	if (index == NULL)
-		return;
-	for (size_t i = 0; i < index->module_count; i++)
-		free((char *)index->modules[i].name);
-	free(index->modules);
-	free(index->aliases);
-	free(index->softdeps);
-	free(index->dep);
-	free(index->alias);
-	free(index->softdep);
-	free(index);
-}
-
 static int load_name(struct modules *index, const char *name, struct error *err);
 
 static int load_soft(struct modules *index, const char *name, const char *when)
@@ -274,7 +81,7 @@ static int load_soft(struct modules *index, const char *name, const char *when)
 		char line[512], *save;
 		snprintf(line, sizeof line, "%s", index->softdeps[i]);
 		const char *word = strtok_r(line, " ", &save);
-		if (word == NULL || compare_names(word, name) != 0)
+		if (word == NULL || modules_compare(word, name) != 0)
 			continue;
 		bool active = false;
 		while ((word = strtok_r(NULL, " ", &save)) != NULL) {
@@ -297,9 +104,9 @@ static int insert_one(struct modules *index, const char *relative, struct error 
 	const char *base;
 	char name[128];
 
-	size_t length = base_name(relative, &base);
+	size_t length = modules_base(relative, &base);
 	snprintf(name, sizeof name, "%.*s", (int)length, base);
-	struct module *module = find(index, name);
+	struct module *module = modules_find(index, name);
 	if (module != NULL && module->done)
 		return 0;
 	snprintf(path, sizeof path, "%s/%.500s", index->folder, relative);
@@ -341,7 +148,7 @@ static int load_module(struct modules *index, struct module *module, struct erro
 
 static int load_name(struct modules *index, const char *name, struct error *err)
 {
-	struct module *module = find(index, name);
+	struct module *module = modules_find(index, name);
 	int loaded = 0, refused = 0;
 
 	if (module != NULL)
@@ -350,7 +157,7 @@ static int load_name(struct modules *index, const char *name, struct error *err)
 		const struct alias *alias = &index->aliases[i];
 		if (strncmp(alias->pattern, name, alias->literal) != 0 || fnmatch(alias->pattern, name, 0) != 0)
 			continue;
-		module = find(index, alias->module);
+		module = modules_find(index, alias->module);
 		int result = module == NULL ? 0 : load_module(index, module, err);
 		loaded += result > 0 ? result : 0;
 		refused += result < 0;
@@ -361,16 +168,6 @@ static int load_name(struct modules *index, const char *name, struct error *err)
 int modules_load(struct modules *index, const char *name, struct error *err)
 {
 	return load_name(index, name, err);
-}
-
-bool modules_knows(const struct modules *index, const char *name)
-{
-	if (find(index, name) != NULL)
-		return true;
-	for (size_t i = 0; i < index->alias_count; i++)
-		if (fnmatch(index->aliases[i].pattern, name, 0) == 0)
-			return true;
-	return false;
 }
 
 int modules_listed(struct modules *index, const char *path)
@@ -387,7 +184,7 @@ int modules_listed(struct modules *index, const char *path)
 		return 0;
 	}
 	char *rest = text, *line;
-	while ((line = next_line(&rest)) != NULL) {
+	while ((line = modules_line(&rest)) != NULL) {
 		line[strcspn(line, " \t\r")] = '\0';
 		int result = modules_load(index, line, &err);
 		if (result < 0)

@@ -2,7 +2,6 @@
 // Kernel modules without kmod: the index files of depmod, and finit_module(2).
 #pragma once
 #include "error.h"
-#include <stdbool.h>
 #include <stddef.h>
 
 struct modules;
@@ -18,7 +17,6 @@ void modules_close(struct modules *index);
 // Load a module or an alias such as "fs-ext4" or "pci:v00001AF4d...", what it needs first. Returns how many modules
 // entered the kernel, 0 when all were there or nothing matches, -1 when the kernel refused one.
 int modules_load(struct modules *index, const char *name, struct error *err);
-bool modules_knows(const struct modules *index, const char *name);
 
 // Load the modules that /etc/pycontainer/modules names, one a line; a missing file names none. Refusals are reported
 // on the console and do not stop the rest. Returns how many were loaded.
