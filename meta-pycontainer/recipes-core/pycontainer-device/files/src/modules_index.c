@@ -10,7 +10,6 @@
 
 #define INDEX_LIMIT (32u << 20)
 
-// Cut the text into lines in place; returns the next one or NULL.
 char *modules_line(char **rest)
 {
 	while (*rest != NULL && **rest != '\0') {
@@ -33,7 +32,6 @@ static size_t count_lines(const char *text)
 	return count;
 }
 
-// "kernel/drivers/block/virtio_blk.ko.xz" -> length of "virtio_blk"
 size_t modules_base(const char *path, const char **base)
 {
 	const char *slash = strrchr(path, '/');
