@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 LAYER = Path(__file__).resolve().parents[3] / "meta-pycontainer-debian"
+sys.path.insert(0, str(LAYER / "bitbake" / "lib"))
 
 BITBAKE_CONF = """\
 PN = "${@bb.parse.vars_from_file(d.getVar('FILE', False), d)[0]}"

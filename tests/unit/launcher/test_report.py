@@ -147,3 +147,14 @@ def test_a_full_disk_ends_the_events_but_not_the_build():
     events = EventFile("/dev/full")
     events.write("start", pid=1)
     events.write("exit", status=0)
+
+
+def test_a_reader_that_has_left_does_not_stop_the_build(tmp_path):
+    class Closed(io.StringIO):
+        def write(self, _text):
+            raise BrokenPipeError
+
+    report = Report(Closed(), EventFile(str(tmp_path / "e")))
+    report.take(record(logging.WARNING, "odd"))
+    report.take(bb.command.CommandCompleted())
+    assert report.finish(interrupted=False) == 0

@@ -75,6 +75,10 @@ class Children:
         """The pipes worth waiting for."""
         return [child.pipe for child in self._by_pid.values() if child.open]
 
+    def descriptors(self) -> list[int]:
+        """Every pipe that is not closed yet."""
+        return [child.pipe for child in self._by_pid.values()]
+
     def records(self, readable: list[int]) -> Iterator[bytes]:
         """Yield whole records of the children whose pipes are readable."""
         for child in self._by_pid.values():

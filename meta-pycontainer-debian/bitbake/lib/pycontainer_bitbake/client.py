@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import bb
 import bb.cookerdata
@@ -21,7 +20,7 @@ from .version import LauncherError
 
 # The library's environment filter must not see them: a changing value would make it parse every recipe again.
 _OWN_VARIABLES = frozenset({"PYCONTAINER_EVENTS", "BITBAKE_UI"})
-_SERVER_END_SECONDS = 30.0
+_SERVER_END_SECONDS = 15.0
 
 
 def main(argv: list[str]) -> int:
@@ -56,9 +55,11 @@ def _run(argv: list[str], events: EventFile) -> int:
                 "a network server is not supported", "it obeys whoever connects", "omit --bind and --remote-server"
             )
         status = bb.main.bitbake_main(parameters, bb.cookerdata.CookerConfiguration())
-        _wait_for_server(parameters)
+        if not (parameters.server_timeout or parameters.server_only):
+            _wait_for_server()
     except KeyboardInterrupt:
         print("Interrupted before the build began.")
+        _wait_for_server()
         return 1
     except (LauncherError, bb.main.BBMainException) as error:
         print(error, file=sys.stderr)
@@ -72,10 +73,8 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _wait_for_server(parameters: Any) -> None:
+def _wait_for_server() -> None:
     """Let a server that ends with its client end before we do: the build directory is free when `bitbake` returns."""
-    if parameters.server_timeout or parameters.server_only:
-        return
     pid = _server_pid(Path(bb.cookerdata.findTopdir()))
     deadline = time.monotonic() + _SERVER_END_SECONDS
     while pid and _is_server(pid) and time.monotonic() < deadline:

@@ -29,12 +29,9 @@ def dumps(value: object) -> bytes:
     The server looks for the end tag first and unpickles afterwards; the few values that hold one are wrapped.
     """
     data = pickle.dumps(value)
-    return shield(data) if b"</event>" in data or b"</exitcode>" in data else data
-
-
-def shield(data: bytes) -> bytes:
-    """Return a pickle without end tags that loads as the object that the pickle `data` loads as."""
-    return pickle.dumps(_Shielded(data), protocol=0) if b"</" in data else data
+    if b"</event>" in data or b"</exitcode>" in data:
+        return pickle.dumps(_Shielded(data), protocol=0)  # protocol 0: text throughout
+    return data
 
 
 class Outbox:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections import deque
 from pathlib import Path
@@ -33,6 +34,7 @@ class Report:
         self._status = 0
         self._warnings = self._errors = 0
         self._failures: dict[str, str] = {}
+        self._names: dict[str, tuple[str, str]] = {}
         self._tasks: dict[int, tuple[str, str]] = {}
         self._percent: dict[int, int] = {}
         self._done = self._total = 0
@@ -40,9 +42,12 @@ class Report:
 
     def say(self, text: str) -> None:
         """Print lines, each cut to what readers of our output can take."""
-        for line in text.splitlines() or [""]:
-            print(line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ...", file=self._out)
-        self._out.flush()
+        try:
+            for line in text.splitlines() or [""]:
+                print(line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ...", file=self._out)
+            self._out.flush()
+        except BrokenPipeError:  # nobody reads us any more, which is no reason to leave the build half done
+            self._out = io.StringIO()
 
     def note(self, text: str) -> None:
         """Print an informative line, unless -q was given."""
@@ -129,7 +134,7 @@ class Report:
         where = (event.pn if not event._mc else f"mc:{event._mc}:{event.pn}", event._task)
         match event:
             case bb.build.TaskStarted():
-                self._tasks[event.pid] = where
+                self._tasks[event.pid] = self._names[f"{event._fn}:{event._task}"] = where
                 state = "started"
             case bb.build.TaskSucceeded():
                 state = "succeeded"
@@ -192,14 +197,11 @@ class Report:
 
     def _queue_failed(self, event: Any) -> None:
         """A task that was killed has sent no event of its own: this one is all there is."""
-        recipe = _recipe(event)
-        known = any(name.endswith(f" {event.taskname}") and recipe in name for name in self._failures)
         self.error(str(event))
-        if not known:
-            self._failures.setdefault(event.taskstring, "")
-            self._events.write(
-                "task", state="failed", recipe=recipe, task=event.taskname, done=self._done, total=self._total
-            )
+        recipe, task = self._names.get(event.taskid) or (_recipe(event), event.taskname)
+        if f"{recipe} {task}" not in self._failures:
+            self._failures[f"{recipe} {task}"] = ""
+            self._events.write("task", state="failed", recipe=recipe, task=task, done=self._done, total=self._total)
 
     def _parse(self, event: Any) -> None:
         match event:
@@ -214,7 +216,7 @@ class Report:
 
 
 def _recipe(event: Any) -> str:
-    """The recipe's name by its file name: queue events carry no more."""
+    """The recipe's name by its file name: the events of a task that never started carry no more."""
     return Path(event.taskfile).name.partition(".bb")[0].partition("_")[0]
 
 

@@ -6,7 +6,7 @@ Stops in two steps: the first SIGINT lets running tasks finish, the second (or S
 
 from __future__ import annotations
 
-import logging
+import io
 import os
 import signal
 import sys
@@ -57,6 +57,8 @@ _EVENTS = [
 def main(server: Any, queue: Any, parameters: Any) -> int:
     """Ask `server` for what the command line says and report until it is done; returns the exit status."""
     stops = _Stops()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name in a message may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
     report = Report(sys.stdout, events, parameters.options.quiet, parameters.options.verbose)
     try:
         if not _ask(server, queue, parameters, report):
@@ -137,6 +139,3 @@ def _ask(server: Any, queue: Any, parameters: Any, report: Report) -> bool:
 def _drain(queue: Any, report: Report) -> None:
     while (event := queue.waitEvent(_POLL_SECONDS)) is not None:
         report.take(event)
-
-
-logging.getLogger("BitBake").setLevel(logging.INFO)

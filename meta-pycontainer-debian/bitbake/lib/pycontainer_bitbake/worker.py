@@ -38,10 +38,6 @@ _GRACE_SECONDS = 5.0
 logger = logging.getLogger("BitBake")
 
 
-class _ServerGone(Exception):
-    """The server has closed our input, or a signal asks us to leave."""
-
-
 class Worker:
     """The state of one worker: configuration as the server sent it, running children, unsent replies."""
 
@@ -52,10 +48,11 @@ class Worker:
         self._decoder = frames.CommandDecoder()
         self._context = task.Context()
         self._private: list[int] = []
-        self._quit = False
+        # None while there is work to wait for; then the exit status.
+        self._status: int | None = None
 
     def serve(self) -> int:
-        """Run until the server says quit (returns 0) or is gone (returns 1); no child is left behind."""
+        """Run until the server says quit (returns 0), is gone or makes no sense (returns 1); leaves no child behind."""
         wake, wake_writer = os.pipe()
         self._private = [self._replies, wake, wake_writer]
         for fd in (0, self._replies, wake, wake_writer):
@@ -64,16 +61,17 @@ class Worker:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._leave)
-        status = 0
         try:
-            while not self._quit:
+            while self._status is None:
                 self._turn(wake)
-        except (_ServerGone, BrokenPipeError):
-            status = 1
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        except BrokenPipeError:
+            self._status = 1
+        except Exception as error:
+            if not isinstance(error, bb.BBHandledException):
+                logger.exception("The worker cannot go on: %s", error)
+            self._status = 1
         self._end_children()
-        return status
+        return self._status
 
     def _turn(self, wake: int) -> None:
         """Wait for something to do, and do it."""
@@ -101,8 +99,10 @@ class Worker:
     def _read_commands(self) -> None:
         data = os.read(0, _CHUNK)
         if not data:
-            raise _ServerGone
+            self._status = 1
         for tag, payload in self._decoder.feed(data):
+            if self._status is not None:
+                return
             # The peer is the process that started us, over a pipe that nobody else holds.
             self._handle(tag, pickle.loads(payload))
 
@@ -120,11 +120,11 @@ class Worker:
             case "newtaskhashes":
                 context.hashes = value
             case "runtask":
-                self._children.add(task.start(context, value, [*self._private, *self._children.pipes()]))
+                self._children.add(task.start(context, value, [*self._private, *self._children.descriptors()]))
             case "finishnow":
                 self._children.terminate()
             case "quit":
-                self._quit = True
+                self._status = 0
 
     def _set_up(self, data: dict[str, Any]) -> None:
         self._context.workerdata = data
@@ -154,7 +154,8 @@ class Worker:
             pass
 
     def _leave(self, _number: int, _frame: object) -> None:
-        raise _ServerGone
+        # Only noted: the loop is woken by the signal and must not be torn apart between two of its steps.
+        self._status = 1
 
 
 def main(argv: list[str]) -> int:
