@@ -13,6 +13,7 @@ from .tree import Tree
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ = 0, 1, 5, 10
+_SHT_DYNSYM, _STB_WEAK = 11, 2
 _HEADERS_LIMIT = 256
 _NAMES_LIMIT = 1024
 
@@ -75,6 +76,50 @@ def _needed(data: bytes, place: int, length: int, headers: list[tuple[int, ...]]
     if len(found) > _NAMES_LIMIT:
         raise ValueError("too many libraries")
     return tuple(_text(data, strings + value, table.get(_DT_STRSZ, 0)) for value in found)
+
+
+def symbols(data: bytes) -> tuple[set[str], set[str]]:
+    """Return the dynamic symbols that a file defines, and those that it needs; raises ValueError when damaged.
+
+    Weak undefined symbols are not needed: the loader leaves them at zero.
+    """
+    try:
+        (offset,) = struct.unpack_from("<Q", data, 40)
+        size, count = struct.unpack_from("<HH", data, 58)
+        headers = [struct.unpack_from("<IIQQQQIIQQ", data, offset + size * i) for i in range(count)]
+        defined: set[str] = set()
+        wanted: set[str] = set()
+        for _, kind, _, _, place, length, link, _, _, _ in headers:
+            if kind != _SHT_DYNSYM:
+                continue
+            strings, limit = headers[link][4], headers[link][5]
+            for position in range(place, place + length, 24):
+                name, info, _, section, _, _ = struct.unpack_from("<IBBHQQ", data, position)
+                text = _text(data, strings + name, limit)
+                if section:
+                    defined.add(text)
+                elif text and info >> 4 != _STB_WEAK:
+                    wanted.add(text)
+    except (struct.error, UnicodeDecodeError, IndexError) as problem:
+        raise ValueError(f"damaged ELF file: {problem}") from problem
+    return defined, wanted
+
+
+def check_symbols(tree: Tree, paths: Iterable[str]) -> None:
+    """Raise DebianError when a program or library of these needs a symbol that none of them defines."""
+    defined: set[str] = set()
+    wanted: dict[str, str] = {}
+    for path in sorted(paths):
+        if not tree.entries[path].is_link:
+            own, needed = symbols(tree.entries[path].content.read())
+            defined |= own
+            wanted.update(dict.fromkeys(needed, path))
+    for name in sorted(wanted.keys() - defined):
+        raise DebianError(
+            f"{wanted[name]} needs the function {name}, which no library of the layer has",
+            "a stand-in library is older than the program above it",
+            "add the function to the stand-in, or use the real library",
+        )
 
 
 def closure(tree: Tree, programs: Iterable[str], folders: Iterable[str]) -> set[str]:

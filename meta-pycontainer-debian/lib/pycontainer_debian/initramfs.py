@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .archives import write_cpio
-from .elf import closure
+from .elf import check_symbols, closure
 from .errors import DebianError
 from .tree import Entry, Tree
 
@@ -32,7 +32,9 @@ def skeleton(epoch: int) -> Tree:
 
 def add_programs(target: Tree, source: Tree, programs: Iterable[str], folders: Iterable[str]) -> None:
     """Copy programs of `source` with all that they need to run; see `elf.closure`."""
-    for path in sorted(closure(source, programs, folders)):
+    chosen = closure(source, programs, folders)
+    check_symbols(source, chosen)
+    for path in sorted(chosen):
         target.directory(os.path.dirname(path))
         target.entries[path] = source.entries[path]
 

@@ -5,18 +5,18 @@ inherit pycontainer-layer
 PYCONTAINER_LAYER = "host"
 PYCONTAINER_KIND = "host"
 PYCONTAINER_FILES = "initramfs=initramfs.cpio.zst"
-PYCONTAINER_COMPONENTS = "pycontainer-device"
+PYCONTAINER_COMPONENTS = "pycontainer-device sd-stub"
 
 # The device program has these libraries in it, so their licences are the layer's too.
 HOST_STATIC = "libjansson-dev libsodium-dev"
 DEBIAN_PACKAGES = "crun e2fsprogs ${HOST_STATIC}"
 DEBIAN_PACKAGES_EXCLUDE = "logsave libc6-dev"
-HOST_PROGRAMS = "usr/bin/crun usr/sbin/e2fsck"
+HOST_PROGRAMS = "usr/sbin/pycontainer-init usr/bin/crun usr/sbin/e2fsck"
 HOST_LIBRARIES = "usr/lib/${TARGET_TRIPLET}"
 SRC_URI = "file://modules.list file://load.list"
 
 do_install[depends] += "linux-debian:do_deploy native-tools:do_deploy pycontainer-device:do_populate_sysroot \
-    native-toolchain:do_populate_sysroot"
+    sd-stub:do_populate_sysroot     native-toolchain:do_populate_sysroot"
 do_install[file-checksums] += "${PYCONTAINER_LIB}/initramfs.py:True ${PYCONTAINER_LIB}/elf.py:True ${PYCONTAINER_LIB}/modules.py:True"
 do_install[cleandirs] += "${WORKDIR}/depmod"
 python do_install() {
@@ -29,8 +29,10 @@ python do_install() {
         packages = layer_packages(d)
         tree = initramfs.skeleton(int(d.getVar("SOURCE_DATE_EPOCH")))
         libraries = [d.getVar("HOST_LIBRARIES")]
+        host_own(d, packages.tree, "sd-stub", "usr/lib/libsystemd.so.0", libraries[0] + "/libsystemd.so.0")
+        host_own(d, packages.tree, "pycontainer-device", "usr/sbin/pycontainer-init", "usr/sbin/pycontainer-init")
         initramfs.add_programs(tree, packages.tree, d.getVar("HOST_PROGRAMS").split(), libraries)
-        host_add_device(d, tree, packages.tree, libraries)
+        tree.symlink("init", "usr/sbin/pycontainer-init")
         bsp = read_tar(Path(d.getVar("DEPLOY_DIR_IMAGE"), "bsp/modules.tar"), "lib/modules")
         modules.add_to_host(tree, bsp, (sources / "modules.list").read_text(), tools / "depmod",
                             Path(d.getVar("WORKDIR"), "depmod"))
@@ -41,15 +43,12 @@ python do_install() {
     bb.utils.remove(d.getVar("WORKDIR") + "/depmod", recurse=True)
 }
 
-def host_add_device(d, tree, source, libraries):
+def host_own(d, tree, recipe, path, place):
+    """Put a recipe's own product, stripped, in the place of what the packages have there."""
     import subprocess
     from pathlib import Path
-    from pycontainer_debian import initramfs
-    from pycontainer_debian.tree import Content
-    staged = Path(d.getVar("STAGING_DIR"), "pycontainer-device")
-    program = Path(d.getVar("SPOOL"), "pycontainer-init")
+    built = Path(d.getVar("STAGING_DIR"), recipe, path)
+    stripped = Path(d.getVar("SPOOL"), recipe)
     strip = Path(d.getVar("NATIVE_TOOLCHAIN"), "bin", d.getVar("TARGET_TRIPLET") + "-strip")
-    subprocess.run([str(strip), "-s", "-o", str(program), str(staged / "usr/sbin/pycontainer-init")], check=True)
-    source.file("usr/sbin/pycontainer-init", Content.of(program.read_bytes()), 0o755)
-    initramfs.add_programs(tree, source, ["usr/sbin/pycontainer-init"], libraries)
-    tree.symlink("init", "usr/sbin/pycontainer-init")
+    subprocess.run([str(strip), "-s", "-o", str(stripped), str(built)], check=True)
+    tree.file(place, stripped.read_bytes(), built.stat().st_mode & 0o777)
