@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from orchestrator.build.assemble import Assembled, Assembly
-from orchestrator.build.base import ensure_base
+from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.canonical import hex_of
 from orchestrator.deploy import Deploy
-from orchestrator.image.writer import ImageRequest, ImageResult, write_image
+from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
 from orchestrator.oci import Store
@@ -203,39 +203,42 @@ def _commit_to_store(
 
 
 def image_of(
-    store: Store,
-    revision: Revision,
-    product: Product,
-    place: Workspace,
-    deploy: Deploy,
-    keys: ProductKeys,
-    out: Path,
+    store: Store, revision: Revision, product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, out: Path
 ) -> ImageResult:
     """Write the flashable image of a revision in the store to `out`; see `write_image` for what it raises."""
+    request = image_request(store, revision, product, deploy, keys)
+    return write_image(request, out, tools_of(deploy), deploy.manifest.source_date_epoch, place.logs / "image.log")
+
+
+def image_request(
+    store: Store, revision: Revision, product: Product, deploy: Deploy, keys: ProductKeys
+) -> ImageRequest:
+    """Return what goes into the image of a revision; raises TrustError when none of the product's keys signed it."""
     envelope = revision_envelope(store, revision, keys.public_keys())
-    digests = {blob.digest for blob in revision.blobs()}
-    roles = {(blob.layer, blob.role): blob.digest for blob in revision.blobs()}
-    by_role = {role: digest for (_, role), digest in roles.items() if role not in ("rootfs", "run-config")}
-    digests |= {revision.id, revision.manifest.config.digest, envelope.digest}
+    config = revision.manifest.config.digest
+    platform = {
+        role: digest
+        for layer in revision.config.layers
+        if layer.kind in PLATFORM
+        for role, digest in layer.blobs.items()
+    }
+    digests = {revision.id, config, envelope.digest, *(blob.digest for blob in revision.blobs())}
     emulator = deploy.manifest.emulator
-    request = ImageRequest(
+    return ImageRequest(
         product=revision.config.product,
         machine=revision.config.machine,
         revision=revision.id,
         blobs={digest: store.blob_path(digest) for digest in sorted(digests)},
         links={
             "manifest": revision.id,
-            "config": revision.manifest.config.digest,
+            "config": config,
             "signature": envelope.digest,
-            "kernel": by_role["kernel"],
-            "initramfs": by_role["initramfs"],
-            "boot-env": by_role["boot-env"],
+            **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
         },
-        efi=store.blob_path(by_role["efi"]),
+        efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),
-        efi_name=emulator.efi_name if emulator else "BOOTX64.EFI",
+        efi_name=emulator.efi_name if emulator else DEFAULT_EFI_NAME,
     )
-    return write_image(request, out, tools_of(deploy), deploy.manifest.source_date_epoch, place.logs / "image.log")
 
 
 def _summary(

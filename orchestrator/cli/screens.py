@@ -35,8 +35,10 @@ def render(*parts: RenderableType) -> str:
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
     """Return a plain table; each column is a heading and `left` or `right`."""
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for heading, justify in columns:
-        result.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading != "version")
+    for position, (heading, justify) in enumerate(columns):
+        # Only the last column may wrap: the others are words that people look for and copy.
+        last = position == len(columns) - 1
+        result.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=not last, overflow="fold")
     for row in rows:
         result.add_row(*row)
     return result

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer build` on the demo: what it makes, what it does not do twice, and bytes that never vary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.deploy import Deploy
+from orchestrator.oci import Store, fsck
+from orchestrator.sbom import check_spdx23
+from tests.integration.conftest import REPOSITORY, Product, copy_demo
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def test_the_build_leaves_image_block_map_store_and_one_document_a_layer(demo: Product):
+    summary = demo.run("build", "--json").json
+    names = [layer["name"] for layer in summary["layers"]]
+    assert names == ["bootloader", "bsp", "host", "rootfs", "web"]
+    assert demo.image.exists()
+    assert Path(summary["bmap"]).exists()
+    for name in names:
+        document = json.loads((demo.folder / "build" / "sbom" / f"{name}.spdx.json").read_text())
+        assert document["spdxVersion"] == "SPDX-2.3"
+    assert fsck(Store.open(demo.folder / ".pycontainer" / "store")).whole
+
+
+def test_every_package_has_a_licence_hashes_and_a_supplier(demo: Product):
+    for path in sorted((demo.folder / "build" / "sbom").glob("*.spdx.json")):
+        data = path.read_bytes()
+        assert check_spdx23(json.loads(data)) == [], path.name
+        packages = json.loads(data)["packages"]
+        debs = [package for package in packages if package.get("packageFileName", "").endswith(".deb")]
+        assert debs, path.name
+        for package in debs:
+            assert package["licenseDeclared"] not in ("NOASSERTION", "NONE"), (path.name, package["name"])
+            assert {check["algorithm"] for check in package["checksums"]} >= {"SHA256", "SHA512"}
+            assert package["supplier"].startswith(("Person: ", "Organization: "))
+            assert any(ref["referenceLocator"].startswith("pkg:deb/debian/") for ref in package["externalRefs"]), (
+                package["name"]
+            )
+
+
+def test_the_documents_are_valid_for_spdx_tools(demo: Product):
+    from spdx_tools.spdx.parser.parse_anything import parse_file
+    from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+    for path in sorted((demo.folder / "build" / "sbom").glob("*.spdx.json")):
+        assert validate_full_spdx_document(parse_file(str(path))) == [], path.name
+
+
+def test_a_second_build_does_nothing_and_says_so(demo: Product):
+    before = digest(demo.image), demo.image.stat().st_mtime_ns
+    done = demo.run("build")
+    assert done.code == 0
+    assert "nothing has changed" in done.out
+    summary = demo.run("build", "--json").json
+    assert (summary["unchanged"], summary["bitbakeTasks"], summary["assembled"]) == (True, 0, [])
+    assert (digest(demo.image), demo.image.stat().st_mtime_ns) == before
+
+
+def test_a_changed_page_gives_a_new_revision_without_bitbake(sibling: Product):
+    before = sibling.run("build", "--json").json
+    page = sibling.folder / "www" / "index.html"
+    page.write_text(page.read_text().replace("It runs.", "It runs again."))
+    after = sibling.build()
+    assert after["bitbakeTasks"] == 0
+    assert after["assembled"] == ["web"]
+    assert after["revision"] != before["revision"]
+    sizes = {layer["name"]: layer["size"] for layer in after["layers"]}
+    assert sizes.keys() == {layer["name"] for layer in before["layers"]}
+
+
+def test_removing_the_change_brings_the_old_revision_back(sibling: Product):
+    before = sibling.run("build", "--json").json["revision"]
+    page = sibling.folder / "www" / "index.html"
+    text = page.read_text()
+    page.write_text(text + "\n")
+    assert sibling.build()["revision"] != before
+    page.write_text(text)
+    assert sibling.build()["revision"] == before
+
+
+@pytest.mark.slow
+def test_ten_hash_seeds_and_other_folders_give_the_same_bytes(demo: Product, tmp_path: Path):
+    """Assembled anew ten times, each in a folder of its own, from one deploy folder with one key."""
+    wanted = None
+    for seed in range(10):
+        product = copy_demo(tmp_path / f"{seed}" / ("x" * seed + "product"), demo.keys)
+        (product.folder / "build").mkdir()
+        bitbake = "bitbake-qemu-amd64"
+        (product.folder / "build" / bitbake).symlink_to(demo.folder / "build" / bitbake)
+        stamp = json.loads((demo.folder / "build" / "stamp-qemu-amd64.json").read_text())
+        (product.folder / "build" / "stamp-qemu-amd64.json").write_text(json.dumps({"base": stamp["base"]}))
+        summary = product.build(PYTHONHASHSEED=str(seed))
+        assert summary["bitbakeTasks"] == 0
+        found = {
+            "revision": summary["revision"],
+            "image": digest(product.image),
+            "bmap": digest(Path(summary["bmap"])),
+            **{path.name: digest(path) for path in sorted((product.folder / "build" / "sbom").iterdir())},
+        }
+        wanted = wanted or found
+        assert found == wanted, f"seed {seed}"
+    assert wanted is not None
+    assert wanted["revision"] == demo.run("build", "--json").json["revision"]
+    assert wanted["image"] == digest(demo.image)
+
+
+@pytest.mark.slow
+def test_kas_alone_builds_the_same_files_in_another_folder(demo: Product, tmp_path: Path):
+    """`kas build` from the repository root, with the demo's lock, so that the bytes compare."""
+    build = tmp_path / "elsewhere" / "build"
+    environment = os.environ | {"KAS_BUILD_DIR": str(build), "DEBIAN_LOCK": str(demo.lock), "PYTHONHASHSEED": "7"}
+    done = subprocess.run(
+        [sys.executable, "-m", "kas", "build", "kas/debian-qemu-amd64.yml"],
+        cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    deploy = Deploy(build / "tmp" / "deploy" / "images" / "qemu-amd64")
+    there = Deploy(demo.deploy)
+    assert deploy.manifest == there.manifest
+    for layer in deploy.manifest.layers:
+        for file in (*layer.files.values(), layer.spdx, layer.copyright):
+            assert file is not None
+            deploy.verified(file)
+
+
+def test_the_revision_verifies_and_a_damaged_blob_does_not(sibling: Product):
+    done = sibling.run("verify", "--json")
+    assert done.code == 0
+    assert done.json["passed"] is True
+    store = sibling.folder / ".pycontainer" / "store" / "blobs" / "sha256"
+    largest = max(store.iterdir(), key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.chmod(0o644)
+    largest.unlink()
+    largest.write_bytes(data)
+    done = sibling.run("verify")
+    assert done.code == 7
+    assert "does not verify" in done.err
+
+
+def test_another_key_gives_another_revision_that_the_first_key_does_not_accept(sibling: Product, tmp_path: Path):
+    ours = sibling.run("build", "--json").json
+    other = sibling.build(PYCONTAINER_KEYS=str(tmp_path / "other-keys"))
+    assert other["revision"] != ours["revision"]
+    done = sibling.run("verify", "--revision", other["revision"])
+    assert done.code == 7
+    assert "Traceback" not in done.err
+
+
+def test_the_image_of_an_older_revision_can_be_written_again(sibling: Product, tmp_path: Path):
+    first = sibling.run("build", "--json").json["revision"]
+    original = digest(sibling.image)
+    (sibling.folder / "www" / "index.html").write_text("other")
+    sibling.build()
+    assert digest(sibling.image) != original
+    out = tmp_path / "again.img"
+    done = sibling.run("image", "--revision", first.removeprefix("sha256:")[:12], "-o", out)
+    assert done.code == 0, done.err
+    assert digest(out) == original
