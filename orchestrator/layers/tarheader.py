@@ -70,7 +70,8 @@ def parse_header(block: bytes) -> Header | None:
     (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, version, _user, _group, major, minor, prefix,
      _pad) = _HEADER.unpack(block)
     blanked = block[:148] + b" " * 8 + block[156:]
-    if number(checksum, "the checksum") not in (sum(blanked), sum(blanked) - 256 * sum(b > 127 for b in blanked)):
+    total, claimed = sum(blanked), number(checksum, "the checksum")
+    if claimed != total and claimed != total - 256 * sum(byte > 127 for byte in blanked):  # old tars sum signed bytes
         raise malformed("the checksum of a header does not match")
     name, link = name.split(b"\0", 1)[0], link.split(b"\0", 1)[0]
     posix = magic == b"ustar\0" and version != b" \0"
