@@ -40,7 +40,7 @@ def main() -> None:
         began = time.monotonic()
         fsverity_digest(image)
         print(f"fs-verity of {image.stat().st_size / 1e6:.1f} MB: {time.monotonic() - began:.2f} s")
-    _, wall, processor, size = results[-1]
+    _, wall, _, size = results[-1]
     print("level   wall s    cpu s      MB   time  size (of level 15)")
     for level, seconds, busy, length in results:
         print(f"{level:5} {seconds:8.2f} {busy:8.2f} {length / 1e6:7.1f} {seconds / wall:6.2f} {length / size:5.2f}")
