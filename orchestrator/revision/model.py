@@ -29,7 +29,7 @@ ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 }
 """For each kind of layer the blob roles that it must have, and those that it may have."""
 
-CONTAINER_KINDS = frozenset({"rootfs", "app"})
+CONTAINER_KINDS = ("rootfs", "app")
 
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{1,128}\Z")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
