@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A layer that is a container's root file system, made of Debian packages and the recipe's own files.
+#
+# ROOTFS_CONFIGURE  "1": dpkg installs the packages in the new root, maintainer scripts run. Otherwise only their files count.
+# ROOTFS_STRIP      glob patterns of what is left out; "!" before one keeps
+# ROOTFS_FILES      source=/destination[:mode[:uid[:gid]]]   sources lie among SRC_URI's files
+# ROOTFS_FOLDERS    /path[:mode[:uid[:gid]]]
+# ROOTFS_LINKS      /path=target
+
+inherit pycontainer-layer
+
+PYCONTAINER_FILES = "rootfs=rootfs.tar"
+ROOTFS_CONFIGURE ??= "0"
+ROOTFS_STRIP ??= "${PYCONTAINER_STRIP}"
+ROOTFS_FILES ??= ""
+ROOTFS_FOLDERS ??= "/dev /proc /sys /run /tmp:1777"
+ROOTFS_LINKS ??= ""
+
+# Files of many owners are written, and a chroot is entered: BitBake's own user namespace, which also cuts the network,
+# maps one id only. The build cuts the network itself (pycontainer_debian.rootfs).
+TASK_USE_NETWORK = "1"
+TASK_USE_SUDO = "1"
+
+do_install[network] = "${TASK_USE_SUDO}"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/rootfs.py:True ${PYCONTAINER_LIB}/compose.py:True"
+python do_install() {
+    from pathlib import Path
+    from pycontainer_debian import compose, rootfs
+    from pycontainer_debian.archives import write_tar
+    from pycontainer_debian.errors import reported
+    epoch, output = int(d.getVar("SOURCE_DATE_EPOCH")), Path(d.getVar("D"), "rootfs.tar")
+    with reported(bb.fatal):
+        packages = layer_packages(d)
+        tree, used = packages.tree, packages.used_by(packages.tree)
+        if d.getVar("ROOTFS_CONFIGURE") == "1":
+            tree = rootfs.configured(packages, Path(d.getVar("SPOOL")))
+        tree.strip(d.getVar("ROOTFS_STRIP").split())
+        compose.folders(tree, d.getVar("ROOTFS_FOLDERS").split())
+        compose.files(tree, d.getVar("ROOTFS_FILES").split(), Path(d.getVar("UNPACKDIR")))
+        compose.links(tree, d.getVar("ROOTFS_LINKS").split())
+        tree.clamp(epoch)
+        write_tar(tree, output)
+        kept = used if d.getVar("ROOTFS_CONFIGURE") == "1" else packages.used_by(tree)
+        layer_keep(d, packages, kept)
+    bb.utils.remove(d.getVar("SPOOL"), recurse=True)
+}

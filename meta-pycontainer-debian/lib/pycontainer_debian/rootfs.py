@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""A root file system whose packages dpkg installed: in a chroot, in namespaces of its own, without a network.
+
+The parent (`configured`) starts this module again under unshare(1): with root's own ids when it is root, else in a user
+namespace with subordinate ids (subuid(5)). The child makes the tree, runs dpkg, and hands back one tar.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from .archives import read_tar, write_tar
+from .errors import DebianError
+from .layer import Packages
+from .tree import Tree, extract, from_directory
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_LEFTOVERS = (
+    "var/log/*",
+    "var/cache/*",
+    "var/lib/dpkg/*-old",
+    "var/lib/dpkg/lock*",
+    "var/lib/dpkg/triggers/Lock",
+    "var/lib/dpkg/available",
+    "var/lib/apt/lists/*",
+    "etc/*-",
+    "etc/hostname",
+    "usr/sbin/policy-rc.d",
+    "root/.*",
+    "run/*",
+    "tmp/*",
+    "dev/*",
+    "proc/*",
+)
+_POLICY = b"#!/bin/sh\n# No service starts while an image is made.\nexit 101\n"
+
+
+def unshare_argv(uid: int) -> list[str]:
+    """Return the command that starts a program in namespaces of its own; raises DebianError when there is no way."""
+    argv = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+    if uid == 0:
+        return argv
+    argv += ["--map-root-user", "--map-auto"]
+    done = subprocess.run([*argv, "true"], capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        raise DebianError(
+            "a Debian root file system cannot be configured by this user",
+            f"no user namespace with subordinate ids: {done.stderr.strip()[-200:]}",
+            "build as root; or install the package uidmap, give this user 65536 ids in /etc/subuid and /etc/subgid, and "
+            "allow user namespaces",
+        )
+    return argv
+
+
+def configured(packages: Packages, work: Path) -> Tree:
+    """Return the tree of a root file system in which dpkg installed and configured the packages.
+
+    Raises DebianError with dpkg's last words. `work` is a folder for this alone; file contents stay in it.
+    """
+    epoch = packages.epoch
+    packages.tree.file("usr/sbin/policy-rc.d", _POLICY, 0o755)
+    seed, result = work / "seed.tar", work / "rootfs.tar"
+    write_tar(packages.tree, seed)
+    request = work / "request.json"
+    debs = [str(file.path) for file in packages.files]
+    request.write_text(json.dumps({"seed": str(seed), "result": str(result), "epoch": epoch, "debs": debs}))
+    environment = {
+        "PATH": _PATH,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    argv = [*unshare_argv(os.getuid()), sys.executable, "-s", "-m", "pycontainer_debian.rootfs", str(request)]
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, env=environment)
+    print(done.stdout)
+    if done.returncode != 0:
+        words = " / ".join(done.stderr.strip().splitlines()[-4:])
+        raise DebianError("the packages cannot be installed into the new root", words, "the task's log has dpkg's output")
+    tree = read_tar(result)
+    tree.mtime = epoch
+    return tree
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
+
+
+def _prepare(root: Path) -> None:
+    for name in ("proc", "dev", "mnt", "tmp", "run"):
+        (root / name).mkdir(exist_ok=True)
+    _mount("-t", "proc", "proc", str(root / "proc"))
+    _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root / "dev"))
+    for name in _DEVICES:
+        (root / "dev" / name).touch()
+        _mount("--bind", f"/dev/{name}", str(root / "dev" / name))
+    (root / "dev/fd").symlink_to("/proc/self/fd")
+    (root / "dev/shm").mkdir()
+    state = root / "var/lib/dpkg"
+    for name in ("info", "updates", "parts", "alternatives", "triggers"):
+        (state / name).mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+
+
+def _install(root: Path, debs: list[str], epoch: int) -> None:
+    shelf = root / "mnt"
+    _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(shelf))
+    for path in debs:
+        (shelf / Path(path).name).touch()
+        _mount("--bind", path, str(shelf / Path(path).name))
+    environment = {
+        "PATH": _PATH,
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "DEBCONF_NONINTERACTIVE_SEEN": "true",
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "TZ": "UTC",
+        "HOME": "/root",
+    }
+    argv = ["chroot", str(root), "dpkg", "--force-depends", "--force-unsafe-io", "--force-confnew", "--install"]
+    names = [f"/mnt/{Path(path).name}" for path in debs]
+    subprocess.run([*argv, *names], check=True, env=environment, stderr=subprocess.STDOUT)
+    audit = subprocess.run(
+        ["chroot", str(root), "dpkg", "--audit"], check=True, env=environment, capture_output=True, text=True
+    )
+    if audit.stdout.strip():
+        raise DebianError("dpkg left packages half configured", audit.stdout.strip().splitlines()[0])
+
+
+def _collect(root: Path, epoch: int, result: Path) -> None:
+    for name in (*(f"dev/{device}" for device in _DEVICES), "dev", "proc"):
+        subprocess.run(["umount", str(root / name)], check=True)
+    subprocess.run(["umount", "--recursive", str(root / "mnt")], check=True)
+    tree = from_directory(root)
+    tree.mtime = epoch
+    tree.strip(_LEFTOVERS)
+    tree.file("etc/machine-id", b"", 0o444)
+    tree.clamp(epoch)
+    write_tar(tree, result)
+
+
+def main(argv: list[str]) -> int:
+    """Make the root file system that a request file describes; runs within the namespaces of `unshare_argv`."""
+    request = json.loads(Path(argv[1]).read_text())
+    result, epoch = Path(request["result"]), int(request["epoch"])
+    root = result.with_name("root")
+    _mount("--make-rprivate", "/")
+    shutil.rmtree(root, ignore_errors=True)
+    try:
+        extract(read_tar(Path(request["seed"])), root, owners=True)
+        _prepare(root)
+        _install(root, request["debs"], epoch)
+        _collect(root, epoch, result)
+    except subprocess.CalledProcessError as problem:
+        print(f"{Path(problem.cmd[0]).name} failed with exit status {problem.returncode}", file=sys.stderr)
+        return 1
+    except DebianError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    finally:
+        subprocess.run(["umount", "--recursive", "--lazy", str(root / "mnt")], check=False, capture_output=True)
+        for name in ("dev", "proc"):
+            subprocess.run(["umount", "--recursive", "--lazy", str(root / name)], check=False, capture_output=True)
+        shutil.rmtree(root, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
