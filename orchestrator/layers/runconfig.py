@@ -11,7 +11,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.canonical import canonical_json
+from orchestrator.canonical import canonical_json, sha256_digest
 from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
@@ -138,7 +138,8 @@ def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, no
         place = image_path(text, "a volume of the image")
         if place not in taken:
             taken.add(place)
-            declared.append((Volume(name="image-" + _slug(place), destination=place, kind="boot"), place))
+            names = {volume.name for volume, _ in declared}
+            declared.append((Volume(name=_image_volume(place, names), destination=place, kind="boot"), place))
             notes.append(f"the image's volume {place} lasts one boot; name it in the product file to keep it")
     found = []
     for volume, place in declared:
@@ -159,9 +160,13 @@ def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, no
     return tuple(found)
 
 
-def _slug(place: str) -> str:
+def _image_volume(place: str, taken: set[str]) -> str:
+    """Return a volume's name for a place: readable, of at most 63 characters, and not among `taken`."""
     text = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in place.lower())
-    return text.strip("-") or "root"
+    name = f"image-{text.strip('-')}"
+    if len(name) > 63 or name in taken or name.endswith("-"):
+        name = f"{name[:50]}-{sha256_digest(place.encode())[-12:]}"
+    return name
 
 
 def _mounts(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, Any]]:

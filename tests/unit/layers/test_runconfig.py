@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -146,6 +147,13 @@ def test_a_volume_of_the_image_lasts_a_boot_unless_the_product_names_it(make):
     assert [(volume.name, volume.kind, volume.destination) for volume in run.volumes] == [
         ("db", "permanent", "/var/lib/db"), ("image-var-cache-x-y", "boot", "/var/cache/x_Y")]
     assert any("/var/cache/x_Y lasts one boot" in note for note in run.notes)
+
+
+def test_volumes_of_the_image_have_names_that_a_device_accepts(make):
+    run = make({"Volumes": {"/a/b": {}, "/a-b": {}, "/" + "deep/" * 20: {}, "/ü": {}}})
+    names = [volume.name for volume in run.volumes]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name) for name in names)
 
 
 def test_a_volume_that_hides_files_is_remarked(make):
