@@ -138,8 +138,8 @@ def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, no
         place = image_path(text, "a volume of the image")
         if place not in taken:
             taken.add(place)
-            names = {volume.name for volume, _ in declared}
-            declared.append((Volume(name=_image_volume(place, names), destination=place, kind="boot"), place))
+            used = {volume.name for volume, _ in declared}
+            declared.append((Volume(name=_image_volume(place, used), destination=place, kind="boot"), place))
             notes.append(f"the image's volume {place} lasts one boot; name it in the product file to keep it")
     found = []
     for volume, place in declared:
