@@ -7,7 +7,8 @@
 
 #define LAYERS_MOST 64
 #define VOLUMES_MOST 32
-#define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
+// The largest number of any kind in a config, as its writer defines it.
+#define NATURAL_MOST INT32_MAX
 
 // One of a list of words, as its index; -1 with an error.
 static int choose(const json_t *object, const char *key, const char *const words[], struct error *err)
@@ -72,8 +73,8 @@ static int parse_mode(unsigned *out, const json_t *object, struct error *err)
 	if (length < 3 || length > 5 || strspn(text, "01234567") != length)
 		return fail(err, "mode: not 3 to 5 octal digits");
 	unsigned long mode = strtoul(text, NULL, 8);
-	if (mode > 01777)
-		return fail(err, "mode: above 1777");
+	if (mode > 07777)
+		return fail(err, "mode: above 7777");
 	*out = (unsigned)mode;
 	return 0;
 }
@@ -111,9 +112,19 @@ static int parse_volumes(struct layer *layer, const json_t *object, struct error
 	return 0;
 }
 
-static int parse_after(struct layer *layer, const struct revision *revision, const json_t *object, struct error *err)
+// The start order is the ascending group, within a group the order of the list; "after" names what comes before in it,
+// so there is no cycle.
+static bool starts_before(const struct revision *revision, size_t first, size_t second)
+{
+	const struct layer *a = &revision->layers[first], *b = &revision->layers[second];
+
+	return a->container && (a->group < b->group || (a->group == b->group && first < second));
+}
+
+static int parse_after(struct revision *revision, size_t index, const json_t *object, struct error *err)
 {
 	const json_t *names = json_get_array(object, "after", LAYERS_MOST, err);
+	struct layer *layer = &revision->layers[index];
 
 	if (names == NULL)
 		return -1;
@@ -123,14 +134,10 @@ static int parse_after(struct layer *layer, const struct revision *revision, con
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		const char *name = json_string_value(json_array_get(names, i));
 		size_t other = 0;
-		// Only layers before this one: the order of the list is one that works, and there is no cycle.
-		while (name != NULL && other < revision->layer_count &&
-		       !(revision->layers[other].container && strcmp(revision->layers[other].name, name) == 0))
+		while (name != NULL && other < revision->layer_count && strcmp(revision->layers[other].name, name) != 0)
 			other++;
-		if (name == NULL || other == revision->layer_count)
-			return fail(err, "after[%zu]: no container of that name before this layer", i);
-		if (revision->layers[other].group > layer->group)
-			return fail(err, "after[%zu]: %s starts in a later group", i, name);
+		if (name == NULL || other == revision->layer_count || !starts_before(revision, other, index))
+			return fail(err, "after[%zu]: no container of that name starts before this one", i);
 		layer->after[layer->after_count++] = other;
 	}
 	return 0;
@@ -144,36 +151,35 @@ static int parse_restart(struct restart *out, const json_t *object, struct error
 	if (restart == NULL)
 		return -1;
 	int policy = choose(restart, "policy", policies, err);
-	if (policy < 0 || json_get_number(restart, "maxRetries", 0, UINT32_MAX, &out->max_retries, err) < 0 ||
-	    json_get_number(restart, "initialDelayMs", 0, DAY_MS, &out->initial_delay_ms, err) < 0 ||
-	    json_get_number(restart, "maxDelayMs", 0, DAY_MS, &out->max_delay_ms, err) < 0 ||
-	    json_get_number(restart, "resetAfterMs", 0, DAY_MS, &out->reset_after_ms, err) < 0)
+	if (policy < 0 || json_get_number(restart, "maxRetries", 0, NATURAL_MOST, &out->max_retries, err) < 0 ||
+	    json_get_number(restart, "initialDelayMs", 0, NATURAL_MOST, &out->initial_delay_ms, err) < 0 ||
+	    json_get_number(restart, "maxDelayMs", 0, NATURAL_MOST, &out->max_delay_ms, err) < 0 ||
+	    json_get_number(restart, "resetAfterMs", 0, NATURAL_MOST, &out->reset_after_ms, err) < 0)
 		return fail_in(err, "restart");
 	out->policy = (enum restart_policy)policy;
 	return 0;
 }
 
-static int parse_container(struct layer *layer, const struct revision *revision, const json_t *object, struct error *err)
+static int parse_container(struct layer *layer, const json_t *object, struct error *err)
 {
 	uint64_t group, signal, files;
 
 	if (layer->rootfs == NULL || layer->run_config == NULL)
 		return fail(err, "a container needs the blobs rootfs and run-config");
 	if (json_expect_text(object, "runtime", "crun", err) < 0 ||
-	    json_get_number(object, "startGroup", 0, 1000, &group, err) < 0)
+	    json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
 		return -1;
 	layer->container = true;
 	layer->group = (unsigned)group;
-	if (parse_after(layer, revision, object, err) < 0 || parse_restart(&layer->restart, object, err) < 0 ||
-	    parse_volumes(layer, object, err) < 0)
+	if (parse_restart(&layer->restart, object, err) < 0 || parse_volumes(layer, object, err) < 0)
 		return -1;
 	const json_t *stop = json_get_object(object, "stop", err);
 	if (stop == NULL || json_get_number(stop, "signal", 1, 64, &signal, err) < 0 ||
-	    json_get_number(stop, "timeoutMs", 0, DAY_MS, &layer->stop_timeout_ms, err) < 0)
+	    json_get_number(stop, "timeoutMs", 0, NATURAL_MOST, &layer->stop_timeout_ms, err) < 0)
 		return fail_in(err, "stop");
 	layer->stop_signal = (unsigned)signal;
 	const json_t *logs = json_get_object(object, "logs", err);
-	if (logs == NULL || json_get_number(logs, "maxBytes", 4096, INT64_MAX, &layer->log_bytes, err) < 0 ||
+	if (logs == NULL || json_get_number(logs, "maxBytes", 1, NATURAL_MOST, &layer->log_bytes, err) < 0 ||
 	    json_get_number(logs, "files", 1, 100, &files, err) < 0)
 		return fail_in(err, "logs");
 	layer->log_files = (unsigned)files;
@@ -196,7 +202,7 @@ static int parse_layer(struct layer *layer, const struct revision *revision, con
 	if (kind < 0 || parse_blobs(layer, revision, entry, used, err) < 0)
 		return -1;
 	strcpy(layer->kind, kinds[kind]);
-	return kind >= 3 ? parse_container(layer, revision, entry, err) : 0;
+	return kind >= 3 ? parse_container(layer, entry, err) : 0;
 }
 
 static int parse_layers(struct revision *out, const json_t *root, struct error *err)
@@ -217,6 +223,9 @@ static int parse_layers(struct revision *out, const json_t *root, struct error *
 		if (result < 0)
 			return fail_in(err, "layers[%zu]", i);
 	}
+	for (size_t i = 0; i < out->layer_count; i++)
+		if (out->layers[i].container && parse_after(out, i, json_array_get(entries, i), err) < 0)
+			return fail_in(err, "layers[%zu]", i);
 	if (used != out->blob_count)
 		return fail(err, "the manifest describes %zu blobs, the config names %zu", out->blob_count, used);
 	return 0;

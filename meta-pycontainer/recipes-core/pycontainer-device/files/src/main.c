@@ -15,11 +15,14 @@
 #include "store.h"
 #include "supervise.h"
 
+#include <malloc.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FATAL_WAIT_S 10
@@ -177,6 +180,8 @@ static int step_layers(struct device *device, struct error *err)
 	if (network_setup(device->facts.product, err) < 0)
 		return -1;
 	console_line("layers:%s mounted", used > 0 ? names : " none");
+	// The index files and JSON trees are gone; what they took goes back to the kernel.
+	malloc_trim(0);
 	return 0;
 }
 
@@ -194,16 +199,17 @@ static const struct step {
 	{"hardware", step_hardware}, {"layers", step_layers},		  {"containers", step_containers},
 };
 
-static void end(enum end how)
+// Whatever still lives belongs to no container any more, and nothing of it shall hold storage.
+static void leave_storage(void)
 {
-	int busy = mounts_undo();
-
+	kill(-1, SIGKILL);
+	for (int i = 0; i < 100 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+		usleep(10000);
+	int busy, count = mounts_undo(&busy);
 	if (busy > 0)
-		console_line("storage: %d mounts were busy", busy);
-	else
+		console_line("storage: %d of %d mounts were busy", busy, count);
+	else if (count > 0)
 		console_line("storage: unmounted");
-	console_line("%s", how == END_POWER_OFF ? "power off: now" : "restart: now");
-	power_end(how);
 }
 
 int main(int argc, char *argv[])
@@ -218,17 +224,21 @@ int main(int argc, char *argv[])
 		return 2;
 	}
 	device.started_ms = clock_ms();
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-		if (steps[i].run(&device, &err) < 0) {
-			console_line("FAILED %s: %s", steps[i].name, err.text);
-			device.end = device.cmdline.panic_poweroff ? END_POWER_OFF : END_RESTART;
-			if (!device.cmdline.panic_poweroff) {
-				console_line("restart in %d s", FATAL_WAIT_S);
-				sleep(FATAL_WAIT_S);
-			}
-			break;
+	const struct step *step = steps, *last = steps + sizeof steps / sizeof *steps;
+	while (step < last && step->run(&device, &err) == 0)
+		step++;
+	if (step < last)
+		console_line("FAILED %s: %s", step->name, err.text);
+	leave_storage();
+	if (step < last) {
+		device.end = device.cmdline.panic_poweroff ? END_POWER_OFF : END_RESTART;
+		if (device.end == END_RESTART) {
+			console_line("restart in %d s", FATAL_WAIT_S);
+			sleep(FATAL_WAIT_S);
 		}
-	end(device.end);
+	}
+	console_line("%s: now", device.end == END_POWER_OFF ? "power off" : "restart");
+	power_end(device.end);
 	// Not reached by process 1.
 	return 1;
 }

@@ -83,14 +83,15 @@ static int is_ours(const char *path)
 	return 0;
 }
 
-int mounts_undo(void)
+int mounts_undo(int *busy)
 {
 	enum { most = 1024 };
 	char **points = calloc(most, sizeof *points);
 	char line[4096];
-	int count = 0, busy = 0;
+	int count = 0;
 	FILE *table = fopen("/proc/self/mountinfo", "re");
 
+	*busy = 0;
 	while (points != NULL && table != NULL && count < most && fgets(line, sizeof line, table) != NULL) {
 		char point[1024];
 		if (sscanf(line, "%*s %*s %*s %*s %1023s", point) == 1 && is_ours(point))
@@ -102,12 +103,12 @@ int mounts_undo(void)
 	// The table lists mounts in the order they were made, so the reverse never meets a mount that carries another.
 	for (int i = count - 1; i >= 0; i--) {
 		if (umount2(points[i], UMOUNT_NOFOLLOW) < 0 && errno != EINVAL) {
-			busy++;
+			(*busy)++;
 			mount(NULL, points[i], NULL, MS_REMOUNT | MS_RDONLY, NULL);
 			umount2(points[i], MNT_DETACH | UMOUNT_NOFOLLOW);
 		}
 		free(points[i]);
 	}
 	free(points);
-	return busy;
+	return count;
 }

@@ -7,6 +7,6 @@
 int mounts_move_root(struct error *err);
 // proc, sys, dev, run, tmp and the cgroup hierarchy with its controllers; kernel settings of PID 1.
 int mounts_kernel(struct error *err);
-// Unmount all that this program mounted, storage last. What is busy is made read-only and detached; returns how many
-// mounts were.
-int mounts_undo(void);
+// Unmount all that this program mounted, storage last; returns how many mounts these were. What is busy is made
+// read-only, detached, and counted.
+int mounts_undo(int *busy);

@@ -9,6 +9,7 @@
 
 #define MANIFEST_LIMIT (1u << 20)
 #define CONFIG_LIMIT (1u << 20)
+#define TEXT_SIZE 513	// 128 characters of UTF-8
 
 struct blob {
 	char layer[NAME_SIZE];
@@ -55,7 +56,8 @@ struct revision {
 	char id[HEX_SIZE];
 	char config_digest[HEX_SIZE];
 	uint64_t config_size;
-	char product[NAME_SIZE], machine[NAME_SIZE], version[NAME_SIZE];
+	char product[NAME_SIZE], machine[NAME_SIZE];
+	char version[TEXT_SIZE];
 	size_t blob_count;
 	struct blob *blobs;
 	size_t layer_count;

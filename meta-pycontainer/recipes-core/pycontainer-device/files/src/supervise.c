@@ -278,10 +278,6 @@ int supervise(const struct revision *revision, uint64_t started_ms, enum end *en
 	for (size_t i = 0; i < revision->layer_count; i++)
 		if (revision->layers[i].container)
 			log_close(&s.containers[i].log);
-	// Whatever still lives belongs to no container; nothing of it shall hold storage.
-	kill(-1, SIGKILL);
-	for (int i = 0; i < 50 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
-		usleep(10000);
 	*end = s.end;
 	return 0;
 }

@@ -53,6 +53,25 @@ static void test_good(void)
 	revision_free(&r);
 }
 
+// The list need not be in the order in which containers start.
+static void test_order_of_the_list(void)
+{
+	struct revision r;
+	struct error err = {""};
+	const char *rootfs = strstr(sample_config, "{\"name\":\"rootfs\""), *web = strstr(sample_config, ",{\"name\":\"web\"");
+	size_t head = (size_t)(rootfs - sample_config), middle = (size_t)(web - rootfs);
+	char *text = malloc(sizeof sample_config + 1);
+
+	check(text != NULL);
+	if (text == NULL)
+		return;
+	sprintf(text, "%.*s%.*s,%.*s]}", (int)head, sample_config, (int)strlen(web + 1) - 2, web + 1, (int)middle, rootfs);
+	check(parse(&r, sample_manifest, text, &err) == 0);
+	check(r.layer_count == 3 && r.layers[1].after_count == 1 && r.layers[1].after[0] == 2);
+	revision_free(&r);
+	free(text);
+}
+
 static void test_bad_manifests(void)
 {
 	check_error(refuse_manifest("{\"schemaVersion\":2", "{\"schemaVersion\":3", err), "manifest: schemaVersion");
@@ -88,13 +107,14 @@ static void test_bad_configs(void)
 	check_error(refuse_config("[\"rootfs\"]", "[\"web\"]", err), "after[0]");
 	check_error(refuse_config("[\"rootfs\"]", "[\"bsp\"]", err), "after[0]");
 	check_error(refuse_config("[\"rootfs\"]", "[7]", err), "after[0]");
-	check_error(refuse_config("\"startGroup\":0", "\"startGroup\":2", err), "later group");
+	check_error(refuse_config("\"startGroup\":0", "\"startGroup\":2", err), "after[0]");
+	check_error(refuse_config("\"startGroup\":0", "\"startGroup\":2147483648", err), "startGroup");
 	check_error(refuse_config("\"policy\":\"always\"", "\"policy\":\"maybe\"", err), "restart: policy");
 	check_error(refuse_config("\"signal\":15", "\"signal\":65", err), "stop: signal");
 	check_error(refuse_config("\"files\":2", "\"files\":0", err), "logs: files");
 	check_error(refuse_config("\"maxBytes\":1048576", "\"maxBytes\":true", err), "logs: maxBytes");
 	check_error(refuse_config("\"runtime\":\"crun\"", "\"runtime\":\"sh\"", err), "runtime is sh");
-	check_error(refuse_config("\"0750\"", "\"4755\"", err), "mode: above");
+	check_error(refuse_config("\"0750\"", "\"17777\"", err), "mode: above");
 	check_error(refuse_config("\"0750\"", "\"0x1f\"", err), "mode");
 	check_error(refuse_config("\"name\":\"data\"", "\"name\":\"..\"", err), "volumes[0]: name");
 	check_error(refuse_config("\"uid\":7", "\"uid\":4294967295", err), "uid");
@@ -106,6 +126,7 @@ static void test_bad_configs(void)
 int main(void)
 {
 	test_good();
+	test_order_of_the_list();
 	test_bad_manifests();
 	test_bad_configs();
 	return check_result("revision");
