@@ -30,10 +30,11 @@ addtask py after do_shell before do_build
     assert run.events[-1] == {"event": "exit", "status": 0}
     assert run.states("do_shell") == [("hello", "started"), ("hello", "succeeded")]
     assert run.states("do_py") == [("hello", "started"), ("hello", "succeeded")]
+    assert build.processes(patience=0) == [], "the build directory is free as soon as bitbake has returned"
+    assert not (build.folder / "bitbake.sock").exists()
     again = build.run("hello")
     assert again.status == 0
     assert again.states("do_shell") == [("hello", "skipped")]
-    assert build.processes() == []
 
 
 def test_a_task_sees_its_umask_its_exports_no_terminal_and_its_own_session(build):
