@@ -3,6 +3,7 @@
 #
 # ROOTFS_CONFIGURE  "1": dpkg installs the packages in the new root, maintainer scripts run. Otherwise only their files count.
 # ROOTFS_STRIP      glob patterns of what is left out; "!" before one keeps
+# ROOTFS_PROGRAMS   programs: of usr/lib and the programs' folders only these and the libraries they are linked to stay
 # ROOTFS_FILES      source=/destination[:mode[:uid[:gid]]]   sources lie among SRC_URI's files
 # ROOTFS_FOLDERS    /path[:mode[:uid[:gid]]]
 # ROOTFS_LINKS      /path=target
@@ -11,10 +12,11 @@ inherit pycontainer-layer
 
 PYCONTAINER_FILES = "rootfs=rootfs.tar"
 ROOTFS_CONFIGURE ??= "0"
-ROOTFS_STRIP ??= "${PYCONTAINER_STRIP}"
-ROOTFS_FILES ??= ""
-ROOTFS_FOLDERS ??= "/dev /proc /sys /run /tmp:1777"
-ROOTFS_LINKS ??= ""
+ROOTFS_STRIP ?= "${PYCONTAINER_STRIP}"
+ROOTFS_PROGRAMS ??= ""
+ROOTFS_FILES ?= ""
+ROOTFS_FOLDERS ?= "/dev /proc /sys /run /tmp:1777"
+ROOTFS_LINKS ?= ""
 
 # Files of many owners are written, and a chroot is entered: BitBake's own user namespace, which also cuts the network,
 # maps one id only. The build cuts the network itself (pycontainer_debian.rootfs).
@@ -22,7 +24,7 @@ TASK_USE_NETWORK = "1"
 TASK_USE_SUDO = "1"
 
 do_install[network] = "${TASK_USE_SUDO}"
-do_install[file-checksums] += "${PYCONTAINER_LIB}/rootfs.py:True ${PYCONTAINER_LIB}/compose.py:True"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/rootfs.py:True ${PYCONTAINER_LIB}/compose.py:True ${PYCONTAINER_LIB}/elf.py:True"
 python do_install() {
     from pathlib import Path
     from pycontainer_debian import compose, rootfs
@@ -35,6 +37,7 @@ python do_install() {
         if d.getVar("ROOTFS_CONFIGURE") == "1":
             tree = rootfs.configured(packages, Path(d.getVar("SPOOL")))
         tree.strip(d.getVar("ROOTFS_STRIP").split())
+        compose.programs(tree, d.getVar("ROOTFS_PROGRAMS").split(), ["usr/lib/" + d.getVar("TARGET_TRIPLET"), "usr/lib"])
         compose.folders(tree, d.getVar("ROOTFS_FOLDERS").split())
         compose.files(tree, d.getVar("ROOTFS_FILES").split(), Path(d.getVar("UNPACKDIR")))
         compose.links(tree, d.getVar("ROOTFS_LINKS").split())

@@ -6,8 +6,11 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from .elf import closure
 from .errors import DebianError
 from .tree import Content, Entry, Tree
+
+_CODE = ("usr/bin/", "usr/sbin/", "usr/lib/", "usr/lib64/")
 
 
 def _owned(word: str, mode: int) -> tuple[str, int, int, int]:
@@ -23,6 +26,20 @@ def _owned(word: str, mode: int) -> tuple[str, int, int, int]:
         )
     except ValueError as problem:
         raise DebianError(f"{word!r} is not /path[:mode[:uid[:gid]]]", "mode is octal", "correct the recipe") from problem
+
+
+def programs(tree: Tree, names: list[str], libraries: list[str]) -> None:
+    """Keep of usr/bin, usr/sbin, usr/lib and usr/lib64 only these programs and what they are linked to; none: keep all."""
+    if not names:
+        return
+    chosen = closure(tree, names, libraries)
+    parents = {parent for path in chosen for parent in _parents(path)}
+    tree.remove(lambda path: not path.startswith(_CODE) or path in chosen or path in parents)
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def folders(tree: Tree, words: list[str]) -> None:

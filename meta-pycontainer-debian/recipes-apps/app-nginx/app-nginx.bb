@@ -14,8 +14,6 @@ DEBIAN_PACKAGES_EXCLUDE = "iproute2 debconf gcc-14-base libgcc-s1 openssl-provid
 SRC_URI = "file://nginx.conf file://passwd file://group"
 ROOTFS_FILES = "nginx.conf=/etc/nginx/nginx.conf passwd=/etc/passwd group=/etc/group"
 ROOTFS_FOLDERS += "/srv/www"
-# Without maintainer scripts and services: what only they use, and the parts of the C library that a server does not.
-ROOTFS_STRIP += "etc/init.d/* etc/default/* etc/logrotate.d/* etc/ufw/* etc/ld.so.conf.d/* usr/lib/systemd/* usr/share/* \
-    etc/nginx/sites-*/* etc/nginx/snippets/* etc/nginx/modules-*/* etc/nginx/nginx.conf var/* usr/bin/* \
-    usr/lib/*/gconv/* usr/lib/*/ossl-modules/* usr/lib/*/engines-3/* usr/lib/*/perl5/* usr/lib/locale/* usr/lib/*/libnss_* \
-    usr/lib/*/libthread_db* usr/lib/*/libmemusage* usr/lib/*/libpcprofile* usr/lib/*/libanl* usr/lib/*/libmvec*"
+# Of all that the packages bring: the server, the libraries it is linked to, and its tables.
+ROOTFS_PROGRAMS = "usr/sbin/nginx"
+ROOTFS_STRIP += "etc* !etc/nginx/mime.types !etc/nginx/*_params !etc/nginx/fastcgi.conf usr/bin* usr/share* var*"
