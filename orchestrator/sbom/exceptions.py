@@ -19,6 +19,12 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     (r"autoconf", "Autoconf-exception-generic-3.0", _AUTOCONF + ". This Exception is an additional permission"),
     (r"autoconf", "Autoconf-exception-generic", _AUTOCONF),
     (
+        r"autoconf",
+        "Autoconf-exception-macro",
+        "the respective Autoconf Macro's copyright owner gives unlimited permission to copy, distribute and modify the"
+        " configure scripts that are the output of Autoconf when processing the Macro",
+    ),
+    (
         r"libtool",
         "Libtool-exception",
         "if you distribute this file as part of a program or library that is built using GNU Libtool, you may include"

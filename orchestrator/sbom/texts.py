@@ -52,6 +52,18 @@ _AROUND_GRANTS = tuple(
         rf"(?:see (?:the file )?)?{_REFERENCE}\S+ ",
     )
 )
+_TITLES = {
+    listed: re.compile(rf"(?:the )?{words}licen[cs]e (?:mit |isc )?")
+    for listed, words in (
+        ("MIT", "mit "),
+        ("ISC", "isc "),
+        ("Zlib", "zlib "),
+        ("BSD-2-Clause", "bsd 2 clause (?:simplified )?"),
+        ("BSD-3-Clause", "bsd 3 clause (?:new or revised )?"),
+        ("BSD-4-Clause", "bsd 4 clause (?:original or old )?"),
+    )
+}
+"""Headings over a known text; they add nothing once the text itself was found."""
 _REFERENCES = {
     "gpl": ("GPL", ""),
     "gpl-1": ("GPL", "1.0"),
@@ -123,7 +135,8 @@ def recognise(text: str) -> Reading:
         referenced = _referenced(name, found)
         if referenced is not None:
             found[referenced] = None
-    for pattern in (*_AROUND_GRANTS, *_boilerplate()):
+    titles = (_TITLES[licence.id] for licence in found if licence.id in _TITLES)
+    for pattern in (*titles, *_AROUND_GRANTS, *_boilerplate()):
         remainder = pattern.sub("| ", remainder)
     known = all(name in _REFERENCES for name in references)
     return Reading(tuple(found), known and bool(found) and not _TELLTALE.search(remainder), bool(references))

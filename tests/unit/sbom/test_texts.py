@@ -29,6 +29,11 @@ def test_comment_signs_and_line_breaks_do_not_matter() -> None:
     assert found.complete
 
 
+def test_a_heading_over_its_own_text_adds_nothing() -> None:
+    assert texts.recognise("MIT License\n\nCopyright (c) 2020 Ada\n" + dict(known_texts.LICENCES)["MIT"]).complete
+    assert not texts.recognise("ISC License\n\nCopyright (c) 2020 Ada\n" + dict(known_texts.LICENCES)["MIT"]).complete
+
+
 def test_a_condition_beside_a_known_text_makes_it_incomplete() -> None:
     text = known_texts.LICENCES[-1][1] + " Commercial use is prohibited."
     assert not texts.recognise(text).complete
