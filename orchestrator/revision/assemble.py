@@ -11,7 +11,15 @@ from orchestrator.canonical import DIGEST
 from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor, Manifest, canonical_bytes, decode_manifest
 from orchestrator.oci.store import Store
-from orchestrator.revision.model import CONFIG_LIMIT, CONFIG_TYPE, REVISION_TYPE, RevisionConfig, media_type
+from orchestrator.revision.model import (
+    BLOB_SIZE_LIMIT,
+    BLOBS_LIMIT,
+    CONFIG_LIMIT,
+    CONFIG_TYPE,
+    REVISION_TYPE,
+    RevisionConfig,
+    media_type,
+)
 
 LAYER = "vnd.pycontainer.layer"
 ROLE = "vnd.pycontainer.role"
@@ -125,6 +133,10 @@ def read_revision(store: Store, digest: str) -> Revision:
 def check_manifest(manifest: Manifest, config: RevisionConfig) -> None:
     """Check that a manifest lists exactly its configuration's blobs; raises VerificationError when it does not."""
     wanted = {(layer.name, role): digest for layer in config.layers for role, digest in layer.blobs.items()}
+    if len(manifest.layers) > BLOBS_LIMIT:
+        raise VerificationError(
+            "the revision has too many blobs", f"{len(manifest.layers)}, a device takes {BLOBS_LIMIT}"
+        )
     for descriptor in manifest.layers:
         blob = _layer_blob(descriptor)
         place = f"{blob.layer} {blob.role}"
@@ -132,6 +144,8 @@ def check_manifest(manifest: Manifest, config: RevisionConfig) -> None:
             raise VerificationError("the revision's manifest and configuration differ", f"at the blob of {place}")
         if descriptor.media_type != media_type(blob.role):
             raise VerificationError(f"the blob of {place} has the wrong media type", descriptor.media_type)
+        if not 1 <= blob.size <= BLOB_SIZE_LIMIT:
+            raise VerificationError(f"the blob of {place} is empty or too large", f"{blob.size} bytes")
         if not DIGEST.match(blob.fsverity):
             raise VerificationError(f"the blob of {place} has no fs-verity digest", f"annotation {FSVERITY}")
     if wanted:

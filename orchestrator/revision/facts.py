@@ -14,6 +14,8 @@ from orchestrator.canonical import canonical_json
 from orchestrator.errors import BuildError
 
 FACTS_PATH = "etc/pycontainer/product.json"
+KEYS_LIMIT = 16
+"""What the device reads (facts.h of pycontainer-device)."""
 _DIRECTORY = 0o040755
 _REGULAR = 0o100644
 _SEGMENT_STARTS = (b"070701", b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"\xfd7zXZ")
@@ -28,6 +30,8 @@ def product_facts(
         raise BuildError(
             "the host would trust nothing", f"{threshold} signatures of {len(keys)} keys", "correct trust.json"
         )
+    if len(keys) > KEYS_LIMIT:
+        raise BuildError("the product trusts too many keys", f"{len(keys)}, a device takes {KEYS_LIMIT}")
     listed = [{"keyid": keyid, "public": public} for keyid, public in sorted(keys)]
     return canonical_json(
         {

@@ -20,6 +20,12 @@ REVISION_TYPE = "application/vnd.pycontainer.revision.v1"
 CONFIG_LIMIT = 1024 * 1024
 """Bytes of one revision configuration at most."""
 
+# The device's own limits (config.c and revision.c of pycontainer-device): it must never be sent what it would refuse.
+LAYERS_LIMIT = 64
+VOLUMES_LIMIT = 32
+BLOBS_LIMIT = 512
+BLOB_SIZE_LIMIT = 1 << 40
+
 ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "bootloader": (frozenset({"efi"}), frozenset()),
     "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb"})),
@@ -128,11 +134,11 @@ class ContainerLayer(_Part, frozen=True, kw_only=True):
     spdx: Digest
     runtime: Literal["crun"] = "crun"
     start_group: Natural = 1
-    after: list[Name] = []
+    after: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
     restart: Restart = Restart()
     stop: Stop = Stop()
     logs: Logs = Logs()
-    volumes: list[Volume] = []
+    volumes: Annotated[list[Volume], msgspec.Meta(max_length=VOLUMES_LIMIT)] = []
     health: Health | None = None
     confirm: Confirm = Confirm()
 
@@ -147,7 +153,7 @@ class _Head(_Part, frozen=True, kw_only=True):
     machine: Name
     architecture: Name
     created: Time
-    message: Annotated[str, msgspec.Meta(max_length=65536)] = ""
+    message: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z", max_length=65536)] = ""
     parents: Annotated[list[Digest], msgspec.Meta(max_length=16)] = []
 
 
@@ -170,6 +176,8 @@ class RevisionConfig(_Head, frozen=True, kw_only=True):
         if not isinstance(value, dict) or not isinstance(value.get("layers"), list):
             raise error(f"{what} does not have the right form", "it is an object with a list of layers")
         head = convert({name: member for name, member in value.items() if name != "layers"}, _Head, what, error=error)
+        if len(value["layers"]) > LAYERS_LIMIT:
+            raise error(f"{what} has too many layers", f"{len(value['layers'])}, a device takes {LAYERS_LIMIT}")
         layers = [_layer(raw, position, error) for position, raw in enumerate(value["layers"])]
         config = cls(**{name: getattr(head, name) for name in _Head.__struct_fields__}, layers=layers)
         _check(config, error)

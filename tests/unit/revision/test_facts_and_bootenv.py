@@ -61,6 +61,13 @@ def test_facts_that_would_trust_nothing_or_everything_are_refused(threshold: int
         product_facts("demo", "m", KEYS, threshold=threshold)
 
 
+def test_more_keys_than_a_device_takes_are_refused():
+    many = [(f"{number:064x}", "QUE=") for number in range(17)]
+    with pytest.raises(BuildError, match="too many keys"):
+        product_facts("demo", "m", many)
+    assert product_facts("demo", "m", many[:16])
+
+
 @pytest.mark.parametrize("length", range(8))
 def test_the_facts_follow_the_initramfs_on_a_boundary_of_four_bytes(tmp_path: Path, length: int):
     first = b"\x28\xb5\x2f\xfd" + b"z" * length

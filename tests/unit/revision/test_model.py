@@ -127,6 +127,12 @@ TIMES = {"startPeriodMs": 0, "intervalMs": 1, "timeoutMs": 1, "retries": 1}
         (_set("layers", 4, "health", to=TIMES), "exactly one"),
         (_set("layers", 4, "health", to={**TIMES, "tcp": 1, "command": ["x"]}), "exactly one"),
         (_set("layers", 4, "health", to={**TIMES, "tcp": 0}), "right form"),
+        (_set("message", to="a\0b"), "right form"),
+        (
+            _set("layers", 4, "volumes", to=[{**VOLUME, "name": f"v{n}", "destination": f"/v{n}"} for n in range(33)]),
+            "form",
+        ),
+        (lambda value: value["layers"].extend([value["layers"][0]] * 64), "too many layers"),
         (lambda value: value["layers"].pop(1), "exactly one bsp"),
         (lambda value: value["layers"].append({**value["layers"][1], "name": "bsp2"}), "exactly one bsp"),
     ],
