@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import fcntl
 import json
 import os
 import re
@@ -31,6 +32,7 @@ from orchestrator.errors import PyContainerError, VerificationError
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _QMP_LIMIT = 1024 * 1024
+_PIPE_SIZE = 1024 * 1024
 
 
 def _die_with(parent: int) -> Callable[[], None]:
@@ -60,7 +62,8 @@ class Machine:
         self._on_output = on_output
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._console_socket: socket.socket | None = None
+        self._output = -1
+        self._input = -1
         self._monitor: socket.socket | None = None
         self._monitor_buffer = b""
         self._reader: threading.Thread | None = None
@@ -84,6 +87,7 @@ class Machine:
         try:
             self._start(Path(self._folder.name))
             self._greet()
+            self._listen(Path(self._folder.name))
         except BaseException:
             self.kill()
             raise
@@ -91,31 +95,40 @@ class Machine:
     def _start(self, folder: Path) -> None:
         variables = folder / "variables.fd"
         shutil.copyfile(self.options.firmware_vars, variables)
-        self._console_socket, console = socket.socketpair()
+        console = folder / "console"
+        for direction in ("in", "out"):
+            os.mkfifo(f"{console}.{direction}", 0o600)
+        self._output = os.open(f"{console}.out", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         self._monitor, monitor = socket.socketpair()
         if self._log_path is not None:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             self._log = self._log_path.open("wb")
         self.console = Console(self._log)
-        with console, monitor, (folder / "stderr").open("wb") as stderr:
-            argv = command(self.options, variables=variables, console_fd=console.fileno(), monitor_fd=monitor.fileno())
+        with monitor, (folder / "stderr").open("wb") as stderr:
+            argv = command(self.options, variables=variables, console=console, monitor_fd=monitor.fileno())
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                pass_fds=(console.fileno(), monitor.fileno()),
+                pass_fds=(monitor.fileno(),),
                 # Its own session: Ctrl-C on our terminal is ours to handle.
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )
+
+    def _listen(self, folder: Path) -> None:
+        """Read the console from now on: QEMU has opened its ends, so an empty read means that it is gone."""
+        self._input = os.open(folder / "console.in", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(self._output, True)
         self._reader = threading.Thread(target=self._read_console, name="console", daemon=True)
         self._reader.start()
 
     def _read_console(self) -> None:
-        assert self._console_socket is not None
         try:
-            while data := self._console_socket.recv(65536):
+            while data := os.read(self._output, 65536):
                 self.console.feed(data)
                 if self._on_output is not None:
                     self._on_output(data)
@@ -187,10 +200,9 @@ class Machine:
         return match
 
     def send(self, data: bytes) -> None:
-        """Type on the console."""
-        assert self._console_socket is not None
+        """Type on the console; what the guest does not read in time is lost, as on a real serial line."""
         with contextlib.suppress(OSError):
-            self._console_socket.sendall(data)
+            os.write(self._input, data)
 
     def host_port(self, guest: int) -> int:
         """Return the port of this machine's loopback that leads to the guest's."""
@@ -240,8 +252,12 @@ class Machine:
             self._process.wait()
         if self._reader is not None and self._reader is not threading.current_thread():
             self._reader.join(5)
-        for resource in (self._console_socket, self._monitor, self._log):
+        for resource in (self._monitor, self._log):
             if resource is not None:
                 resource.close()
+        for descriptor in (self._input, self._output):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._input = self._output = -1
         if self._folder is not None:
             self._folder.cleanup()

@@ -94,10 +94,12 @@ def _value(path: Path) -> str:
     return str(path.absolute()).replace(",", ",,")
 
 
-def command(options: MachineOptions, *, variables: Path, console_fd: int, monitor_fd: int) -> list[str]:
+def command(options: MachineOptions, *, variables: Path, console: Path, monitor_fd: int) -> list[str]:
     """Return QEMU's argument list.
 
-    `variables` is the machine's own copy of the firmware variables; console and monitor are inherited sockets.
+    `variables` is the machine's own copy of the firmware variables, `console` the common name of two named pipes, and
+    the monitor an inherited socket. Pipes, because they take many single bytes before they are full: a guest whose
+    serial port is held up drops characters.
     """
     emulator = options.emulator
     disk = f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={'off' if options.persist else 'on'}"
@@ -110,7 +112,7 @@ def command(options: MachineOptions, *, variables: Path, console_fd: int, monito
         "-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}",
         "-drive", disk, "-device", "virtio-blk-pci,drive=disk,bootindex=0",
         "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
-        "-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console",
+        "-chardev", f"pipe,id=console,path={_value(console)}", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
     ]  # fmt: skip
     for device in emulator.devices:

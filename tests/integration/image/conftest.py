@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A disk with two revisions whose kernel panics at once: all that GRUB's choice needs to be seen, and no device program.
+"""A disk with two revisions whose kernel panics at once: all that is needed to see GRUB's choice.
 
 The kernel, boot loader, tools and firmware are those of the built demo. Without it they are the host's own, with the
 kernel that PYCONTAINER_TEST_KERNEL names.
@@ -100,9 +100,7 @@ class Disk:
             self._mtools("mcopy", "-o", source, f"::/pycontainer/record.{slot}")
 
     def records(self) -> tuple[record.Record | None, record.Record | None]:
-        found = [
-            record.decode(self._mtools("mtype", f"::/pycontainer/record.{slot}")) for slot in range(2)
-        ]
+        found = [record.decode(self._mtools("mtype", f"::/pycontainer/record.{slot}")) for slot in range(2)]
         return found[0], found[1]
 
     def remove(self, path: str) -> None:
@@ -116,7 +114,9 @@ class Disk:
 
     def _mtools(self, program: str, *arguments: str | Path) -> bytes:
         argv = self.parts.tools.argv(program, "-i", f"{self.image}@@{gpt.ALIGNMENT}", *arguments)
-        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, env={**os.environ, "MTOOLS_SKIP_CHECK": "1"}).stdout
+        return subprocess.run(
+            argv, check=True, stdout=subprocess.PIPE, env={**os.environ, "MTOOLS_SKIP_CHECK": "1"}
+        ).stdout
 
 
 @pytest.fixture
