@@ -33,6 +33,8 @@ class Tmpfs:
     destination: str
     size: int = 16 * 1024 * 1024
     mode: int = 0o1777
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ it names is put into the tree here.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.canonical import canonical_json, sha256_digest
@@ -17,13 +17,14 @@ from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
 from orchestrator.layers.nodes import Directory
-from orchestrator.layers.options import RunOptions, Volume
+from orchestrator.layers.options import RunOptions, Tmpfs, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
 from orchestrator.layers.tree import Tree
 from orchestrator.layers.users import User, resolve_user
 
 _CPU_PERIOD = 100_000  # microseconds
+_EMPTIED_SIZE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class RunConfig:
     """The runtime configuration (`data`: canonical JSON) and what the supervisor must know beside it.
 
     `volumes` are all of them, with owner and mode decided: the product's, and one of kind boot for each volume of the
-    image that the product does not mention. `notes` are remarks for the user.
+    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `notes` are
+    remarks for the user.
     """
 
     data: bytes
@@ -56,6 +58,7 @@ def make_run_config(image: ImageConfig, options: RunOptions, tree: Tree, *, arch
     environment = _environment(image, options, user)
     capabilities = _capabilities(options)
     notes: list[str] = []
+    options = replace(options, tmpfs=options.tmpfs + _emptied(image, options, tree))
     volumes = _volumes(image, options, tree, user, notes)
     mounts = _mounts(options, volumes)
     places = [str(mount["destination"]) for mount in mounts]
@@ -130,6 +133,20 @@ def _capabilities(options: RunOptions) -> frozenset[str]:
     return found
 
 
+def _emptied(image: ImageConfig, options: RunOptions, tree: Tree) -> tuple[Tmpfs, ...]:
+    """Return a tmpfs for each volume of the image that is by custom empty at each start (hier(7)), unless the product
+    says what it is."""
+    taken = {image_path(place, "a mount") for place in (
+        *(volume.destination for volume in options.volumes), *(item.destination for item in options.tmpfs))}
+    found = []
+    for place in ("/run", "/tmp"):
+        if place not in taken and place in {image_path(text, "a volume of the image") for text in image.volumes}:
+            node = tree.get(place.encode())
+            own = node if isinstance(node, Directory) else Directory(mode=0o1777 if place == "/tmp" else 0o755)
+            found.append(Tmpfs(place, _EMPTIED_SIZE, own.mode, own.uid, own.gid))
+    return tuple(found)
+
+
 def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, notes: list[str]) -> tuple[Volume, ...]:
     declared = [(volume, image_path(volume.destination, f"the volume {volume.name}")) for volume in options.volumes]
     taken = {place for _, place in declared} | {
@@ -175,7 +192,8 @@ def _mounts(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, 
     for item in options.tmpfs:
         extra.append({
             "destination": image_path(item.destination, "a tmpfs"), "type": "tmpfs", "source": "tmpfs",
-            "options": ["nosuid", "nodev", "noexec", f"mode={item.mode:o}", f"size={item.size}"]})
+            "options": ["nosuid", "nodev", "noexec", f"mode={item.mode:o}", f"size={item.size}", f"uid={item.uid}",
+                        f"gid={item.gid}"]})
     for volume in volumes:
         extra.append({
             "destination": volume.destination, "type": "bind",

@@ -149,6 +149,15 @@ def test_a_volume_of_the_image_lasts_a_boot_unless_the_product_names_it(make):
     assert any("/var/cache/x_Y lasts one boot" in note for note in run.notes)
 
 
+def test_run_and_tmp_of_the_image_are_empty_at_each_start_unless_the_product_says_more(make, image):
+    image.add(b"run", Directory(mode=0o750, uid=33, gid=34))
+    run = make({"Volumes": {"/run": {}, "/tmp/": {}}}, volumes=(Volume("spool", "/tmp"),))
+    assert mount(run, "/run")["type"] == "tmpfs"
+    assert {"mode=750", "uid=33", "gid=34"} < set(mount(run, "/run")["options"])
+    assert [(volume.name, volume.destination) for volume in run.volumes] == [("spool", "/tmp")]
+    assert not any("one boot" in note for note in run.notes)
+
+
 def test_volumes_of_the_image_have_names_that_a_device_accepts(make):
     run = make({"Volumes": {"/a/b": {}, "/a-b": {}, "/" + "deep/" * 20: {}, "/ü": {}}})
     names = [volume.name for volume in run.volumes]
