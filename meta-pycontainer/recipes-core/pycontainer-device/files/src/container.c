@@ -36,23 +36,25 @@ static void enter(struct container *container, enum state state, uint64_t timeou
 
 static void leave_cleaning(struct container *container)
 {
-	enter(container, container->next, container->next == STATE_PAUSED ? container->delay_ms : UINT64_MAX);
+	container->state = container->next;
+	container->deadline = container->next == STATE_PAUSED ? container->resume : UINT64_MAX;
 }
 
 // What happens after an end is decided now and done once crun has forgotten the container.
 static void ended(struct container *container, bool success, const char *how)
 {
 	const char *name = container->layer->name;
-	uint64_t ran = container->since == 0 ? 0 : clock_ms() - container->since;
+	uint64_t now = clock_ms(), delay = 0, ran = container->since == 0 ? 0 : now - container->since;
 	struct error err;
 
 	container->init = 0;
 	container->since = 0;
-	switch (backoff_next(&container->backoff, &container->layer->restart, success, ran, &container->delay_ms)) {
+	switch (backoff_next(&container->backoff, &container->layer->restart, success, ran, &delay)) {
 	case VERDICT_RESTART:
 		container->next = STATE_PAUSED;
+		container->resume = now + delay;
 		console_line("container %s: %s after %" PRIu64 ".%" PRIu64 " s, restart %" PRIu64 " in %" PRIu64 " ms", name, how,
-			     ran / 1000, ran % 1000 / 100, container->backoff.retries, container->delay_ms);
+			     ran / 1000, ran % 1000 / 100, container->backoff.retries, delay);
 		break;
 	case VERDICT_DONE:
 		container->next = STATE_DONE;

@@ -28,7 +28,7 @@ struct container {
 	pid_t init;		// the container's first process, or 0
 	uint64_t since;		// when it began to run
 	uint64_t deadline;	// of the state; UINT64_MAX: none
-	uint64_t delay_ms;	// before the next start
+	uint64_t resume;	// when it is started again
 	bool killed;
 	struct backoff backoff;
 	struct log log;
