@@ -104,7 +104,7 @@ class Build:
         environ |= {"XDG_CACHE_HOME": str(self._cache)} | extra
         program = LAYER / "bitbake/lib/pycontainer_bitbake/environment.py"
         text = subprocess.run(
-            [sys.executable, "-I", program, self.folder], env=environ, check=True, capture_output=True, text=True
+            [sys.executable, "-I", program, self.folder, "0"], env=environ, check=True, capture_output=True, text=True
         ).stdout
         events = self.folder / f"events-{time.monotonic_ns()}.json"
         shell = f'{text}\nexec bitbake "$@"'

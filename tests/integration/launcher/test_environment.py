@@ -97,7 +97,7 @@ def test_two_at_once_make_one_complete_home(checkout, tmp_path):
     cache = tmp_path / "cache"
     running = [
         subprocess.Popen(
-            [sys.executable, "-I", program, tmp_path / "build"],
+            [sys.executable, "-I", program, tmp_path / "build", "0"],
             env={"PATH": PATH, "XDG_CACHE_HOME": str(cache)},
             stdout=subprocess.PIPE,
             text=True,
@@ -151,6 +151,7 @@ def test_kas_builds_with_the_launcher(project, cache):
     process = kas(project, cache, PYCONTAINER_EVENTS=str(project / "events.json"))
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 0, text
+    assert (cache / ".cache/pycontainer").is_dir(), "kas keeps HOME from the script, which finds it all the same"
     assert "recipe nap-1.0: task do_nap: Succeeded" in text
     assert (project / "events.json").read_text().endswith('{"event":"exit","status":0}\n')
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def programs(cache: Path) -> Path:
-    return home.ensure(cache / "pycontainer", cache) / "bin"
+    return home.ensure(cache / "pycontainer") / "bin"
 
 
 def worker(programs: Path, data: bytes) -> subprocess.CompletedProcess[bytes]:

@@ -129,6 +129,8 @@ def test_a_killed_task_is_a_failure_with_status_137(build):
     assert run.status == 1
     assert "failed with exit code '137'" in run.text
     assert run.states("do_killed") == [("killed", "started"), ("killed", "failed")]
+    started, failed = (event for event in run.events if event.get("task") == "do_killed")
+    assert (failed["pid"], failed["log"]) == (started["pid"], started["log"])
     assert run.states("do_build") == []
     assert build.processes() == []
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import locale
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +21,8 @@ HOME = Path("/cache/pycontainer/bitbake")
 
 @pytest.fixture(autouse=True)
 def no_copy(monkeypatch):
-    monkeypatch.setattr(environment, "ensure", lambda _cache, _build: HOME)
+    monkeypatch.setattr(environment, "ensure", lambda _cache: HOME)
+    monkeypatch.setattr(environment, "cache_folder", lambda environ, _build: Path(environ["HOME"], "cache"))
     monkeypatch.setattr(environment, "mirrors", lambda _environ: environment_mirrors())
 
 
@@ -34,7 +36,7 @@ def test_the_programs_come_first_on_path_and_once():
 
 
 def test_downloads_go_to_the_cache_unless_asked_otherwise():
-    assert environment.assignments(Path("/b"), {"HOME": "/h"})["DL_DIR"] == "/h/.cache/pycontainer/downloads"
+    assert environment.assignments(Path("/b"), {"HOME": "/h"})["DL_DIR"] == "/h/cache/downloads"
     assert environment.assignments(Path("/b"), {"HOME": "/h", "DL_DIR": "/mine"})["DL_DIR"] == "/mine"
 
 
@@ -51,9 +53,22 @@ def test_without_a_mirror_none_is_exported():
 def test_the_assignments_are_quoted_for_the_shell(monkeypatch, capsys):
     monkeypatch.setattr(environment, "check_host", lambda: None)
     monkeypatch.setenv("DL_DIR", "/my $(touch x)'s")
-    assert environment.main(["environment.py", "/b"]) == 0
+    assert environment.main(["environment.py", "/b", "1"]) == 0
     words = shlex.split(capsys.readouterr().out)
     assert "DL_DIR=/my $(touch x)'s" in words
+
+
+def test_the_folders_of_a_python_caller_are_found_and_those_of_no_other(monkeypatch):
+    code = "import sys; sys.stdin.read()"
+    environ = {"HOME": "/my/home", "XDG_CACHE_HOME": "/my/cache", "OTHER": "x"}
+    for program, expected in (
+        ([sys.executable, "-c", code], {"HOME": "/my/home", "XDG_CACHE_HOME": "/my/cache"}),
+        (["cat"], {}),
+    ):
+        process = subprocess.Popen(program, env=environ, stdin=subprocess.PIPE)
+        assert environment.caller_folders(str(process.pid)) == expected
+        process.communicate()
+    assert environment.caller_folders("no number") == {}
 
 
 def test_a_missing_wget_is_told_with_the_command_that_installs_it(monkeypatch):
@@ -81,7 +96,7 @@ def test_a_python_without_the_wheel_is_passed_over_silently(monkeypatch, capsys)
         raise WheelMissing("BitBake is missing", "why", "hint")
 
     monkeypatch.setattr(environment, "wheel_files", missing)
-    assert environment.main(["environment.py", "/b"]) == 3
+    assert environment.main(["environment.py", "/b", "1"]) == 3
     assert capsys.readouterr() == ("", "")
     assert environment.main(["environment.py", "--explain"]) == 3
     assert "BitBake is missing" in capsys.readouterr().err

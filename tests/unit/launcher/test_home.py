@@ -42,7 +42,7 @@ def wheel(tmp_path, monkeypatch):
 
 
 def test_a_home_has_the_programs_beside_the_library(wheel, tmp_path):
-    made = home.ensure(tmp_path / "cache", tmp_path / "build")
+    made = home.ensure(tmp_path / "cache")
     assert made.parent == tmp_path / "cache"
     for name in ("bitbake", "bitbake-server", "bitbake-worker"):
         assert os.access(made / "bin" / name, os.X_OK)
@@ -53,45 +53,39 @@ def test_a_home_has_the_programs_beside_the_library(wheel, tmp_path):
 
 
 def test_a_home_is_made_once(wheel, tmp_path):
-    made = home.ensure(tmp_path / "cache", tmp_path)
+    made = home.ensure(tmp_path / "cache")
     before = (made / "manifest.json").stat().st_ino
-    assert home.ensure(tmp_path / "cache", tmp_path) == made
+    assert home.ensure(tmp_path / "cache") == made
     assert (made / "manifest.json").stat().st_ino == before
 
 
 def test_another_content_gets_another_home(wheel, tmp_path):
-    first = home.ensure(tmp_path / "cache", tmp_path)
+    first = home.ensure(tmp_path / "cache")
     (wheel.folder / "bb/sub/code.py").write_bytes(b"x = 2\n")
     wheel.record = wheel.record.replace(home._digest(b"x = 1\n"), home._digest(b"x = 2\n"))
-    assert home.ensure(tmp_path / "cache", tmp_path) != first
+    assert home.ensure(tmp_path / "cache") != first
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_a_home_that_has_lost_a_file_is_made_again(wheel, tmp_path, damage):
-    made = home.ensure(tmp_path / "cache", tmp_path)
+    made = home.ensure(tmp_path / "cache")
     victim = made / "lib/bb/sub/code.py"
     victim.unlink() if damage == "missing" else victim.write_bytes(b"")
-    assert home.ensure(tmp_path / "cache", tmp_path) == made
+    assert home.ensure(tmp_path / "cache") == made
     assert victim.read_bytes() == b"x = 1\n"
 
 
 def test_a_library_file_that_is_not_the_wheels_is_refused(wheel, tmp_path):
     (wheel.folder / "bb/sub/code.py").write_bytes(b"x = 666\n")
     with pytest.raises(LauncherError, match="damaged"):
-        home.ensure(tmp_path / "cache", tmp_path)
+        home.ensure(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_an_unusable_cache_gives_way_to_the_build_folder(wheel, tmp_path):
-    (tmp_path / "file").touch()
-    made = home.ensure(tmp_path / "file" / "cache", tmp_path / "build")
-    assert made.parent == tmp_path / "build"
 
 
 def test_no_usable_folder_is_one_clear_error(wheel, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LauncherError, match="cannot make"):
-        home.ensure(tmp_path / "file" / "a", tmp_path / "file" / "b")
+        home.ensure(tmp_path / "file" / "a")
 
 
 def test_the_leftovers_of_a_killed_maker_go_after_an_hour(wheel, tmp_path):
@@ -99,7 +93,7 @@ def test_the_leftovers_of_a_killed_maker_go_after_an_hour(wheel, tmp_path):
     for folder in (old, young):
         folder.mkdir(parents=True)
     os.utime(old, (time.time() - 7200,) * 2)
-    home.ensure(tmp_path / "cache", tmp_path)
+    home.ensure(tmp_path / "cache")
     assert not old.exists() and young.exists()
 
 
@@ -127,14 +121,28 @@ def test_an_error_says_what_why_and_what_to_do():
     assert [line.split(":")[0].strip() for line in lines] == ["error", "why", "to do"]
 
 
-def test_the_cache_is_found_with_and_without_a_home():
-    account = pwd.getpwuid(os.getuid()).pw_dir
-    assert home.cache_folder({"XDG_CACHE_HOME": "/c", "HOME": "/h"}) == Path("/c/pycontainer")
-    assert home.cache_folder({"HOME": "/h"}) == Path("/h/.cache/pycontainer")
-    assert home.cache_folder({}) == Path(account) / ".cache/pycontainer"
+def test_the_cache_is_where_the_user_has_it(tmp_path):
+    xdg, user = tmp_path / "xdg", tmp_path / "user"
+    assert home.cache_folder({"XDG_CACHE_HOME": str(xdg), "HOME": str(user)}, tmp_path) == xdg / "pycontainer"
+    assert home.cache_folder({"HOME": str(user)}, tmp_path) == user / ".cache/pycontainer"
+
+
+def test_without_a_home_the_password_database_is_asked(tmp_path, monkeypatch):
+    account = pwd.struct_passwd(("me", "x", 1, 1, "", str(tmp_path / "account"), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: account)
+    assert home.cache_folder({}, tmp_path) == tmp_path / "account/.cache/pycontainer"
+
+
+@pytest.mark.parametrize("environ", [{"HOME": "/dev/null"}, {}], ids=["unusable", "unknown user"])
+def test_an_unusable_cache_gives_way_to_the_build_folder(tmp_path, monkeypatch, environ):
+    def nobody(_uid):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert home.cache_folder(environ, tmp_path) == tmp_path
 
 
 def test_copies_do_not_share_the_wheels_files(wheel, tmp_path):
-    made = home.ensure(tmp_path / "cache", tmp_path)
+    made = home.ensure(tmp_path / "cache")
     shutil.rmtree(wheel.folder)
     assert (made / "lib/bb/__init__.py").exists()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Prints the shell assignments that oe-init-build-env evaluates: where BitBake is, and what its build needs.
 
-    python -I .../environment.py BUILD_DIR
+    python -I .../environment.py BUILD_DIR CALLER_PID
 
 Exit status 0 and assignments on standard output; 3 when this Python lacks bitbake-setup (the caller tries another);
 1 with the error on standard error otherwise. With --explain instead of BUILD_DIR the error of status 3 is printed too.
@@ -64,8 +64,8 @@ def check_host() -> None:
 
 def assignments(build: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables to export for a build in `build`."""
-    cache = cache_folder(environ)
-    home = ensure(cache, build)
+    cache = cache_folder(environ, build)
+    home = ensure(cache)
     venv = Path(sys.executable).parent
     # Names that a caller added by hand stay; ours come once, however often the script is sourced.
     names = dict.fromkeys((*PASSTHROUGH, *environ.get("BB_ENV_PASSTHROUGH_ADDITIONS", "").split()))
@@ -84,6 +84,20 @@ def assignments(build: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def caller_folders(pid: str) -> dict[str, str]:
+    """Return HOME and XDG_CACHE_HOME of the process `pid` when it is a Python: kas, which keeps them from us."""
+    try:
+        process = Path("/proc", str(int(pid)))
+        program = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
+        pairs = os.fsdecode((process / "environ").read_bytes()).split("\0")
+    except (OSError, ValueError):
+        return {}
+    if not Path(program).name.startswith("python"):
+        return {}
+    found = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    return {name: found[name] for name in ("HOME", "XDG_CACHE_HOME") if found.get(name)}
+
+
 def main(argv: list[str]) -> int:
     explain = argv[1] == "--explain"
     build = Path(argv[1]).absolute()
@@ -91,7 +105,8 @@ def main(argv: list[str]) -> int:
         wheel_files()
         check_host()
         lines = []
-        for name, value in assignments(build, os.environ).items():
+        environ = caller_folders(argv[2]) | dict(os.environ)
+        for name, value in assignments(build, environ).items():
             if "\n" in value:  # kas reads the environment line by line
                 raise LauncherError(f"{name} has a line break", "kas cannot pass it on", f"change or unset {name}")
             lines.append(f"export {name}={shlex.quote(value)}")

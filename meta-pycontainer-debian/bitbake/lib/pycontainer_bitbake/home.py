@@ -27,12 +27,18 @@ _STALE_SECONDS = 3600
 _SOURCES = Path(__file__).resolve().parents[2]
 
 
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return the user's cache folder of PyContainer; the password database serves where HOME is unset."""
-    if xdg := environ.get("XDG_CACHE_HOME", ""):
-        return Path(xdg) / "pycontainer"
-    home = environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
-    return Path(home) / ".cache" / "pycontainer"
+def cache_folder(environ: Mapping[str, str], fallback: Path) -> Path:
+    """Return the user's cache folder of PyContainer, or `fallback` where it can be neither found nor made.
+
+    The password database serves where HOME is unset.
+    """
+    try:
+        home = environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+        folder = Path(environ.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "pycontainer"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (KeyError, OSError):
+        return fallback
+    return folder if os.access(folder, os.W_OK | os.X_OK) else fallback
 
 
 def wheel_files(distribution: str = "bitbake-setup") -> dict[str, tuple[Path, str]]:
@@ -58,29 +64,24 @@ def wheel_files(distribution: str = "bitbake-setup") -> dict[str, tuple[Path, st
     return found
 
 
-def ensure(cache: Path, fallback: Path) -> Path:
-    """Return a complete home below `cache`, made when missing; below `fallback` when `cache` is not writable."""
+def ensure(folder: Path) -> Path:
+    """Return a complete home in `folder`, made when missing."""
     files = wheel_files()
     plan = {f"lib/{path}": source for path, (source, _) in files.items()} | _own_files()
     digests = {f"lib/{path}": digest for path, (_, digest) in files.items()}
     key = hashlib.sha256(SUPPORTED.encode())
     for path in sorted(plan):
         key.update(f"{path}\0{digests.get(path) or _digest(plan[path].read_bytes())}\n".encode())
-    name = f"bitbake-{SUPPORTED}-{key.hexdigest()[:12]}"
-    for folder in (cache, fallback):
-        home = folder / name
-        if _is_complete(home):
-            return home
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return _make(home, plan, digests)
-        except OSError as error:
-            last = error
-    raise LauncherError(
-        f"cannot make {home}",
-        str(last),
-        "make the folder writable, or free space on its disk",
-    )
+    home = folder / f"bitbake-{SUPPORTED}-{key.hexdigest()[:12]}"
+    if _is_complete(home):
+        return home
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _make(home, plan, digests)
+    except OSError as error:
+        raise LauncherError(
+            f"cannot make {home}", str(error), "make the folder writable, or free space on its disk"
+        ) from None
 
 
 def _own_files() -> dict[str, Path]:

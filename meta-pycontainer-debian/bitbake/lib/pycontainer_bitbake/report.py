@@ -34,7 +34,7 @@ class Report:
         self._status = 0
         self._warnings = self._errors = 0
         self._failures: dict[str, str] = {}
-        self._names: dict[str, tuple[str, str]] = {}
+        self._started: dict[str, Any] = {}
         self._tasks: dict[int, tuple[str, str]] = {}
         self._percent: dict[int, int] = {}
         self._done = self._total = 0
@@ -131,10 +131,11 @@ class Report:
         self.say(text)
 
     def _task(self, event: Any) -> None:
-        where = (event.pn if not event._mc else f"mc:{event._mc}:{event.pn}", event._task)
+        where = _where(event)
         match event:
             case bb.build.TaskStarted():
-                self._tasks[event.pid] = self._names[f"{event._fn}:{event._task}"] = where
+                self._tasks[event.pid] = where
+                self._started[f"{event._fn}:{event._task}"] = event
                 state = "started"
             case bb.build.TaskSucceeded():
                 state = "succeeded"
@@ -186,7 +187,8 @@ class Report:
             case bb.runqueue.sceneQueueTaskStarted():
                 self.note(f"Running setscene task {event.taskstring}")
             case bb.runqueue.runQueueTaskStarted():
-                self.note(f"Running task {self._done + stats.active + 1} of {self._total} ({event.taskstring})")
+                number = self._done + stats.active + 1
+                self.note(f"Running task {number} of {self._total} ({_recipe(event)} {event.taskname})")
             case bb.runqueue.runQueueTaskFailed():
                 self._queue_failed(event)
             case bb.runqueue.runQueueTaskSkipped():
@@ -198,10 +200,15 @@ class Report:
     def _queue_failed(self, event: Any) -> None:
         """A task that was killed has sent no event of its own: this one is all there is."""
         self.error(str(event))
-        recipe, task = self._names.get(event.taskid) or (_recipe(event), event.taskname)
-        if f"{recipe} {task}" not in self._failures:
-            self._failures[f"{recipe} {task}"] = ""
-            self._events.write("task", state="failed", recipe=recipe, task=task, done=self._done, total=self._total)
+        started = self._started.get(event.taskid)
+        recipe, task = _where(started) if started else (_recipe(event), event.taskname)
+        if f"{recipe} {task}" in self._failures:
+            return
+        facts = {"pid": started.pid, "log": started.logfile} if started else {}
+        self._failures[f"{recipe} {task}"] = facts.get("log", "")
+        self._events.write(
+            "task", state="failed", recipe=recipe, task=task, **facts, done=self._done, total=self._total
+        )
 
     def _parse(self, event: Any) -> None:
         match event:
@@ -213,6 +220,10 @@ class Report:
             case bb.event.ParseCompleted():
                 self._events.write("parse", done=event.total, total=event.total)
                 self.note(f"Parsed {event.total} recipe files ({event.cached} from the cache, {event.errors} errors)")
+
+
+def _where(event: Any) -> tuple[str, str]:
+    return (event.pn if not event._mc else f"mc:{event._mc}:{event.pn}", event._task)
 
 
 def _recipe(event: Any) -> str:
