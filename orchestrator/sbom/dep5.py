@@ -61,6 +61,7 @@ class CopyrightFile:
 
     statements: tuple[Statement, ...]
     holders: tuple[str, ...]
+    comments: tuple[str, ...]
     unread: tuple[str, ...]
     files_without_licence: int
 
@@ -75,6 +76,7 @@ def read(text: str) -> CopyrightFile | None:
         return None
     statements: dict[Statement, None] = {}
     holders: dict[str, None] = {}
+    comments: dict[str, None] = {}
     bare = 0
     for paragraph in paragraphs:
         alone = "files" not in paragraph.names() and paragraph is not header and "copyright" not in paragraph.names()
@@ -85,10 +87,11 @@ def read(text: str) -> CopyrightFile | None:
                 statements[Statement(value.split("\n")[0].strip(), deb822.body(value), alone)] = None
         for value in paragraph.values("copyright"):
             holders.update(dict.fromkeys(line.strip() for line in value.split("\n") if line.strip(" \t.")))
+        comments.update(dict.fromkeys(paragraph.values("comment", "comments", "disclaimer")))
         for name, lines in paragraph.fields:
             if name not in _KNOWN and not name.startswith("x-"):
                 strays.append(name + ": " + "\n".join(lines))
-    return CopyrightFile(tuple(statements), tuple(holders), tuple(strays), bare)
+    return CopyrightFile(tuple(statements), tuple(holders), tuple(comments), tuple(strays), bare)
 
 
 def texts_by_name(file: CopyrightFile) -> dict[str, str]:

@@ -44,6 +44,7 @@ _ALIASES = {
     "openldap-2.8": "OLDAP-2.8",
     "wtfpl-2": "WTFPL",
     "sil-1.1": "OFL-1.1",
+    "sil-ofl-1.1": "OFL-1.1",
     "ofl": "OFL-1.1",
     "lppl-1.3": "LPPL-1.3a",
     "python-2": "Python-2.0",

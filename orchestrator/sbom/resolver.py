@@ -188,6 +188,10 @@ def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -
         # A paragraph that only gives the text of a licence named elsewhere adds nothing; any other is a statement.
         if not {term.id for term in licences(node)} <= stated:
             nodes.append(node)
+    for comment in file.comments:
+        if _missing(names.mentioned(comment), nodes):
+            reading.note("A comment speaks of a licence that no License field names: the comment is kept.")
+            nodes.append(reading.ref("comment", comment))
     if file.files_without_licence:
         reading.note("A Files paragraph has no licence: the whole file is kept.")
     unread = "\n".join(file.unread)

@@ -28,7 +28,8 @@ _TELLTALE = re.compile(
     r"|creative commons|confidential|may not|must not|free software(?! foundation)|exception\w*)\b"
 )
 _COPYLEFT_MENTION = re.compile(
-    r"\b(?:general public licen[cs]e|lesser general public|library general public|gnu public licen[cs]e"
+    r"\b(?:open font licen[cs]e"
+    r"|general public licen[cs]e|lesser general public|library general public|gnu public licen[cs]e"
     r"|[al]?gpl(?:v?[0-9]\S*)?|mozilla public|mpl|common development and distribution|cddl|eclipse public"
     r"|common public licen[cs]e|european union public|open software licen[cs]e|sleepycat|share ?alike|copyleft"
     r"|free documentation licen[cs]e|artistic licen[cs]e)\b"

@@ -78,6 +78,13 @@ def test_lines_outside_the_form_are_not_lost() -> None:
     assert len(found.notes) == 2
 
 
+def test_a_comment_that_names_another_licence_is_kept() -> None:
+    data = text("perl-and-exception").replace("License: LGPL-2.1+\n\n", "License: Expat\nComment: Once AGPL-3.\n\n", 1)
+    found = resolve_copyright(data.encode(), "copyright")
+    assert "LicenseRef-comment-" in found.expression
+    assert found.extracted[0].copyleft
+
+
 def test_a_plain_file_known_word_for_word_needs_no_licenseref() -> None:
     found = finding("plain-gpl")
     assert (found.expression, found.tier) == ("GPL-2.0-or-later", "common-licenses")
