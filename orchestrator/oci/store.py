@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.oci.blobs import OCTETS, Blobs
@@ -34,6 +36,13 @@ _LAYOUT = {"imageLayoutVersion": "1.0.0"}
 _OWN_NAMES = {"blobs", "index.json", "oci-layout", ".tmp", ".lock"}
 
 
+class _Relation(msgspec.Struct, frozen=True, rename="camel"):
+    """The members of a manifest that a search needs; whoever then uses the manifest reads it strictly."""
+
+    artifact_type: str | None = None
+    subject: Descriptor | None = None
+
+
 class Store:
     """An OCI image layout at `root`. Use `Store.open` or `Store.open_or_create`.
 
@@ -47,7 +56,7 @@ class Store:
         self._files = files or Files()
         self.blobs = Blobs(root, self._files)
         self.index = Index(root, self.blobs, self._files)
-        self._subjects: dict[str, str | None] = {}
+        self._relations: dict[str, _Relation] = {}
 
     @classmethod
     def open(cls, root: Path, files: Files | None = None) -> Store:
@@ -222,19 +231,28 @@ class Store:
             known = entry.annotations.get(SUBJECT)
             if entry.media_type != MANIFEST_TYPE or known not in (None, digest) or entry.digest in found:
                 continue
-            if self._subject(entry.digest) == digest:
-                kind = entry.artifact_type or self.read_manifest(entry.digest).artifact_type
+            if artifact_type is not None and entry.artifact_type not in (None, artifact_type):
+                continue
+            relation = self._relation(entry.digest)
+            if relation.subject is not None and relation.subject.digest == digest:
+                kind = relation.artifact_type
                 if artifact_type in (None, kind):
                     found[entry.digest] = Descriptor(
                         media_type=MANIFEST_TYPE, digest=entry.digest, size=entry.size, artifact_type=kind
                     )
         return list(found.values())
 
-    def _subject(self, digest: str) -> str | None:
-        if digest not in self._subjects:
+    def artifact_type(self, entry: Descriptor) -> str | None:
+        """Return what kind of artefact a manifest is; old tools leave it out of the index, so it may be opened."""
+        if entry.artifact_type is not None or entry.media_type != MANIFEST_TYPE:
+            return entry.artifact_type
+        return self._relation(entry.digest).artifact_type
+
+    def _relation(self, digest: str) -> _Relation:
+        """Return the part of a manifest that tells what it is and belongs to; nothing when it cannot be read."""
+        if digest not in self._relations:
             try:
-                subject = self.read_manifest(digest).subject
-            except VerificationError:
-                return None
-            self._subjects[digest] = subject.digest if subject else None
-        return self._subjects[digest]
+                self._relations[digest] = msgspec.json.decode(self.read_blob(digest), type=_Relation)
+            except (VerificationError, msgspec.MsgspecError, RecursionError):
+                return _Relation()
+        return self._relations[digest]

@@ -158,7 +158,7 @@ def check_manifest(manifest: Manifest, config: RevisionConfig) -> None:
 
 def revisions(store: Store) -> list[Descriptor]:
     """Return the revisions in the store's index, each once, in its order."""
-    found = {entry.digest: entry for entry in store.entries() if entry.artifact_type == REVISION_TYPE}
+    found = {entry.digest: entry for entry in store.entries() if store.artifact_type(entry) == REVISION_TYPE}
     return list(found.values())
 
 

@@ -188,6 +188,9 @@ def _locked(folder: Path) -> Iterator[None]:
             folder.mkdir(mode=0o700)
     _check_folder(folder)
     with exclusive_lock(folder / ".lock", timeout=30), explained("write a key", folder):
+        for pattern in (".*.new", ".*.tmp"):  # of a command that was killed; the lock says that nobody writes them now
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
         yield
 
 

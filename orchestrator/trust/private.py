@@ -63,7 +63,6 @@ class PrivateKey:
         data = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         temporary = path.with_name(f".{path.name}.new")
         with explained("write a private key", path):
-            temporary.unlink(missing_ok=True)  # of a command that was killed; the lock says that nobody writes it now
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as stream:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from orchestrator.oci import (
     fsck,
 )
 from orchestrator.oci import index as index_module
+from orchestrator.oci.files import Files
 
 
 @pytest.fixture
@@ -406,3 +408,47 @@ def test_canonical_bytes_do_not_depend_on_the_order_of_making():
     two = Descriptor(annotations={"y": "2", "x": "1"}, size=1, digest="sha256:" + "a" * 64, media_type="a/b")
     assert canonical_bytes(one) == canonical_bytes(two)
     assert b" " not in canonical_bytes(one)
+
+
+class Cloning(Files):
+    """A file system that shares blocks, as btrfs and XFS do; `twist` is what happens to the source meanwhile."""
+
+    def __init__(self, twist: bytes = b"") -> None:
+        self.twist = twist
+        self.writes = 0
+
+    def clone(self, source: int, target: int) -> bool:
+        os.write(target, self.twist or os.pread(source, 1 << 20, 0))
+        return True
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> None:
+        self.writes += 1
+        super().write(descriptor, data)
+
+
+def test_a_file_is_cloned_where_the_file_system_can(store: Store, tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"content")
+    files = Cloning()
+    digest = Store(store.root, files).put_blob(tmp_path / "file").digest
+    assert store.read_blob(digest) == b"content"
+    assert files.writes == 0
+
+
+def test_a_file_that_changes_while_it_is_stored_never_enters(store: Store, tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"content")
+    with pytest.raises(VerificationError, match="changed while it was read"):
+        Store(store.root, Cloning(b"CONTENT")).put_blob(tmp_path / "file")
+    assert list(store.blobs.folder.iterdir()) == []
+    assert list(store.blobs.temporary.iterdir()) == []
+
+
+def test_adoption_falls_back_to_a_copy_where_links_are_impossible(store: Store, tmp_path: Path):
+    class NoLinks(Files):
+        def link(self, descriptor: int, target: Path) -> None:
+            raise OSError(errno.EXDEV, "another file system")
+
+    (tmp_path / "file").write_bytes(b"content")
+    digest = Store(store.root, NoLinks()).put_blob(tmp_path / "file", adopt=True).digest
+    assert store.read_blob(digest) == b"content"
+    assert (tmp_path / "file").stat().st_nlink == 1
+    assert list(store.blobs.temporary.iterdir()) == []

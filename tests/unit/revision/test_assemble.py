@@ -117,6 +117,15 @@ def test_a_revision_is_found_by_tag_id_and_prefix(store: Store):
         assert load_revision(store, name) == revision
 
 
+def test_a_revision_is_found_when_another_tool_rewrote_the_index(store: Store):
+    revision = sample_revision(store)
+    set_candidate(store, revision)
+    index = json.loads((store.root / "index.json").read_text())
+    del index["manifests"][0]["artifactType"]
+    (store.root / "index.json").write_text(json.dumps(index))
+    assert load_revision(store, revision.short) == revision
+
+
 def test_unknown_names_are_explained(store: Store):
     with pytest.raises(ConfigError) as caught:
         load_revision(store, "v1")

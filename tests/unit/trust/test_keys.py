@@ -253,3 +253,50 @@ def test_a_public_key_travels_as_pem():
 def test_a_private_key_never_shows_itself():
     key = PrivateKey.from_seed(b"\1" * 32)
     assert "PrivateKey(" + key.public.keyid[:12] + ")" == repr(key)
+
+
+def test_a_kill_at_any_moment_of_the_first_use_leaves_one_whole_key_for_the_next(tmp_path: Path):
+    moments = [
+        (os, "open"),
+        (os, "fsync"),
+        (os, "write"),
+        (os, "link"),
+        (os, "rename"),
+        (os, "replace"),
+        (os, "unlink"),
+    ]
+    for position in range(1, 100):
+        environment = {"PYCONTAINER_KEYS": str(tmp_path / str(position))}
+        if (child := os.fork()) == 0:
+            try:
+                _die_at(position, moments)
+                product_keys("demo", environment=environment)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        found = product_keys("demo", environment=environment)
+        assert [key.private for key in found.keys] == [True]
+        assert found.signers(environment)
+        assert not list(found.folder.glob(".*.[nt]*"))
+        if status == 0:
+            break
+        assert status == 77
+    assert position > 8, "the moments were really reached"
+
+
+def _die_at(position: int, moments) -> None:
+    count = 0
+
+    def wrap(real):
+        def call(*arguments, **named):
+            nonlocal count
+            count += 1
+            if count == position:
+                os._exit(77)
+            return real(*arguments, **named)
+
+        return call
+
+    for module, name in moments:
+        setattr(module, name, wrap(getattr(module, name)))
