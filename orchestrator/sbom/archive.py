@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import lzma
 import posixpath
 import tarfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import zstandard
 
 from orchestrator.errors import BuildError
 
@@ -14,6 +19,8 @@ _MAX_FILE = 32 * 1024 * 1024
 _MAX_TOTAL = 512 * 1024 * 1024
 _MAX_MEMBERS = 500_000
 _MAX_LINKS = 16
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
+_ZSTD_WINDOW = 128 * 1024 * 1024
 
 
 class Files:
@@ -44,8 +51,25 @@ def _self_and_parents(path: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    with path.open("rb") as stream:
+        compressed = stream.read(4) == _ZSTD_MAGIC
+        stream.seek(0)
+        if not compressed:
+            with tarfile.open(fileobj=stream, mode="r:*") as archive:
+                yield archive
+            return
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        with (
+            decompressor.stream_reader(stream, read_across_frames=True) as plain,
+            tarfile.open(fileobj=plain, mode="r|") as archive,
+        ):
+            yield archive
+
+
 def read(path: Path, wanted: Callable[[str], bool]) -> Files:
-    """Read the members of a tar archive (plain, gzip, bzip2 or xz) for which `wanted(path)` holds.
+    """Read the members of a tar archive (plain, gzip, bzip2, xz or zstd) for which `wanted(path)` holds.
 
     Links are kept when their own path is wanted or lies above a wanted one. Raises BuildError for what is no tar
     archive, and when a limit is exceeded.
@@ -54,7 +78,7 @@ def read(path: Path, wanted: Callable[[str], bool]) -> Files:
     links: dict[str, str] = {}
     total = members = 0
     try:
-        with tarfile.open(path, "r:*") as archive:
+        with _opened(path) as archive:
             for member in archive:
                 members += 1
                 if members > _MAX_MEMBERS:
@@ -74,6 +98,14 @@ def read(path: Path, wanted: Callable[[str], bool]) -> Files:
                         )
                     stream = archive.extractfile(member)
                     regular[name] = stream.read() if stream else b""
-    except (tarfile.TarError, OSError, EOFError, ValueError) as problem:
+    except (
+        tarfile.TarError,
+        zstandard.ZstdError,
+        lzma.LZMAError,
+        zlib.error,
+        OSError,
+        EOFError,
+        ValueError,
+    ) as problem:
         raise BuildError(f"cannot read the archive {path}", str(problem)) from problem
     return Files(regular, links)

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Reading chosen files of a tar without extracting it."""
 
+import bz2
+import gzip
+import lzma
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from orchestrator.errors import BuildError
 from orchestrator.sbom import archive
 
 from .sample import write_tar
+
+
+NOISE = random.Random(1).randbytes(9000)
 
 
 def read(path: Path) -> archive.Files:
@@ -32,6 +41,16 @@ def test_links_to_files_and_folders_are_followed(tmp_path: Path) -> None:
     assert [files.get(f"doc/{name}/copyright") for name in "abcde"] == [b"A"] * 5
     assert files.paths() == ["doc/a/copyright"]
     assert files.get("doc/z/copyright") is None
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress])
+def test_a_compressed_archive_is_read(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    path = write_tar(tmp_path / "a.tar", {"doc/b": "a", "doc/a/copyright": NOISE})
+    path.write_bytes(compress(path.read_bytes()))
+    assert read(path).get("doc/b/copyright") == NOISE
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(BuildError, match="cannot read"):
+        read(path)
 
 
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
