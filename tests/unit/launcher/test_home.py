@@ -97,6 +97,22 @@ def test_the_leftovers_of_a_killed_maker_go_after_an_hour(wheel, tmp_path):
     assert not old.exists() and young.exists()
 
 
+def test_a_home_that_nobody_has_used_for_a_month_goes_and_a_used_one_stays(wheel, tmp_path):
+    folder = tmp_path / "cache"
+    for name in ("used", "unused"):
+        (folder / f"bitbake-{name}").mkdir(parents=True)
+        (folder / f"bitbake-{name}/manifest.json").touch()
+    (folder / "downloads").mkdir()
+    month_ago = (time.time() - 31 * 86400,) * 2
+    os.utime(folder / "bitbake-unused/manifest.json", month_ago)
+    os.utime(folder / "downloads", month_ago)
+    made = home.ensure(folder)
+    assert {path.name for path in folder.iterdir()} == {"bitbake-used", "downloads", made.name}
+    os.utime(made / "manifest.json", month_ago)
+    home.ensure(folder)
+    assert (made / "manifest.json").stat().st_mtime > time.time() - 60, "using a home marks it"
+
+
 @pytest.mark.parametrize("version", ["2.18.0", "2.19.1", "2.19.0.post1", ""])
 def test_any_other_version_is_refused(version, tmp_path, monkeypatch):
     monkeypatch.setattr(metadata, "distribution", lambda _name: Wheel(tmp_path, version))

@@ -8,6 +8,7 @@ installation does not have. The copy is made once, named by what is in it, and u
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import json
@@ -24,6 +25,7 @@ from .version import SUPPORTED, LauncherError, WheelMissing, require
 
 _MANIFEST = "manifest.json"
 _STALE_SECONDS = 3600
+_UNUSED_SECONDS = 30 * 24 * 3600
 _SOURCES = Path(__file__).resolve().parents[2]
 
 
@@ -74,6 +76,8 @@ def ensure(folder: Path) -> Path:
         key.update(f"{path}\0{digests.get(path) or _digest(plan[path].read_bytes())}\n".encode())
     home = folder / f"bitbake-{SUPPORTED}-{key.hexdigest()[:12]}"
     if _is_complete(home):
+        with contextlib.suppress(OSError):  # somebody else's cache is used as it is
+            os.utime(home / _MANIFEST)
         return home
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,12 +136,13 @@ def _is_complete(home: Path) -> bool:
 
 
 def _remove_stale(folder: Path) -> None:
-    for left in folder.glob(".bitbake-*"):
-        try:
-            if left.stat().st_mtime < time.time() - _STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError:
-            continue
+    """Remove what killed makers have left, and homes that no build has asked for in a month."""
+    now = time.time()
+    for pattern, mark, age in ((".bitbake-*", ".", _STALE_SECONDS), ("bitbake-*", _MANIFEST, _UNUSED_SECONDS)):
+        for left in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                if (left / mark).stat().st_mtime < now - age:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _digest(data: bytes) -> str:
