@@ -3,8 +3,8 @@
 
     python bench/demo.py [--cold] [--work DIR]
 
-Prints a table. Nothing here passes or fails: the figures depend on the machine, the ratios less so. `--cold` also times a
-build with every download (minutes).
+Prints a table. Nothing here passes or fails: the figures depend on the machine, the ratios less so. `--cold` also
+times a build with every download (minutes).
 """
 
 from __future__ import annotations

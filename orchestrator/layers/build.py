@@ -50,8 +50,9 @@ class Surroundings:
     log: Path | None = None
 
 
-def build_layer(source: LayerSource, options: RunOptions, around: Surroundings,
-                image_format: ImageFormat | None = None) -> BuiltLayer:
+def build_layer(
+    source: LayerSource, options: RunOptions, around: Surroundings, image_format: ImageFormat | None = None
+) -> BuiltLayer:
     """Build a layer that runs (kinds rootfs and app): blobs `rootfs` and `run-config`.
 
     Without `image_format` it is SquashFS, packed quickly when the product adds files of its own, for then someone is
@@ -62,11 +63,28 @@ def build_layer(source: LayerSource, options: RunOptions, around: Surroundings,
     form = image_format or SquashFS(level=FAST if options.files else SMALL)
     shown = msgspec.to_builtins(options, enc_hook=str)
     shown["files"] = [
-        [directory_digest(_existing(item)), item.source.is_dir(), item.source.name, item.destination, item.uid,
-         item.gid, item.mode] for item in options.files]
+        [
+            directory_digest(_existing(item)),
+            item.source.is_dir(),
+            item.source.name,
+            item.destination,
+            item.uid,
+            item.gid,
+            item.mode,
+        ]
+        for item in options.files
+    ]
     with _disk_errors():
-        key = _key(source, around, form, "run", shown, around.architecture, list(around.kernel),
-                   hash_file(around.seccomp_profile) if around.seccomp_profile.exists() else "")
+        key = _key(
+            source,
+            around,
+            form,
+            "run",
+            shown,
+            around.architecture,
+            list(around.kernel),
+            hash_file(around.seccomp_profile) if around.seccomp_profile.exists() else "",
+        )
         if (found := around.cache.get(key)) is not None:
             return found
         with _workspace(around) as workspace:
@@ -75,8 +93,14 @@ def build_layer(source: LayerSource, options: RunOptions, around: Surroundings,
                 add_files(loaded.tree, item, around.source_date_epoch)
             profile = load_profile(around.seccomp_profile) if options.seccomp == "default" else {}
             run = make_run_config(
-                parse_image_config(loaded.config), options, loaded.tree, architecture=around.architecture,
-                profile=profile, mtime=around.source_date_epoch, kernel=around.kernel)
+                parse_image_config(loaded.config),
+                options,
+                loaded.tree,
+                architecture=around.architecture,
+                profile=profile,
+                mtime=around.source_date_epoch,
+                kernel=around.kernel,
+            )
             image = workspace / f"image{form.suffix}"
             form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
             blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}
@@ -86,8 +110,9 @@ def build_layer(source: LayerSource, options: RunOptions, around: Surroundings,
     return layer
 
 
-def pack_tree_layer(source: LayerSource, name: str, role: str, around: Surroundings,
-                    image_format: ImageFormat | None = None) -> BuiltLayer:
+def pack_tree_layer(
+    source: LayerSource, name: str, role: str, around: Surroundings, image_format: ImageFormat | None = None
+) -> BuiltLayer:
     """Pack an input that does not run (a BSP's modules or firmware) into the one blob `role`."""
     form = image_format or SquashFS(level=SMALL)
     with _disk_errors():
@@ -125,8 +150,10 @@ def add_files(tree: Tree, item: FileMapping, mtime: int) -> None:
 def _existing(item: FileMapping) -> Path:
     if not item.source.exists():
         raise ConfigError(
-            f"{item.source} does not exist", f"the product file wants it at {item.destination} of a layer",
-            "correct 'source' under 'files', relative to the product file")
+            f"{item.source} does not exist",
+            f"the product file wants it at {item.destination} of a layer",
+            "correct 'source' under 'files', relative to the product file",
+        )
     return item.source
 
 
@@ -150,5 +177,6 @@ def _disk_errors() -> Iterator[None]:
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise TryAgainError(
-                "the disk is full", str(problem), "free some space and run the same command again") from problem
+                "the disk is full", str(problem), "free some space and run the same command again"
+            ) from problem
         raise BuildError("a file could not be written or read", str(problem), "check the build folder") from problem

@@ -69,8 +69,9 @@ class LayerCache:
                     return None
         except (OSError, ValueError):  # msgspec's errors are ValueErrors: an old or torn record is no record
             return None
-        blobs = {role: Blob(self.blobs / hex_of(b.digest), b.digest, b.size, b.fsverity)
-                 for role, b in found.blobs.items()}
+        blobs = {
+            role: Blob(self.blobs / hex_of(b.digest), b.digest, b.size, b.fsverity) for role, b in found.blobs.items()
+        }
         return BuiltLayer(found.name, blobs, found.run, found.notes, cached=True)
 
     def put(self, key: str, layer: BuiltLayer) -> None:

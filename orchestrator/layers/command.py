@@ -22,8 +22,14 @@ def image_path(text: str, what: str) -> str:
     return "/" + posixpath.normpath(text).lstrip("/")
 
 
-def checked_command(image: ImageConfig, options: RunOptions, tree: Tree, environment: Mapping[str, str], working: str,
-                    mounted: Collection[str]) -> tuple[str, ...]:
+def checked_command(
+    image: ImageConfig,
+    options: RunOptions,
+    tree: Tree,
+    environment: Mapping[str, str],
+    working: str,
+    mounted: Collection[str],
+) -> tuple[str, ...]:
     """Return the argument list: the product's entrypoint or the image's, then the product's command or the image's.
 
     An entrypoint of the product drops the image's command, as the engines do. Raises ConfigError when there is none,
@@ -36,16 +42,19 @@ def checked_command(image: ImageConfig, options: RunOptions, tree: Tree, environ
     arguments = entrypoint + command
     if not arguments or not arguments[0]:
         raise ConfigError(
-            f"the layer {options.name} has nothing to run", "neither the image nor the product file names a command",
-            "set 'command' of the layer in the product file")
+            f"the layer {options.name} has nothing to run",
+            "neither the image nor the product file names a command",
+            "set 'command' of the layer in the product file",
+        )
     if any("\0" in word for word in arguments):
         raise ConfigError(f"the command of the layer {options.name} has a NUL in it")
     _check_program(arguments[0], options.name, tree, environment, working, mounted)
     return arguments
 
 
-def _check_program(program: str, layer: str, tree: Tree, environment: Mapping[str, str], working: str,
-                   mounted: Collection[str]) -> None:
+def _check_program(
+    program: str, layer: str, tree: Tree, environment: Mapping[str, str], working: str, mounted: Collection[str]
+) -> None:
     if "/" in program:
         candidates = [posixpath.join(working, program)]
     else:

@@ -71,7 +71,8 @@ def parse_environment(words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 def _wrong(name: str, why: str) -> ConfigError:
     return ConfigError(
-        f"the image's configuration has a bad {name}", why, "set it in the product file, or mend the image")
+        f"the image's configuration has a bad {name}", why, "set it in the product file, or mend the image"
+    )
 
 
 def _plain(name: str, value: object) -> str:

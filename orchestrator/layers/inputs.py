@@ -72,7 +72,8 @@ class TarSource:
             raise ConfigError(f"{self.path} cannot be read", problem.strerror or "", "check the path") from problem
         if self.expected is not None and found != self.expected:
             raise VerificationError(
-                f"{self.path} has the wrong digest", f"it is {found}, expected {self.expected}", "get it again")
+                f"{self.path} has the wrong digest", f"it is {found}, expected {self.expected}", "get it again"
+            )
         return sha256_digest(canonical_json(["tar", found, dict(self.config)]))
 
     def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
@@ -109,8 +110,10 @@ def bitbake_source(deploy: Deploy, layer: DeployLayer, role: str = "rootfs") -> 
     file = layer.files.get(role)
     if file is None:
         raise BuildError(
-            f"the recipe {layer.recipe} deploys no {role}", f"it has: {', '.join(sorted(layer.files)) or 'nothing'}",
-            "name a recipe of the right kind in 'from: {bitbake: ...}'")
+            f"the recipe {layer.recipe} deploys no {role}",
+            f"it has: {', '.join(sorted(layer.files)) or 'nothing'}",
+            "name a recipe of the right kind in 'from: {bitbake: ...}'",
+        )
     if not DIGEST.match(file.digest):
         raise VerificationError(f"the digest of {file.path} in the deploy manifest is malformed")
     return TarSource(deploy.resolve(file.path), file.digest, layer.config)
@@ -124,8 +127,9 @@ def uncompressed(path: Path, workspace: Path, limit: int) -> Path:
     """
     with path.open("rb") as probe:
         magic = probe.read(6)
-    if not (magic.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) or magic == b"\xfd7zXZ\0"
-            or magic[1:4] == b"\x2a\x4d\x18"):
+    if not (
+        magic.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) or magic == b"\xfd7zXZ\0" or magic[1:4] == b"\x2a\x4d\x18"
+    ):
         return path
     workspace.mkdir(parents=True, exist_ok=True)
     target = workspace / f"{hash_file(path).partition(':')[2]}.tar"

@@ -81,8 +81,9 @@ def _zeros(length: int) -> Iterator[bytes]:
         length -= len(block)
 
 
-def _read(path: Path, extents: list[tuple[int, int, int]] | tuple[tuple[int, int, int], ...], size: int) \
-        -> Iterator[bytes]:
+def _read(
+    path: Path, extents: list[tuple[int, int, int]] | tuple[tuple[int, int, int], ...], size: int
+) -> Iterator[bytes]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as problem:

@@ -46,8 +46,16 @@ class RunConfig:
     notes: tuple[str, ...]
 
 
-def make_run_config(image: ImageConfig, options: RunOptions, tree: Tree, *, architecture: str,
-                    profile: dict[str, Any], mtime: int = 0, kernel: tuple[int, int] = (6, 1)) -> RunConfig:
+def make_run_config(
+    image: ImageConfig,
+    options: RunOptions,
+    tree: Tree,
+    *,
+    architecture: str,
+    profile: dict[str, Any],
+    mtime: int = 0,
+    kernel: tuple[int, int] = (6, 1),
+) -> RunConfig:
     """Return the run configuration of a container and add its mount points and working directory to `tree`.
 
     `profile` is the engines' seccomp profile, `mtime` the time of directories that are made, `kernel` the oldest
@@ -84,14 +92,20 @@ def make_run_config(image: ImageConfig, options: RunOptions, tree: Tree, *, arch
             "cwd": working,
             # A process that is not root loses what it holds at execve(2) unless it is ambient, and ambient needs
             # inheritable; for root both stay empty, so that nothing survives a change of user.
-            "capabilities": {"bounding": kept, "effective": kept, "permitted": kept, "inheritable": ambient,
-                             "ambient": ambient},
+            "capabilities": {
+                "bounding": kept,
+                "effective": kept,
+                "permitted": kept,
+                "inheritable": ambient,
+                "ambient": ambient,
+            },
             "noNewPrivileges": options.no_new_privileges,
             "rlimits": _rlimits(options),
         },
         "linux": {
             "namespaces": [
-                {"type": name} for name in ("pid", "mount", "ipc", "uts", "cgroup", "network")
+                {"type": name}
+                for name in ("pid", "mount", "ipc", "uts", "cgroup", "network")
                 if name != "network" or options.network == "none"
             ],
             "cgroupsPath": f"/pycontainer/{options.name}",
@@ -103,16 +117,32 @@ def make_run_config(image: ImageConfig, options: RunOptions, tree: Tree, *, arch
     }
     if options.devices:
         config["linux"]["devices"] = [
-            {"path": d.path, "type": d.kind, "major": d.major, "minor": d.minor, "fileMode": d.mode, "uid": d.uid,
-             "gid": d.gid} for d in sorted(options.devices, key=lambda d: d.path)
+            {
+                "path": d.path,
+                "type": d.kind,
+                "major": d.major,
+                "minor": d.minor,
+                "fileMode": d.mode,
+                "uid": d.uid,
+                "gid": d.gid,
+            }
+            for d in sorted(options.devices, key=lambda d: d.path)
         ]
     if options.seccomp == "default":
         config["linux"]["seccomp"] = seccomp_section(
-            profile, architecture=architecture, capabilities=capabilities, kernel=kernel)
+            profile, architecture=architecture, capabilities=capabilities, kernel=kernel
+        )
     stop = options.stop_signal if options.stop_signal is not None else image.stop_signal
     return RunConfig(
-        data=canonical_json(config), config=config, stop_signal=signal_number(stop) if stop != "" else SIGTERM,
-        volumes=volumes, health=image.health, ports=image.ports, user=user, notes=tuple(notes))
+        data=canonical_json(config),
+        config=config,
+        stop_signal=signal_number(stop) if stop != "" else SIGTERM,
+        volumes=volumes,
+        health=image.health,
+        ports=image.ports,
+        user=user,
+        notes=tuple(notes),
+    )
 
 
 def _environment(image: ImageConfig, options: RunOptions, user: User) -> dict[str, str]:
@@ -128,16 +158,20 @@ def _environment(image: ImageConfig, options: RunOptions, user: User) -> dict[st
 def _capabilities(options: RunOptions) -> frozenset[str]:
     found = frozenset("CAP_" + name.upper().removeprefix("CAP_") for name in options.capabilities)
     for name in sorted(found - defaults.CAPABILITIES):
-        raise ConfigError(
-            f"there is no capability {name}", "Linux does not know it", "see capabilities(7)")
+        raise ConfigError(f"there is no capability {name}", "Linux does not know it", "see capabilities(7)")
     return found
 
 
 def _emptied(image: ImageConfig, options: RunOptions, tree: Tree) -> tuple[Tmpfs, ...]:
     """Return a tmpfs for each volume of the image that is by custom empty at each start (hier(7)), unless the product
     says what it is."""
-    taken = {image_path(place, "a mount") for place in (
-        *(volume.destination for volume in options.volumes), *(item.destination for item in options.tmpfs))}
+    taken = {
+        image_path(place, "a mount")
+        for place in (
+            *(volume.destination for volume in options.volumes),
+            *(item.destination for item in options.tmpfs),
+        )
+    }
     found = []
     for place in ("/run", "/tmp"):
         if place not in taken and place in {image_path(text, "a volume of the image") for text in image.volumes}:
@@ -149,8 +183,7 @@ def _emptied(image: ImageConfig, options: RunOptions, tree: Tree) -> tuple[Tmpfs
 
 def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, notes: list[str]) -> tuple[Volume, ...]:
     declared = [(volume, image_path(volume.destination, f"the volume {volume.name}")) for volume in options.volumes]
-    taken = {place for _, place in declared} | {
-        image_path(item.destination, "a tmpfs") for item in options.tmpfs}
+    taken = {place for _, place in declared} | {image_path(item.destination, "a tmpfs") for item in options.tmpfs}
     for text in image.volumes:
         place = image_path(text, "a volume of the image")
         if place not in taken:
@@ -165,11 +198,17 @@ def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, no
         if there is not None and there.children:
             notes.append(f"the volume at {place} hides files of the image")
         own = there or Directory(mode=0o755, uid=user.uid, gid=user.gid)
-        found.append(Volume(
-            name=volume.name, destination=place, kind=volume.kind, read_only=volume.read_only,
-            mode=own.mode if volume.mode is None else volume.mode,
-            uid=own.uid if volume.uid is None else volume.uid,
-            gid=own.gid if volume.gid is None else volume.gid))
+        found.append(
+            Volume(
+                name=volume.name,
+                destination=place,
+                kind=volume.kind,
+                read_only=volume.read_only,
+                mode=own.mode if volume.mode is None else volume.mode,
+                uid=own.uid if volume.uid is None else volume.uid,
+                gid=own.gid if volume.gid is None else volume.gid,
+            )
+        )
     names = [volume.name for volume in found]
     for name in names:
         if names.count(name) > 1:
@@ -190,23 +229,41 @@ def _mounts(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, 
     found = defaults.mounts(options.shared_memory)
     extra = []
     for item in options.tmpfs:
-        extra.append({
-            "destination": image_path(item.destination, "a tmpfs"), "type": "tmpfs", "source": "tmpfs",
-            "options": ["nosuid", "nodev", "noexec", f"mode={item.mode:o}", f"size={item.size}", f"uid={item.uid}",
-                        f"gid={item.gid}"]})
+        extra.append(
+            {
+                "destination": image_path(item.destination, "a tmpfs"),
+                "type": "tmpfs",
+                "source": "tmpfs",
+                "options": [
+                    "nosuid",
+                    "nodev",
+                    "noexec",
+                    f"mode={item.mode:o}",
+                    f"size={item.size}",
+                    f"uid={item.uid}",
+                    f"gid={item.gid}",
+                ],
+            }
+        )
     for volume in volumes:
-        extra.append({
-            "destination": volume.destination, "type": "bind",
-            "source": f"{defaults.VOLUME_ROOT}/{options.name}/{volume.name}",
-            "options": ["rbind", "rprivate", "nosuid", "nodev", "ro" if volume.read_only else "rw"]})
+        extra.append(
+            {
+                "destination": volume.destination,
+                "type": "bind",
+                "source": f"{defaults.VOLUME_ROOT}/{options.name}/{volume.name}",
+                "options": ["rbind", "rprivate", "nosuid", "nodev", "ro" if volume.read_only else "rw"],
+            }
+        )
     extra.sort(key=lambda mount: str(mount["destination"]))  # what lies in another mount comes after it
     seen = {"/"}
     for mount in found + extra:
         place = str(mount["destination"])
         if place in seen or (mount in extra and place.startswith(("/proc/", "/sys/", "/dev/"))):
             raise ConfigError(
-                f"the layer {options.name} cannot have a mount at {place}", "something else is mounted there already",
-                "give each volume and tmpfs its own directory")
+                f"the layer {options.name} cannot have a mount at {place}",
+                "something else is mounted there already",
+                "give each volume and tmpfs its own directory",
+            )
         seen.add(place)
     return found + extra
 
@@ -228,8 +285,9 @@ def _resources(options: RunOptions) -> dict[str, Any]:
     for device in sorted(options.devices, key=lambda device: device.path):
         if not posixpath.normpath(device.path).startswith("/dev/") or not set(device.access) <= set("rwm"):
             raise ConfigError(f"the device {device.path!r} is not possible", "it must lie in /dev, access of r, w, m")
-        rules.append({"allow": True, "type": device.kind, "major": device.major, "minor": device.minor,
-                      "access": device.access})
+        rules.append(
+            {"allow": True, "type": device.kind, "major": device.major, "minor": device.minor, "access": device.access}
+        )
     found: dict[str, Any] = {"devices": rules, "pids": {"limit": options.processes}}
     if options.processes < 1:
         raise ConfigError("a container needs at least one process", f"processes is {options.processes}")

@@ -35,15 +35,17 @@ def load_profile(path: Path) -> dict[str, Any]:
         data = path.read_bytes()[: _SIZE_MAX + 1]
         profile = json.loads(data)
     except (OSError, ValueError) as problem:
-        raise BuildError(f"the seccomp profile {path} cannot be read", str(problem), "build the base again") \
-            from problem
+        raise BuildError(
+            f"the seccomp profile {path} cannot be read", str(problem), "build the base again"
+        ) from problem
     if len(data) > _SIZE_MAX or not isinstance(profile, dict) or not isinstance(profile.get("syscalls"), list):
         raise BuildError(f"{path} is no seccomp profile", "it has no list of syscalls", "build the base again")
     return profile
 
 
-def seccomp_section(profile: dict[str, Any], *, architecture: str, capabilities: Collection[str],
-                    kernel: tuple[int, int] = (6, 1)) -> dict[str, Any]:
+def seccomp_section(
+    profile: dict[str, Any], *, architecture: str, capabilities: Collection[str], kernel: tuple[int, int] = (6, 1)
+) -> dict[str, Any]:
     """Return `linux.seccomp` for a container that keeps `capabilities` (CAP_ names) on `architecture` (amd64, arm64).
 
     `kernel` is the oldest kernel that the device runs. Raises BuildError for a profile of unknown form.
@@ -54,8 +56,9 @@ def seccomp_section(profile: dict[str, Any], *, architecture: str, capabilities:
         raise BuildError("the seccomp profile has an unknown form", repr(problem), "build the base again") from problem
 
 
-def _section(profile: dict[str, Any], architecture: str, capabilities: frozenset[str], kernel: tuple[int, int]) \
-        -> dict[str, Any]:
+def _section(
+    profile: dict[str, Any], architecture: str, capabilities: frozenset[str], kernel: tuple[int, int]
+) -> dict[str, Any]:
     own = ARCHITECTURES[architecture]
     if profile.get("architectures") and profile.get("archMap"):
         raise ValueError("it has both architectures and archMap")
@@ -68,9 +71,7 @@ def _section(profile: dict[str, Any], architecture: str, capabilities: frozenset
     if profile.get("defaultErrnoRet") is not None:
         section["defaultErrnoRet"] = profile["defaultErrnoRet"]
     machine = _PROFILE_NAMES.get(architecture, architecture)
-    section["syscalls"] = [
-        _rule(call) for call in profile["syscalls"] if _applies(call, machine, capabilities, kernel)
-    ]
+    section["syscalls"] = [_rule(call) for call in profile["syscalls"] if _applies(call, machine, capabilities, kernel)]
     return section
 
 

@@ -43,8 +43,9 @@ class ImageFormat(Protocol):
         """Return a text that changes whenever the same tree might give other bytes: options and tool."""
         ...
 
-    def pack(self, tree: Tree, destination: Path, tools: Tools, source_date_epoch: int, log: Path | None = None) \
-            -> None:
+    def pack(
+        self, tree: Tree, destination: Path, tools: Tools, source_date_epoch: int, log: Path | None = None
+    ) -> None:
         """Write the image of `tree` to `destination`, whole or not at all; raises BuildError."""
         ...
 
@@ -62,20 +63,42 @@ class SquashFS:
         version = sha256_digest(run([program, "-version"]))
         return f"squashfs zstd {self.level} {self.block_size} {hash_file(program)} {version}"
 
-    def pack(self, tree: Tree, destination: Path, tools: Tools, source_date_epoch: int, log: Path | None = None) \
-            -> None:
+    def pack(
+        self, tree: Tree, destination: Path, tools: Tools, source_date_epoch: int, log: Path | None = None
+    ) -> None:
         if source_date_epoch > time.time():
             raise BuildError(
-                "the machine's clock is wrong", f"it is before SOURCE_DATE_EPOCH, {source_date_epoch}", "set the clock")
+                "the machine's clock is wrong", f"it is before SOURCE_DATE_EPOCH, {source_date_epoch}", "set the clock"
+            )
         root = tree.root
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
         temporary.unlink(missing_ok=True)
         argv = tools.argv(
-            "mksquashfs", "-", temporary, "-tar", "-comp", "zstd", "-Xcompression-level", str(self.level),
-            "-b", str(self.block_size), "-root-mode", f"{root.mode:o}", "-root-uid", str(root.uid),
-            "-root-gid", str(root.gid), "-no-exports", "-reproducible", "-exit-on-error", "-no-progress", "-quiet",
-            "-mem", "256M")
+            "mksquashfs",
+            "-",
+            temporary,
+            "-tar",
+            "-comp",
+            "zstd",
+            "-Xcompression-level",
+            str(self.level),
+            "-b",
+            str(self.block_size),
+            "-root-mode",
+            f"{root.mode:o}",
+            "-root-uid",
+            str(root.uid),
+            "-root-gid",
+            str(root.gid),
+            "-no-exports",
+            "-reproducible",
+            "-exit-on-error",
+            "-no-progress",
+            "-quiet",
+            "-mem",
+            "256M",
+        )
         try:
             _feed(tree, argv, source_date_epoch, log)
             with temporary.open("rb+") as stream:

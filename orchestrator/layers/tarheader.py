@@ -50,8 +50,11 @@ def padded(size: int) -> int:
 def number(field: bytes, what: str) -> int:
     """Return a numeric field: octal text, or GNU's base-256 (first bit set; two's complement)."""
     if field[0] & 0x80:
-        value = int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else \
-            int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        value = (
+            int.from_bytes(field, "big", signed=True)
+            if field[0] == 0xFF
+            else int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        )
         if not -_SIZE_MAX < value < _SIZE_MAX:
             raise malformed(f"{what} is out of range")
         return value
@@ -67,8 +70,25 @@ def parse_header(block: bytes) -> Header | None:
     """Return the header in a 512-byte block, or None for a block of zeros (the end mark)."""
     if not block.strip(b"\0"):
         return None
-    (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, version, _user, _group, major, minor, prefix,
-     _pad) = _HEADER.unpack(block)
+    (
+        name,
+        mode,
+        uid,
+        gid,
+        size,
+        mtime,
+        checksum,
+        kind,
+        link,
+        magic,
+        version,
+        _user,
+        _group,
+        major,
+        minor,
+        prefix,
+        _pad,
+    ) = _HEADER.unpack(block)
     blanked = block[:148] + b" " * 8 + block[156:]
     total, claimed = sum(blanked), number(checksum, "the checksum")
     if claimed != total and claimed != total - 256 * sum(byte > 127 for byte in blanked):  # old tars sum signed bytes
@@ -82,10 +102,17 @@ def parse_header(block: bytes) -> Header | None:
     if length < 0:
         raise malformed("a size is negative")
     return Header(
-        name=name, mode=number(mode, "a mode") & 0o7777, uid=number(uid, "a user"), gid=number(gid, "a group"),
-        size=length, mtime=number(mtime, "a time"), type=kind, link=link,
+        name=name,
+        mode=number(mode, "a mode") & 0o7777,
+        uid=number(uid, "a user"),
+        gid=number(gid, "a group"),
+        size=length,
+        mtime=number(mtime, "a time"),
+        type=kind,
+        link=link,
         major=number(major, "a device number") if device else 0,
-        minor=number(minor, "a device number") if device else 0, block=block,
+        minor=number(minor, "a device number") if device else 0,
+        block=block,
     )
 
 
@@ -136,6 +163,10 @@ def gnu_extents(block: bytes, first: bool) -> tuple[list[tuple[int, int]], bool]
         place = start + 24 * index
         if not block[place : place + 24].strip(b"\0"):
             break
-        found.append((number(block[place : place + 12], "a sparse offset"),
-                      number(block[place + 12 : place + 24], "a sparse length")))
+        found.append(
+            (
+                number(block[place : place + 12], "a sparse offset"),
+                number(block[place + 12 : place + 24], "a sparse length"),
+            )
+        )
     return found, block[start + 24 * count] != 0

@@ -53,8 +53,9 @@ def read_tar(path: Path, tree: Tree, shown: str = "") -> None:
         with path.open("rb") as stream:
             _Reader(stream, path, tree).run()
     except OSError as problem:
-        raise BuildError(f"{path} cannot be read", str(problem), "check that the file is there and readable") \
-            from problem
+        raise BuildError(
+            f"{path} cannot be read", str(problem), "check that the file is there and readable"
+        ) from problem
     except VerificationError as problem:
         raise VerificationError(f"{shown or path} is refused: {problem.what}", problem.why, problem.hint) from problem
 
@@ -120,7 +121,8 @@ class _Reader:
         for key, value in tarheader.parse_pax(data):
             if kind == b"g":
                 if key in (b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime") or key.startswith(
-                        (_SCHILY, _LIBARCHIVE, _SPARSE)):
+                    (_SCHILY, _LIBARCHIVE, _SPARSE)
+                ):
                     raise malformed(f"a global header sets {show(key)}")
             elif key.startswith(_SPARSE):
                 extended.sparse.append((key[len(_SPARSE) :], value))
@@ -162,8 +164,9 @@ class _Reader:
         gid = tarheader.decimal(values[b"gid"], "a group") if b"gid" in values else header.gid
         if not (0 <= uid < _U32 and 0 <= gid < _U32):
             raise malformed(f"the owner of {show(path)} is out of range")
-        common = Node(mode=header.mode, uid=uid, gid=gid, mtime=_time(values, header),
-                         xattrs=extended.xattrs or NO_XATTRS)
+        common = Node(
+            mode=header.mode, uid=uid, gid=gid, mtime=_time(values, header), xattrs=extended.xattrs or NO_XATTRS
+        )
         self.tree.add(path, self.node(header, kind, link, common, extended))
 
     def node(self, header: Header, kind: bytes, link: bytes, common: Node, extended: _Extended) -> Node:
@@ -180,8 +183,16 @@ class _Reader:
         if kind in (b"3", b"4"):
             if not (0 <= header.major < 2**12 and 0 <= header.minor < 2**20):
                 raise malformed("a device number is out of range")
-            return Device(mode=mode, uid=uid, gid=gid, mtime=mtime, xattrs=xattrs, block=kind == b"4",
-                          major=header.major, minor=header.minor)
+            return Device(
+                mode=mode,
+                uid=uid,
+                gid=gid,
+                mtime=mtime,
+                xattrs=xattrs,
+                block=kind == b"4",
+                major=header.major,
+                minor=header.minor,
+            )
         if kind == b"6":
             return Fifo(mode=mode, uid=uid, gid=gid, mtime=mtime, xattrs=xattrs)
         raise malformed(f"an entry has the unknown type {kind!r}")
@@ -214,8 +225,9 @@ class _Reader:
         elif b"map" in fields:
             numbers = [tarheader.decimal(word, "a sparse map") for word in fields[b"map"].split(b",") if word]
         else:
-            numbers = [tarheader.decimal(value, "a sparse map") for key, value in records
-                       if key in (b"offset", b"numbytes")]
+            numbers = [
+                tarheader.decimal(value, "a sparse map") for key, value in records if key in (b"offset", b"numbytes")
+            ]
         if len(numbers) % 2:
             raise malformed("the map of a sparse file is incomplete")
         return self.sparse(list(zip(numbers[::2], numbers[1::2], strict=True)), size, stored)

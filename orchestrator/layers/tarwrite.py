@@ -65,8 +65,9 @@ def _record(key: bytes, value: bytes) -> bytes:
     return str(length).encode() + body
 
 
-def _header(path: bytes, node: Node, kind: bytes, *, size: int = 0, link: bytes = b"",
-            device: tuple[int, int] = (0, 0)) -> bytes:
+def _header(
+    path: bytes, node: Node, kind: bytes, *, size: int = 0, link: bytes = b"", device: tuple[int, int] = (0, 0)
+) -> bytes:
     records = b""
     if len(path) > 100:
         records += _record(b"path", path)
@@ -85,11 +86,26 @@ def _header(path: bytes, node: Node, kind: bytes, *, size: int = 0, link: bytes 
 
 
 def _block(name: bytes, node: Node, kind: bytes, size: int, link: bytes, device: tuple[int, int]) -> bytes:
-    front = b"".join((
-        name.ljust(100, b"\0"), _number(node.mode, 8), _number(node.uid, 8), _number(node.gid, 8),
-        _number(size, 12), _number(node.mtime, 12)))
-    back = b"".join((
-        kind, link.ljust(100, b"\0"), b"ustar\x0000", bytes(64), _number(device[0], 8), _number(device[1], 8),
-        bytes(167)))
+    front = b"".join(
+        (
+            name.ljust(100, b"\0"),
+            _number(node.mode, 8),
+            _number(node.uid, 8),
+            _number(node.gid, 8),
+            _number(size, 12),
+            _number(node.mtime, 12),
+        )
+    )
+    back = b"".join(
+        (
+            kind,
+            link.ljust(100, b"\0"),
+            b"ustar\x0000",
+            bytes(64),
+            _number(device[0], 8),
+            _number(device[1], 8),
+            bytes(167),
+        )
+    )
     checksum = sum(front) + sum(back) + 8 * 32
     return front + b"%06o\0 " % checksum + back

@@ -130,8 +130,10 @@ class Tree:
             if isinstance(node, Directory):
                 where = self.get(prefix + path)
                 if not isinstance(where, Directory):  # a link to a directory stays, as cp -r into a system would do
-                    self.add(prefix + path, Directory(
-                        mode=node.mode, uid=node.uid, gid=node.gid, mtime=node.mtime, xattrs=node.xattrs))
+                    self.add(
+                        prefix + path,
+                        Directory(mode=node.mode, uid=node.uid, gid=node.gid, mtime=node.mtime, xattrs=node.xattrs),
+                    )
             elif id(node) in names:
                 self.link(prefix + path, names[id(node)])
             else:
@@ -172,15 +174,22 @@ class Tree:
         if name == b".." or b"\0" in name:
             raise VerificationError(f"{show(b'/'.join(parts))} is not the name of an entry")
         if sum(map(len, parts)) + len(parts) > PATH_MAX or any(len(part) > NAME_MAX for part in parts):
-            raise VerificationError(f"the path {show(b'/'.join(parts))} is too long",
-                                    f"a name may have {NAME_MAX} bytes, a path {PATH_MAX}")
+            raise VerificationError(
+                f"the path {show(b'/'.join(parts))} is too long", f"a name may have {NAME_MAX} bytes, a path {PATH_MAX}"
+            )
         chain = self._resolve(parts[:-1], follow=True, make=Directory(mode=0o755))
         if not chain or not isinstance(chain[-1], Directory):
             raise VerificationError(f"{show(b'/'.join(parts))} lies below something that is no directory")
         return chain[-1], name
 
-    def _resolve(self, parts: list[bytes], *, follow: bool, make: Directory | None = None,
-                 error: type[PyContainerError] = VerificationError) -> list[Node] | None:
+    def _resolve(
+        self,
+        parts: list[bytes],
+        *,
+        follow: bool,
+        make: Directory | None = None,
+        error: type[PyContainerError] = VerificationError,
+    ) -> list[Node] | None:
         """Return the entries from the root to the one that `parts` names, or None; `make`: the form of new parents."""
         chain: list[Node] = [self.root]
         todo = parts[::-1]

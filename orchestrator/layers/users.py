@@ -95,6 +95,7 @@ def _checked(text: str, name: str) -> int:
 def _unknown(what: str, name: str, where: str, entries: list[list[str]]) -> ConfigError:
     known = ", ".join(entry[0] for entry in entries[:12])
     return ConfigError(
-        f"the {what} {name!r} is not in the image", f"{where} of the image has: {known or 'nothing'}",
+        f"the {what} {name!r} is not in the image",
+        f"{where} of the image has: {known or 'nothing'}",
         f"name one of these, or give the number of the {what}",
     )

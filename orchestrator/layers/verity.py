@@ -39,5 +39,6 @@ def _root(level: bytes) -> bytes:
     while len(level) > _DIGEST:
         level = b"".join(
             hashlib.sha256(level[start : start + BLOCK].ljust(BLOCK, b"\0")).digest()
-            for start in range(0, len(level), BLOCK))
+            for start in range(0, len(level), BLOCK)
+        )
     return level

@@ -35,8 +35,9 @@ def options(tmp_path):
     www = tmp_path / "www"
     www.mkdir()
     (www / "index.html").write_text("<h1>one</h1>")
-    return RunOptions(name="web", files=(FileMapping(www, "/srv/www", uid=33, gid=33),),
-                      volumes=(Volume("data", "/var/lib/data"),))
+    return RunOptions(
+        name="web", files=(FileMapping(www, "/srv/www", uid=33, gid=33),), volumes=(Volume("data", "/var/lib/data"),)
+    )
 
 
 def names(image):
@@ -88,8 +89,13 @@ def test_every_input_counts(source, options, around, change):
     same_image = first.blobs["rootfs"].digest == second.blobs["rootfs"].digest
     same_config = first.blobs["run-config"].digest == second.blobs["run-config"].digest
     assert (same_image, same_config) == {
-        "page": (False, True), "mode": (False, True), "option": (True, False), "epoch": (False, True),
-        "tools": (True, True), "profile": (True, False)}[change]
+        "page": (False, True),
+        "mode": (False, True),
+        "option": (True, False),
+        "epoch": (False, True),
+        "tools": (True, True),
+        "profile": (True, False),
+    }[change]
 
 
 @pytest.mark.parametrize("harm", ["remove", "truncate", "record"])
@@ -108,8 +114,10 @@ def test_a_harmed_cache_is_built_again(source, options, around, harm):
 
 def test_two_folders_give_the_same_blobs(source, options, around, tmp_path):
     other = dataclasses.replace(around, cache=LayerCache(tmp_path / "elsewhere" / "deep"))
-    digests = [{role: blob.digest for role, blob in build_layer(source, options, where).blobs.items()}
-               for where in (around, other)]
+    digests = [
+        {role: blob.digest for role, blob in build_layer(source, options, where).blobs.items()}
+        for where in (around, other)
+    ]
     assert digests[0] == digests[1]
 
 
@@ -150,7 +158,11 @@ def test_a_tree_that_does_not_run_is_packed_without_mount_points(around, tmp_pat
     layer = pack_tree_layer(DirectorySource(tmp_path / "m"), "bsp", "modules", around)
     assert layer.run is None
     assert names(layer.blobs["modules"].path) == {
-        "/lib", "/lib/modules", "/lib/modules/6.1", "/lib/modules/6.1/modules.dep"}
+        "/lib",
+        "/lib/modules",
+        "/lib/modules/6.1",
+        "/lib/modules/6.1/modules.dep",
+    }
     assert pack_tree_layer(DirectorySource(tmp_path / "m"), "bsp", "modules", around).cached is True
 
 
@@ -163,8 +175,15 @@ def test_a_deployed_layer_brings_its_configuration_and_is_checked(tmp_path):
 
     (tmp_path / "app.tar").write_bytes(bytes(1024))
     file = DeployFile(path="app.tar", digest=hash_file(tmp_path / "app.tar"), size=1024)
-    layer = DeployLayer(name="web", kind="app", recipe="app-nginx", version="1", architecture="amd64",
-                        files={"rootfs": file}, config={"Cmd": ["nginx"]})
+    layer = DeployLayer(
+        name="web",
+        kind="app",
+        recipe="app-nginx",
+        version="1",
+        architecture="amd64",
+        files={"rootfs": file},
+        config={"Cmd": ["nginx"]},
+    )
     source = bitbake_source(Deployed(), layer)
     source.digest()
     assert source.load(tmp_path, Limits(), 0).config == {"Cmd": ["nginx"]}

@@ -57,8 +57,15 @@ def test_a_tar_is_read_in_every_compression(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", ["gzip", "xz", "zstd"])
-@pytest.mark.parametrize("change", [lambda data: data[:-9], lambda data: data + b"garbage", lambda data: data + b"\0x",
-                                    lambda data: data[:40] + bytes(8) + data[48:]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[:-9],
+        lambda data: data + b"garbage",
+        lambda data: data + b"\0x",
+        lambda data: data[:40] + bytes(8) + data[48:],
+    ],
+)
 def test_a_damaged_stream_is_refused(tmp_path, form, change):
     path = tmp_path / "rootfs"
     path.write_bytes(change(FORMS[form](tar())))
@@ -97,8 +104,11 @@ def test_a_folder_is_normalised_and_its_links_are_kept(tmp_path):
     (source / "out").symlink_to("/etc/passwd")
     tree = DirectorySource(source, Owner(33, 34)).load(tmp_path, Limits(), 77).tree
     assert [(path, node.mode, node.uid, node.gid, node.mtime) for path, node in tree.walk()] == [
-        (b"out", 0o777, 33, 34, 77), (b"page", 0o644, 33, 34, 77), (b"sub", 0o755, 33, 34, 77),
-        (b"tool", 0o755, 33, 34, 77)]
+        (b"out", 0o777, 33, 34, 77),
+        (b"page", 0o644, 33, 34, 77),
+        (b"sub", 0o755, 33, 34, 77),
+        (b"tool", 0o755, 33, 34, 77),
+    ]
     assert isinstance(tree.get(b"out", follow=False), Symlink)
 
 
@@ -110,9 +120,13 @@ def test_a_folders_digest_sees_every_change_that_matters_and_no_other(tmp_path):
     (source / "page").chmod(0o600)
     os.utime(source / "page", (5, 5))
     assert DirectorySource(source).digest() == seen[0]
-    for change in (lambda: (source / "page").write_text("y"), lambda: (source / "page").chmod(0o755),
-                   lambda: (source / "empty").mkdir(), lambda: (source / "l").symlink_to("page"),
-                   lambda: (source / "page").rename(source / "page2")):
+    for change in (
+        lambda: (source / "page").write_text("y"),
+        lambda: (source / "page").chmod(0o755),
+        lambda: (source / "empty").mkdir(),
+        lambda: (source / "l").symlink_to("page"),
+        lambda: (source / "page").rename(source / "page2"),
+    ):
         change()
         seen.append(DirectorySource(source).digest())
     seen.append(DirectorySource(source, Owner(1)).digest())

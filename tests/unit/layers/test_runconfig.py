@@ -22,7 +22,8 @@ def make(image, profile):
         options.setdefault("name", "web")
         image_config = parse_image_config({"Entrypoint": ["/bin/server"]} | (config or {}))
         return make_run_config(
-            image_config, RunOptions(**options), image, architecture="amd64", profile=profile, mtime=9)
+            image_config, RunOptions(**options), image, architecture="amd64", profile=profile, mtime=9
+        )
 
     return make
 
@@ -34,9 +35,20 @@ def mount(run, destination):
 def test_a_container_is_confined_by_default(make):
     config = make().config
     assert [item["type"] for item in config["linux"]["namespaces"]] == [
-        "pid", "mount", "ipc", "uts", "cgroup", "network"]
+        "pid",
+        "mount",
+        "ipc",
+        "uts",
+        "cgroup",
+        "network",
+    ]
     assert config["process"]["capabilities"] == {
-        "bounding": [], "effective": [], "permitted": [], "inheritable": [], "ambient": []}
+        "bounding": [],
+        "effective": [],
+        "permitted": [],
+        "inheritable": [],
+        "ambient": [],
+    }
     assert config["process"]["noNewPrivileges"] is True
     assert config["process"]["terminal"] is False
     assert config["root"] == {"path": "rootfs", "readonly": True}
@@ -71,28 +83,34 @@ def test_a_working_directory_in_a_volume_is_not_made_in_the_image(make, image):
     assert image.get(b"data").children == {}
 
 
-@pytest.mark.parametrize(("config", "options", "arguments"), [
-    ({}, {}, ["/bin/server"]),
-    ({"Cmd": ["-x"]}, {}, ["/bin/server", "-x"]),
-    ({"Cmd": ["-x"]}, {"command": ("-y", "z")}, ["/bin/server", "-y", "z"]),
-    ({"Cmd": ["-x"]}, {"entrypoint": ("server",)}, ["server"]),
-    ({"Cmd": ["-x"]}, {"entrypoint": (), "command": ("server", "-q")}, ["server", "-q"]),
-    ({"Entrypoint": None, "Cmd": ["server"]}, {}, ["server"]),
-])
+@pytest.mark.parametrize(
+    ("config", "options", "arguments"),
+    [
+        ({}, {}, ["/bin/server"]),
+        ({"Cmd": ["-x"]}, {}, ["/bin/server", "-x"]),
+        ({"Cmd": ["-x"]}, {"command": ("-y", "z")}, ["/bin/server", "-y", "z"]),
+        ({"Cmd": ["-x"]}, {"entrypoint": ("server",)}, ["server"]),
+        ({"Cmd": ["-x"]}, {"entrypoint": (), "command": ("server", "-q")}, ["server", "-q"]),
+        ({"Entrypoint": None, "Cmd": ["server"]}, {}, ["server"]),
+    ],
+)
 def test_entrypoint_and_command_combine_as_in_the_engines(make, config, options, arguments):
     assert make(config, **options).config["process"]["args"] == arguments
 
 
-@pytest.mark.parametrize(("config", "options", "why"), [
-    ({"Entrypoint": None}, {}, "nothing to run"),
-    ({"Entrypoint": [], "Cmd": []}, {}, "nothing to run"),
-    ({}, {"entrypoint": ()}, "nothing to run"),
-    ({}, {"entrypoint": ("/bin/missing",)}, "no executable file at /bin/missing"),
-    ({}, {"entrypoint": ("/bin/data",)}, "no executable file"),
-    ({}, {"entrypoint": ("missing",)}, "in PATH"),
-    ({"Entrypoint": ["/bin"]}, {}, "no executable file"),
-    ({}, {"command": ("a\0b",)}, "NUL"),
-])
+@pytest.mark.parametrize(
+    ("config", "options", "why"),
+    [
+        ({"Entrypoint": None}, {}, "nothing to run"),
+        ({"Entrypoint": [], "Cmd": []}, {}, "nothing to run"),
+        ({}, {"entrypoint": ()}, "nothing to run"),
+        ({}, {"entrypoint": ("/bin/missing",)}, "no executable file at /bin/missing"),
+        ({}, {"entrypoint": ("/bin/data",)}, "no executable file"),
+        ({}, {"entrypoint": ("missing",)}, "in PATH"),
+        ({"Entrypoint": ["/bin"]}, {}, "no executable file"),
+        ({}, {"command": ("a\0b",)}, "NUL"),
+    ],
+)
 def test_a_command_that_cannot_run_is_refused(make, config, options, why):
     with pytest.raises(ConfigError, match=why):
         make(config, **options)
@@ -132,8 +150,14 @@ def test_host_network_means_no_network_namespace(make):
 
 
 def test_volumes_are_bound_from_the_supervisors_place_with_the_images_owner(make):
-    run = make({"User": "www"}, volumes=(Volume("db", "/var/lib/db"), Volume("new", "/srv/new", read_only=True),
-                                         Volume("own", "/srv/own", mode=0o711, uid=0, gid=0)))
+    run = make(
+        {"User": "www"},
+        volumes=(
+            Volume("db", "/var/lib/db"),
+            Volume("new", "/srv/new", read_only=True),
+            Volume("own", "/srv/own", mode=0o711, uid=0, gid=0),
+        ),
+    )
     assert mount(run, "/var/lib/db")["source"] == "/run/pycontainer/volumes/web/db"
     assert {"rw", "nosuid", "nodev"} < set(mount(run, "/var/lib/db")["options"])
     assert "ro" in mount(run, "/srv/new")["options"]
@@ -145,7 +169,9 @@ def test_a_volume_of_the_image_lasts_a_boot_unless_the_product_names_it(make):
     config = {"Volumes": {"/var/lib/db": {}, "/var/cache/x_Y": {}}}
     run = make(config, volumes=(Volume("db", "/var/lib/db/"),))
     assert [(volume.name, volume.kind, volume.destination) for volume in run.volumes] == [
-        ("db", "permanent", "/var/lib/db"), ("image-var-cache-x-y", "boot", "/var/cache/x_Y")]
+        ("db", "permanent", "/var/lib/db"),
+        ("image-var-cache-x-y", "boot", "/var/cache/x_Y"),
+    ]
     assert any("/var/cache/x_Y lasts one boot" in note for note in run.notes)
 
 
@@ -175,69 +201,89 @@ def test_mounts_inside_mounts_come_later(make):
     assert places.index("/a") < places.index("/a/b")
 
 
-@pytest.mark.parametrize("options", [
-    {"volumes": (Volume("a", "/x"), Volume("b", "/x/"))},
-    {"volumes": (Volume("a", "/x"),), "tmpfs": (Tmpfs("/x"),)},
-    {"volumes": (Volume("a", "/x"), Volume("a", "/y"))},
-    {"volumes": (Volume("a", "/"),)},
-    {"volumes": (Volume("a", "/proc"),)},
-    {"volumes": (Volume("a", "/proc/sys"),)},
-    {"volumes": (Volume("a", "/dev/x"),)},
-    {"volumes": (Volume("a", "relative"),)},
-    {"volumes": (Volume("a", "/a/../../etc"),)},
-    {"volumes": (Volume("a", "/usr/bin/server"),)},
-    {"tmpfs": (Tmpfs(""),)},
-    {"working_directory": "relative"},
-    {"working_directory": "/usr/bin/data"},
-    {"capabilities": ("ALL",)},
-    {"capabilities": ("NET_ADMINISTRATOR",)},
-    {"user": "nobody"},
-    {"stop_signal": "SIGNONSENSE"},
-    {"rlimits": (Rlimit("files", 1, 1),)},
-    {"rlimits": (Rlimit("nofile", 2, 1),)},
-    {"memory": 1000},
-    {"cpus": 0.0},
-    {"cpus": -1.0},
-    {"processes": 0},
-    {"devices": (DeviceNode("/etc/x", "c", 1, 1),)},
-    {"devices": (DeviceNode("/dev/../etc/x", "c", 1, 1),)},
-    {"devices": (DeviceNode("/dev/x", "c", 1, 1, access="rx"),)},
-    {"environment": {"": "x"}},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"volumes": (Volume("a", "/x"), Volume("b", "/x/"))},
+        {"volumes": (Volume("a", "/x"),), "tmpfs": (Tmpfs("/x"),)},
+        {"volumes": (Volume("a", "/x"), Volume("a", "/y"))},
+        {"volumes": (Volume("a", "/"),)},
+        {"volumes": (Volume("a", "/proc"),)},
+        {"volumes": (Volume("a", "/proc/sys"),)},
+        {"volumes": (Volume("a", "/dev/x"),)},
+        {"volumes": (Volume("a", "relative"),)},
+        {"volumes": (Volume("a", "/a/../../etc"),)},
+        {"volumes": (Volume("a", "/usr/bin/server"),)},
+        {"tmpfs": (Tmpfs(""),)},
+        {"working_directory": "relative"},
+        {"working_directory": "/usr/bin/data"},
+        {"capabilities": ("ALL",)},
+        {"capabilities": ("NET_ADMINISTRATOR",)},
+        {"user": "nobody"},
+        {"stop_signal": "SIGNONSENSE"},
+        {"rlimits": (Rlimit("files", 1, 1),)},
+        {"rlimits": (Rlimit("nofile", 2, 1),)},
+        {"memory": 1000},
+        {"cpus": 0.0},
+        {"cpus": -1.0},
+        {"processes": 0},
+        {"devices": (DeviceNode("/etc/x", "c", 1, 1),)},
+        {"devices": (DeviceNode("/dev/../etc/x", "c", 1, 1),)},
+        {"devices": (DeviceNode("/dev/x", "c", 1, 1, access="rx"),)},
+        {"environment": {"": "x"}},
+    ],
+)
 def test_what_cannot_work_is_refused(make, options):
     with pytest.raises(ConfigError):
         make(**options)
 
 
 def test_limits_and_devices_are_written(make):
-    run = make(memory=32 << 20, cpus=0.5, processes=7, rlimits=(Rlimit("nofile", 10, 20),),
-               devices=(DeviceNode("/dev/ttyS1", "c", 4, 65, access="r"),))
+    run = make(
+        memory=32 << 20,
+        cpus=0.5,
+        processes=7,
+        rlimits=(Rlimit("nofile", 10, 20),),
+        devices=(DeviceNode("/dev/ttyS1", "c", 4, 65, access="r"),),
+    )
     resources = run.config["linux"]["resources"]
     assert resources["memory"] == {"limit": 33554432}
     assert resources["cpu"] == {"quota": 50000, "period": 100000}
     assert resources["pids"] == {"limit": 7}
     assert resources["devices"][-1] == {"allow": True, "type": "c", "major": 4, "minor": 65, "access": "r"}
     assert run.config["linux"]["devices"] == [
-        {"path": "/dev/ttyS1", "type": "c", "major": 4, "minor": 65, "fileMode": 0o660, "uid": 0, "gid": 0}]
+        {"path": "/dev/ttyS1", "type": "c", "major": 4, "minor": 65, "fileMode": 0o660, "uid": 0, "gid": 0}
+    ]
     assert {"type": "RLIMIT_NOFILE", "soft": 10, "hard": 20} in run.config["process"]["rlimits"]
 
 
-@pytest.mark.parametrize(("image_says", "product_says", "number"), [
-    ("", None, 15), ("SIGQUIT", None, 3), ("SIGQUIT", "RTMIN+3", 37), ("", 9, 9)])
+@pytest.mark.parametrize(
+    ("image_says", "product_says", "number"),
+    [("", None, 15), ("SIGQUIT", None, 3), ("SIGQUIT", "RTMIN+3", 37), ("", 9, 9)],
+)
 def test_the_stop_signal_is_the_products_else_the_images_else_term(make, image_says, product_says, number):
     assert make({"StopSignal": image_says}, stop_signal=product_says).stop_signal == number
 
 
 def test_relaxations_are_listed_with_their_reasons():
     options = RunOptions(
-        name="x", network="host", capabilities=("NET_ADMIN", "cap_chown"), seccomp="unconfined",
-        no_new_privileges=False, devices=(DeviceNode("/dev/kvm", "c", 10, 232),),
-        reasons={"network": "serves the page", "capabilities": "in general", "NET_ADMIN": "sets the address"})
+        name="x",
+        network="host",
+        capabilities=("NET_ADMIN", "cap_chown"),
+        seccomp="unconfined",
+        no_new_privileges=False,
+        devices=(DeviceNode("/dev/kvm", "c", 10, 232),),
+        reasons={"network": "serves the page", "capabilities": "in general", "NET_ADMIN": "sets the address"},
+    )
     found = relaxations(options)
     assert found[0] == Relaxation("network", "shares the device's network", "serves the page")
     assert [(item.key, item.reason) for item in found[1:]] == [
-        ("capabilities", "in general"), ("capabilities", "sets the address"), ("seccomp", ""),
-        ("no_new_privileges", ""), ("devices", "")]
+        ("capabilities", "in general"),
+        ("capabilities", "sets the address"),
+        ("seccomp", ""),
+        ("no_new_privileges", ""),
+        ("devices", ""),
+    ]
 
 
 def test_without_seccomp_there_is_no_section(make):
@@ -246,10 +292,16 @@ def test_without_seccomp_there_is_no_section(make):
 
 def test_an_image_configuration_is_read_whole():
     assert parse_image_config({}) == ImageConfig()
-    config = parse_image_config({
-        "Env": ["A=1", "A=2", "B="], "ExposedPorts": {"80": {}, "53/udp": {}}, "Volumes": None, "OnBuild": ["x"],
-        "Labels": {"a": "b"},
-        "Healthcheck": {"Test": ["CMD-SHELL", "curl x"], "Interval": 5_000_000_000, "Retries": 0}})
+    config = parse_image_config(
+        {
+            "Env": ["A=1", "A=2", "B="],
+            "ExposedPorts": {"80": {}, "53/udp": {}},
+            "Volumes": None,
+            "OnBuild": ["x"],
+            "Labels": {"a": "b"},
+            "Healthcheck": {"Test": ["CMD-SHELL", "curl x"], "Interval": 5_000_000_000, "Retries": 0},
+        }
+    )
     assert config.environment == (("A", "2"), ("B", ""))
     assert config.ports == ("53/udp", "80/tcp")
     assert config.health == Health(("/bin/sh", "-c", "curl x"), interval=5000)
@@ -257,11 +309,26 @@ def test_an_image_configuration_is_read_whole():
     assert parse_image_config({"Healthcheck": {"Test": ["CMD", "a", "b"]}}).health.command == ("a", "b")
 
 
-@pytest.mark.parametrize("config", [
-    {"Entrypoint": "text"}, {"Cmd": [1]}, {"Env": ["NAME"]}, {"Env": ["=x"]}, {"User": 5}, {"WorkingDir": "a\0"},
-    {"ExposedPorts": ["80/tcp"]}, {"ExposedPorts": {"0/tcp": {}}}, {"ExposedPorts": {"80/icmp": {}}},
-    {"ExposedPorts": {"90-80": {}}}, {"Volumes": "/x"}, {"Healthcheck": []}, {"Healthcheck": {"Test": ["RUN", "x"]}},
-    {"Healthcheck": {"Test": ["CMD"]}}, {"Healthcheck": {"Test": ["CMD", "x"], "Interval": -1}}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"Entrypoint": "text"},
+        {"Cmd": [1]},
+        {"Env": ["NAME"]},
+        {"Env": ["=x"]},
+        {"User": 5},
+        {"WorkingDir": "a\0"},
+        {"ExposedPorts": ["80/tcp"]},
+        {"ExposedPorts": {"0/tcp": {}}},
+        {"ExposedPorts": {"80/icmp": {}}},
+        {"ExposedPorts": {"90-80": {}}},
+        {"Volumes": "/x"},
+        {"Healthcheck": []},
+        {"Healthcheck": {"Test": ["RUN", "x"]}},
+        {"Healthcheck": {"Test": ["CMD"]}},
+        {"Healthcheck": {"Test": ["CMD", "x"], "Interval": -1}},
+    ],
+)
 def test_a_wrong_image_configuration_is_refused_by_property(config):
     with pytest.raises(ConfigError, match=next(iter(config))):
         parse_image_config(config)

@@ -21,8 +21,12 @@ def names(section):
 def test_rules_are_kept_by_architecture_capability_and_kernel(profile):
     section = seccomp_section(profile, architecture="amd64", capabilities=(), kernel=(6, 1))
     assert names(section) == [
-        ("read", "SCMP_ACT_ALLOW"), ("personality", "SCMP_ACT_ALLOW"), ("arch_prctl", "SCMP_ACT_ALLOW"),
-        ("chroot", "SCMP_ACT_ERRNO"), ("ptrace", "SCMP_ACT_ALLOW")]
+        ("read", "SCMP_ACT_ALLOW"),
+        ("personality", "SCMP_ACT_ALLOW"),
+        ("arch_prctl", "SCMP_ACT_ALLOW"),
+        ("chroot", "SCMP_ACT_ERRNO"),
+        ("ptrace", "SCMP_ACT_ALLOW"),
+    ]
     assert section["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
     assert (section["defaultAction"], section["defaultErrnoRet"]) == ("SCMP_ACT_ERRNO", 38)
 
@@ -30,8 +34,13 @@ def test_rules_are_kept_by_architecture_capability_and_kernel(profile):
 def test_a_kept_capability_opens_its_calls(profile):
     section = seccomp_section(profile, architecture="arm64", capabilities={"CAP_SYS_CHROOT"}, kernel=(6, 12))
     assert names(section) == [
-        ("read", "SCMP_ACT_ALLOW"), ("personality", "SCMP_ACT_ALLOW"), ("cacheflush", "SCMP_ACT_ALLOW"),
-        ("chroot", "SCMP_ACT_ALLOW"), ("ptrace", "SCMP_ACT_ALLOW"), ("newcall", "SCMP_ACT_ALLOW")]
+        ("read", "SCMP_ACT_ALLOW"),
+        ("personality", "SCMP_ACT_ALLOW"),
+        ("cacheflush", "SCMP_ACT_ALLOW"),
+        ("chroot", "SCMP_ACT_ALLOW"),
+        ("ptrace", "SCMP_ACT_ALLOW"),
+        ("newcall", "SCMP_ACT_ALLOW"),
+    ]
     assert section["architectures"] == ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]
 
 
@@ -43,13 +52,16 @@ def test_rules_have_the_form_of_the_runtime_specification(profile):
     assert all(set(rule) <= {"names", "action", "errnoRet", "args"} for rule in section["syscalls"])
 
 
-@pytest.mark.parametrize("change", [
-    lambda p: p["syscalls"].append({"names": ["x"], "action": "A", "includes": {"moonPhase": 1}}),
-    lambda p: p["syscalls"].append({"action": "A"}),
-    lambda p: p.pop("defaultAction"),
-    lambda p: p.update(architectures=["SCMP_ARCH_X86"]),
-    lambda p: p["syscalls"].append({"names": ["x"], "action": "A", "includes": {"minKernel": "new"}}),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p["syscalls"].append({"names": ["x"], "action": "A", "includes": {"moonPhase": 1}}),
+        lambda p: p["syscalls"].append({"action": "A"}),
+        lambda p: p.pop("defaultAction"),
+        lambda p: p.update(architectures=["SCMP_ARCH_X86"]),
+        lambda p: p["syscalls"].append({"names": ["x"], "action": "A", "includes": {"minKernel": "new"}}),
+    ],
+)
 def test_a_profile_of_unknown_form_is_refused(profile, change):
     change(profile)
     with pytest.raises(BuildError, match="unknown form"):

@@ -27,8 +27,17 @@ def tree(tmp_path) -> Tree:
     (tmp_path / "big").write_bytes(os.urandom(1000) + bytes(400_000) + b"end")
     tree = Tree()
     tree.root.mode = 0o1751
-    tree.add(b"bin/tool", File(mode=0o4755, uid=70_000, gid=4_000_000_000, mtime=0, content=BytesContent(b"tool"),
-                               xattrs={b"security.capability": b"\1\0\0\2\0\4\0\0" + bytes(12), b"user.empty": b""}))
+    tree.add(
+        b"bin/tool",
+        File(
+            mode=0o4755,
+            uid=70_000,
+            gid=4_000_000_000,
+            mtime=0,
+            content=BytesContent(b"tool"),
+            xattrs={b"security.capability": b"\1\0\0\2\0\4\0\0" + bytes(12), b"user.empty": b""},
+        ),
+    )
     tree.link(b"bin/zz-alias", b"bin/tool")
     tree.add(b"bin/big", node_of(tmp_path / "big"))
     tree.add(b"long/" + LONG + b"/" + LONG, File(mode=0o600, mtime=1_600_000_000, content=BytesContent(b"")))
@@ -48,7 +57,8 @@ def node_of(path: Path) -> File:
 
 def listing(image: Path) -> dict[str, list[str]]:
     shown = subprocess.run(
-        ["unsquashfs", "-lln", image], capture_output=True, check=True, env=os.environ | {"TZ": "UTC"})
+        ["unsquashfs", "-lln", image], capture_output=True, check=True, env=os.environ | {"TZ": "UTC"}
+    )
     found = {}
     for line in shown.stdout.decode("utf-8", "backslashreplace").splitlines():
         head, mark, name = line.partition("squashfs-root")
@@ -83,8 +93,11 @@ def test_every_entry_has_its_kind_mode_owner_and_time(tree, around, tmp_path):
 def test_content_comes_out_as_it_went_in(tree, around, tmp_path):
     image = tmp_path / "i.squashfs"
     SquashFS(level=1).pack(tree, image, around.tools, EPOCH)
-    subprocess.run(["unsquashfs", "-q", "-n", "-no-xattrs", "-d", tmp_path / "out", image, "bin", "odd*"],
-                   capture_output=True, check=True)
+    subprocess.run(
+        ["unsquashfs", "-q", "-n", "-no-xattrs", "-d", tmp_path / "out", image, "bin", "odd*"],
+        capture_output=True,
+        check=True,
+    )
     assert (tmp_path / "out/bin/big").read_bytes() == (tmp_path / "big").read_bytes()
     assert (tmp_path / "out/bin/zz-alias").read_bytes() == b"tool"
     assert (tmp_path / "out/bin/zz-alias").stat().st_ino == (tmp_path / "out/bin/tool").stat().st_ino
@@ -153,7 +166,10 @@ def test_the_same_checkout_gives_the_same_bytes_under_any_folder_umask_and_hash_
     for index, umask in enumerate(("022", "077", "002")):
         folder = tmp_path / f"folder-{'x' * index}"
         folder.mkdir()
-        subprocess.run([sys.executable, "-c", SCRIPT, folder, umask], check=True,
-                       env=os.environ | {"PYTHONHASHSEED": str(index), "SOURCE_DATE_EPOCH": "5", "TZ": f"X{index}"})
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, folder, umask],
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": str(index), "SOURCE_DATE_EPOCH": "5", "TZ": f"X{index}"},
+        )
         digests.add(hash_file(folder / "i.squashfs"))
     assert len(digests) == 1

@@ -52,17 +52,20 @@ def content(node: object) -> bytes:
 
 @pytest.mark.parametrize("fmt", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
 def test_every_kind_of_entry_is_read_in_every_format(tmp_path, fmt):
-    tree = load(make(
-        tmp_path / "t.tar",
-        entry("./", tarfile.DIRTYPE, mode=0o751, uid=3),
-        entry("./usr/bin", tarfile.DIRTYPE, mode=0o755),
-        (entry("usr/bin/tool", mode=0o4755, uid=1, gid=2, mtime=99), b"program"),
-        entry("usr/bin/alias", tarfile.LNKTYPE, linkname="./usr/bin/tool"),
-        entry("bin", tarfile.SYMTYPE, linkname="usr/bin"),
-        entry("dev/null", tarfile.CHRTYPE, mode=0o666, devmajor=1, devminor=3),
-        entry("dev/sda", tarfile.BLKTYPE, mode=0o660, devmajor=8, devminor=300),
-        entry("run/pipe", tarfile.FIFOTYPE, mode=0o600),
-        fmt=fmt))
+    tree = load(
+        make(
+            tmp_path / "t.tar",
+            entry("./", tarfile.DIRTYPE, mode=0o751, uid=3),
+            entry("./usr/bin", tarfile.DIRTYPE, mode=0o755),
+            (entry("usr/bin/tool", mode=0o4755, uid=1, gid=2, mtime=99), b"program"),
+            entry("usr/bin/alias", tarfile.LNKTYPE, linkname="./usr/bin/tool"),
+            entry("bin", tarfile.SYMTYPE, linkname="usr/bin"),
+            entry("dev/null", tarfile.CHRTYPE, mode=0o666, devmajor=1, devminor=3),
+            entry("dev/sda", tarfile.BLKTYPE, mode=0o660, devmajor=8, devminor=300),
+            entry("run/pipe", tarfile.FIFOTYPE, mode=0o600),
+            fmt=fmt,
+        )
+    )
     assert (tree.root.mode, tree.root.uid) == (0o751, 3)
     tool = tree.get(b"bin/tool")
     assert content(tool) == b"program"
@@ -78,8 +81,14 @@ def test_every_kind_of_entry_is_read_in_every_format(tmp_path, fmt):
 @pytest.mark.parametrize("fmt", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 def test_long_odd_and_undecodable_names_survive_byte_for_byte(tmp_path, fmt):
     names = ["d/" + "x" * 250, "/".join(["deep"] * 100), "line\nbreak", "bad\udcff\udcfe", "späße"]
-    tree = load(make(tmp_path / "t.tar", *[(entry(name), b"1") for name in names],
-                     entry("soft", tarfile.SYMTYPE, linkname="../" * 60 + "t" * 120), fmt=fmt))
+    tree = load(
+        make(
+            tmp_path / "t.tar",
+            *[(entry(name), b"1") for name in names],
+            entry("soft", tarfile.SYMTYPE, linkname="../" * 60 + "t" * 120),
+            fmt=fmt,
+        )
+    )
     for name in names:
         assert content(tree.get(os.fsencode(name))) == b"1"
     assert tree.get(b"soft", follow=False).target == b"../" * 60 + b"t" * 120
@@ -87,8 +96,15 @@ def test_long_odd_and_undecodable_names_survive_byte_for_byte(tmp_path, fmt):
 
 def test_large_owners_and_odd_times_are_clamped_or_kept(tmp_path):
     for fmt in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
-        tree = load(make(tmp_path / "t.tar", (entry("a", uid=4_000_000_000, gid=70_000, mtime=2**33), b""),
-                         entry("b", mtime=-5), entry("c", mtime=0), fmt=fmt))
+        tree = load(
+            make(
+                tmp_path / "t.tar",
+                (entry("a", uid=4_000_000_000, gid=70_000, mtime=2**33), b""),
+                entry("b", mtime=-5),
+                entry("c", mtime=0),
+                fmt=fmt,
+            )
+        )
         node = tree.get(b"a")
         assert (node.uid, node.gid, node.mtime) == (4_000_000_000, 70_000, 2**32 - 1)
         assert [tree.get(name).mtime for name in (b"b", b"c")] == [0, 0]
@@ -97,19 +113,32 @@ def test_large_owners_and_odd_times_are_clamped_or_kept(tmp_path):
 def test_capabilities_and_user_attributes_are_kept_and_others_noted(tmp_path):
     info = entry("ping")
     info.pax_headers = {
-        "SCHILY.xattr.security.capability": "\x01\udc80\x00=\n", "SCHILY.xattr.user.empty": "",
-        "SCHILY.xattr.trusted.overlay.opaque": "y", "LIBARCHIVE.xattr.user.b%20c": "aGk",
-        "SCHILY.acl.access": "user::rw-", "RHT.security.selinux": "x"}
+        "SCHILY.xattr.security.capability": "\x01\udc80\x00=\n",
+        "SCHILY.xattr.user.empty": "",
+        "SCHILY.xattr.trusted.overlay.opaque": "y",
+        "LIBARCHIVE.xattr.user.b%20c": "aGk",
+        "SCHILY.acl.access": "user::rw-",
+        "RHT.security.selinux": "x",
+    }
     tree = load(make(tmp_path / "t.tar", info))
     assert tree.get(b"ping").xattrs == {
-        b"security.capability": b"\x01\x80\x00=\n", b"user.empty": b"", b"user.b c": b"hi"}
+        b"security.capability": b"\x01\x80\x00=\n",
+        b"user.empty": b"",
+        b"user.b c": b"hi",
+    }
     assert len(tree.notes) == 2
     assert any("trusted.overlay.opaque" in note for note in tree.notes)
 
 
-@pytest.mark.parametrize("options", [["--format=gnu"], ["--format=pax", "--sparse-version=0.0"],
-                                     ["--format=pax", "--sparse-version=0.1"],
-                                     ["--format=pax", "--sparse-version=1.0"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format=gnu"],
+        ["--format=pax", "--sparse-version=0.0"],
+        ["--format=pax", "--sparse-version=0.1"],
+        ["--format=pax", "--sparse-version=1.0"],
+    ],
+)
 @pytest.mark.parametrize("extents", [1, 3, 40])
 def test_sparse_files_written_by_gnu_tar_keep_their_holes(tmp_path, options, extents):
     if shutil.which("tar") is None:
@@ -125,9 +154,16 @@ def test_sparse_files_written_by_gnu_tar_keep_their_holes(tmp_path, options, ext
     assert content(load(tmp_path / "t.tar").get(b"sparse")) == path.read_bytes()
 
 
-@pytest.mark.parametrize(("name", "why"), [
-    ("/etc/passwd", "absolute"), ("../escape", "'..'"), ("a/../../escape", "'..'"), ("a/..", "'..'"),
-    ("//x", "absolute")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("/etc/passwd", "absolute"),
+        ("../escape", "'..'"),
+        ("a/../../escape", "'..'"),
+        ("a/..", "'..'"),
+        ("//x", "absolute"),
+    ],
+)
 def test_names_that_could_escape_are_refused(tmp_path, name, why):
     with pytest.raises(VerificationError, match=why):
         load(make(tmp_path / "t.tar", entry(name)))
@@ -144,14 +180,17 @@ def good(tmp_path: Path) -> bytes:
     return make(tmp_path / "good.tar", (entry("a"), b"x" * 600), entry("d", tarfile.DIRTYPE)).read_bytes()
 
 
-@pytest.mark.parametrize(("change", "why"), [
-    (lambda data: data[:700], "truncated"),
-    (lambda data: data[:1536], "truncated"),
-    (lambda data: b"b" + data[1:], "checksum"),
-    (lambda data: data + b"more", "after the end mark"),
-    (lambda data: b"", "truncated"),
-    (lambda data: b"\x1f\x8b" * 400, "octal|checksum"),
-])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data: data[:700], "truncated"),
+        (lambda data: data[:1536], "truncated"),
+        (lambda data: b"b" + data[1:], "checksum"),
+        (lambda data: data + b"more", "after the end mark"),
+        (lambda data: b"", "truncated"),
+        (lambda data: b"\x1f\x8b" * 400, "octal|checksum"),
+    ],
+)
 def test_damaged_tars_are_refused(tmp_path, change, why):
     path = tmp_path / "bad.tar"
     path.write_bytes(change(good(tmp_path)))
@@ -208,14 +247,25 @@ def test_an_accepted_name_is_relative_and_has_no_dots(raw):
 
 
 NODES = st.one_of(
-    st.builds(lambda mode, uid, mtime: Directory(mode=mode, uid=uid, mtime=mtime), st.integers(0, 0o7777),
-              st.integers(0, 2**32 - 2), st.integers(0, 2**32 - 1)),
-    st.builds(lambda target: Symlink(mode=0o777, target=target),
-              st.binary(min_size=1, max_size=300).filter(lambda data: b"\0" not in data)),
-    st.builds(lambda major, minor: Device(mode=0o600, block=True, major=major, minor=minor), st.integers(0, 4095),
-              st.integers(0, 2**20 - 1)))
+    st.builds(
+        lambda mode, uid, mtime: Directory(mode=mode, uid=uid, mtime=mtime),
+        st.integers(0, 0o7777),
+        st.integers(0, 2**32 - 2),
+        st.integers(0, 2**32 - 1),
+    ),
+    st.builds(
+        lambda target: Symlink(mode=0o777, target=target),
+        st.binary(min_size=1, max_size=300).filter(lambda data: b"\0" not in data),
+    ),
+    st.builds(
+        lambda major, minor: Device(mode=0o600, block=True, major=major, minor=minor),
+        st.integers(0, 4095),
+        st.integers(0, 2**20 - 1),
+    ),
+)
 NAMES = st.binary(min_size=1, max_size=150).filter(
-    lambda name: b"\0" not in name and b"/" not in name and name not in (b".", b".."))
+    lambda name: b"\0" not in name and b"/" not in name and name not in (b".", b"..")
+)
 
 
 @given(st.dictionaries(NAMES, NODES, max_size=6))

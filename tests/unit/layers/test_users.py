@@ -10,25 +10,48 @@ from orchestrator.layers.tree import Tree
 from orchestrator.layers.users import User, resolve_user
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("", User(0, 0, (), "/root")),
-    ("root", User(0, 0, (), "/root")),
-    ("www", User(33, 34, (50,), "/var/www")),
-    ("33", User(33, 34, (50,), "/var/www")),
-    ("www:log", User(33, 50, (), "/var/www")),
-    ("www:77", User(33, 77, (), "/var/www")),
-    ("4711", User(4711, 0)),
-    ("4711:log", User(4711, 50)),
-    ("4711:4712", User(4711, 4712)),
-    ("www-data", User(35, 35)),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", User(0, 0, (), "/root")),
+        ("root", User(0, 0, (), "/root")),
+        ("www", User(33, 34, (50,), "/var/www")),
+        ("33", User(33, 34, (50,), "/var/www")),
+        ("www:log", User(33, 50, (), "/var/www")),
+        ("www:77", User(33, 77, (), "/var/www")),
+        ("4711", User(4711, 0)),
+        ("4711:log", User(4711, 50)),
+        ("4711:4712", User(4711, 4712)),
+        ("www-data", User(35, 35)),
+    ],
+)
 def test_users_by_name_and_number(image, text, expected):
     assert resolve_user(image, text) == expected
 
 
-@pytest.mark.parametrize("text", [
-    "nobody", "ww", "www-", "WWW", "bad", "broken line", "+nis", "#", "www:nogroup", "www:", ":www", ":", "-1", "0x21",
-    "4294967295", "99999999999", "www:4294967295", "３３"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nobody",
+        "ww",
+        "www-",
+        "WWW",
+        "bad",
+        "broken line",
+        "+nis",
+        "#",
+        "www:nogroup",
+        "www:",
+        ":www",
+        ":",
+        "-1",
+        "0x21",
+        "4294967295",
+        "99999999999",
+        "www:4294967295",
+        "３３",
+    ],
+)
 def test_what_is_not_there_is_refused_and_never_root(image, text):
     with pytest.raises(ConfigError):
         resolve_user(image, text)
