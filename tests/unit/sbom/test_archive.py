@@ -16,7 +16,6 @@ from orchestrator.sbom import archive
 
 from .sample import write_tar
 
-
 NOISE = random.Random(1).randbytes(9000)
 
 
