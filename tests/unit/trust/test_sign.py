@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from orchestrator.canonical import canonical_json, sha256_digest
 from orchestrator.errors import TrustError
 from orchestrator.oci import Store, fsck
+from orchestrator.oci.files import Files
 from orchestrator.revision import Revision, set_candidate
 from orchestrator.trust import (
     ENVELOPE_TYPE,
@@ -96,19 +98,28 @@ def test_signers_may_sign_one_after_the_other(store: Store, revision: Revision):
     assert report.keyids == sorted([ONE.public.keyid, TWO.public.keyid])
 
 
-def test_signers_at_the_same_time_lose_no_signature(store: Store, revision: Revision):
+class Slow(Files):
+    """Gives others time to come between looking and writing."""
+
+    def create(self, path: Path, mode: int) -> int:
+        time.sleep(0.02)
+        return super().create(path, mode)
+
+
+def test_signers_at_the_same_time_make_one_envelope_together(store: Store, revision: Revision):
     signers = [PrivateKey.from_seed(bytes([number]) * 32) for number in range(20, 26)]
     children = []
     for signer in signers:
         if (child := os.fork()) == 0:
             try:
-                sign_revision(Store.open(store.root), revision, [signer])
+                sign_revision(Store.open(store.root, Slow()), revision, [signer])
                 os._exit(0)
             finally:
                 os._exit(1)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(signers)
     assert verify_revision(store, revision, [signer.public for signer in signers], len(signers)).passed
+    assert len(store.referrers(revision.id, SIGNATURE_TYPE)) == 1
 
 
 def test_nothing_is_accepted_without_a_signature_by_enough_trusted_keys(store: Store, revision: Revision):
@@ -137,6 +148,9 @@ def test_a_signature_for_another_revision_or_product_counts_for_nothing(store: S
     with pytest.raises(UnverifiedError) as caught:
         verify_revision(store, revision, [ONE.public], 1)
     assert any("signs something else" in step.detail for step in caught.value.report.steps)
+    attach(store, revision, sign(signed_payload(revision), "application/vnd.other+json", [ONE]).to_bytes())
+    with pytest.raises(UnverifiedError):
+        verify_revision(store, revision, [ONE.public], 1)
     sign_revision(store, revision, [ONE])
     with pytest.raises(UnverifiedError, match="does not verify") as caught:
         verify_revision(store, revision, [ONE.public], 1, product="other")
