@@ -160,7 +160,7 @@ def decode(data: bytes, name: str = "the block map") -> BlockMap:
             raise refuse("its ranges are not in order")
         end = each.last
     block_map = BlockMap(size, ranges)
-    if size <= 0 or blocks != -(-size // BLOCK) or end >= blocks or block_map.mapped_blocks != mapped:
+    if not ranges or size <= 0 or blocks != -(-size // BLOCK) or end >= blocks or block_map.mapped_blocks != mapped:
         raise refuse("its sizes contradict each other")
     return block_map
 
