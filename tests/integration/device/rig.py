@@ -372,35 +372,48 @@ class Machine:
 
     def press_power_button(self, after: float = 3) -> None:
         """Press it once the containers' programs had time to set up their signal handlers."""
-        end = time.monotonic() + after
-        while time.monotonic() < end and self.poll():
-            pass
+        self.linger(after)
         self.command("system_powerdown")
 
-    def command(self, name: str) -> None:
+    def linger(self, seconds: float) -> None:
+        """Let the machine run."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.poll():
+            pass
+
+    def cut_power(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.wait()
+
+    def command(self, name: str, **arguments: Any) -> None:
         with socket.socket(socket.AF_UNIX) as channel:
             channel.connect(str(self.qmp))
             stream = channel.makefile("rwb")
             stream.readline()
-            for execute in ("qmp_capabilities", name):
-                stream.write(json.dumps({"execute": execute}).encode() + b"\n")
+            for request in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments}):
+                stream.write(json.dumps(request).encode() + b"\n")
                 stream.flush()
                 stream.readline()
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+            self.cut_power()
 
 
 @contextlib.contextmanager
 def boot(
-    revision: Revision, storage: Path | None, *, facts: bytes | None = None, id: str | None = None, extra: str = ""
+    revision: Revision,
+    storage: Path | None,
+    *,
+    facts: bytes | None = None,
+    id: str | None = None,
+    panic: str = "poweroff",
 ) -> Iterator[Machine]:
     """Boot a revision; the machine is killed at the end if it still runs."""
     words = f"console=ttyS0 quiet pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
-    machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic=poweroff {extra}",
+    machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
                       revision.folder)  # fmt: skip
     try:
         yield machine

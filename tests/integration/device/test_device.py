@@ -111,6 +111,41 @@ def test_a_container_that_ignores_its_stop_signal_is_killed_when_its_time_is_up(
     assert "storage: unmounted" in text
 
 
+def test_ctrl_alt_del_restarts_the_machine_cleanly(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    with boot(revision, revision.storage_image()) as machine:
+        machine.expect("ready:")
+        machine.expect("the other 1 blobs")
+        keys = [{"type": "qcode", "data": key} for key in ("ctrl", "alt", "delete")]
+        machine.command("send-key", keys=keys)
+        text = machine.wait()
+    assert "restart: ctrl-alt-del" in text and "storage: unmounted" in text and "restart: now" in text
+
+
+def test_after_a_power_cut_the_file_system_is_repaired_and_all_starts_again(tmp_path: Path) -> None:
+    data = {"name": "data", "kind": "permanent", "destination": "/data", "mode": "0755", "uid": 0, "gid": 0}
+    busy = "while :; do echo x >> /data/busy; done"
+    revision = make(tmp_path, Container("web", busy, volumes=[data]))
+    storage = revision.storage_image()
+    for pause in (0.5, 1.5):
+        with boot(revision, storage) as machine:
+            machine.expect("ready:")
+            machine.linger(pause)
+            machine.cut_power()
+    with boot(revision, storage) as machine:
+        text = machine.expect("ready:")
+        assert re.search(r"storage: /dev/vda (clean|repaired), mounted", text), text
+        assert "FAILED" not in text and "DAMAGED" not in text
+
+
+def test_after_a_fatal_error_the_machine_restarts_by_itself(tmp_path: Path) -> None:
+    revision = make(tmp_path)
+    with boot(revision, revision.storage_image(), id="7" * 64, panic="restart") as machine:
+        text = machine.wait(90)
+    assert text.index("FAILED verify") < text.index("storage: unmounted") < text.index("restart in 10 s")
+    assert "restart: now" in text
+
+
 def test_logs_are_limited_and_rotated(tmp_path: Path) -> None:
     noisy = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo all; " + SERVICE
     revision = make(tmp_path, Container("noisy", noisy, logs={"maxBytes": 4096, "files": 3}))

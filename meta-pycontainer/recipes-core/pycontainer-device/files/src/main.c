@@ -28,6 +28,9 @@
 #define FATAL_WAIT_S 10
 #define LISTED_MODULES "/etc/pycontainer/modules"
 
+// What this program itself cannot do without, whatever the list says.
+static const char *const needed_modules[] = {"loop", "fs-ext4", "fs-squashfs"};
+
 struct device {
 	struct cmdline cmdline;
 	struct facts facts;
@@ -75,9 +78,15 @@ static int step_modules(struct device *device, struct error *err)
 		console_line("modules: %s", err->text);
 		return 0;
 	}
-	int listed = modules_listed(device->modules, LISTED_MODULES);
+	int needed = 0, listed = modules_listed(device->modules, LISTED_MODULES);
+	for (size_t i = 0; i < sizeof needed_modules / sizeof *needed_modules; i++) {
+		int loaded = modules_load(device->modules, needed_modules[i], err);
+		if (loaded < 0)
+			console_line("modules: %s", err->text);
+		needed += loaded > 0 ? loaded : 0;
+	}
 	int found = modules_coldplug(device->modules);
-	console_line("modules: %d listed, %d for devices", listed, found);
+	console_line("modules: %d listed, %d for devices", listed + needed, found);
 	return 0;
 }
 
