@@ -74,7 +74,8 @@ class Lock:
         """Record what a request was resolved to."""
         locked = [Locked.of(package) for package in packages]
         self.packages.update({one.label: one for one in locked})
-        self.requests[request_key(request)] = {**asdict(request), "resolved": [one.label for one in locked]}
+        facts = json.loads(json.dumps(asdict(request)))
+        self.requests[request_key(request)] = {**facts, "resolved": [one.label for one in locked]}
 
     def to_json(self) -> str:
         """Return the file's text: sorted, one fact a line, so that a difference reads well in a review."""

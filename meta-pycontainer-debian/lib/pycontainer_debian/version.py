@@ -38,7 +38,7 @@ def version_key(version: str) -> Key:
         epoch, rest = "0", version
     if not epoch.isdigit():
         raise ValueError(f"the epoch of version {version!r} is not a number")
-    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
     return int(epoch), _part_key(upstream), _part_key(revision)
 
 
