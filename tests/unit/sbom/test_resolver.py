@@ -78,6 +78,17 @@ def test_lines_outside_the_form_are_not_lost() -> None:
     assert len(found.notes) == 2
 
 
+def test_a_licence_paragraph_that_no_files_name_still_counts() -> None:
+    data = text("perl-and-exception") + "\nLicense: MPL-2.0\n As published by the Mozilla Foundation.\n"
+    assert resolve_copyright(data.encode(), "copyright").expression.endswith(" AND MPL-2.0")
+
+
+def test_a_field_that_the_form_does_not_know_is_not_lost() -> None:
+    data = text("perl-and-exception") + "\nFiles: x\nLicense: Expat\nLicense-Grant:\n Distributed under the AGPL-3.\n"
+    found = resolve_copyright(data.encode(), "copyright")
+    assert "AGPL-3.0-only AND LicenseRef-copyright-file-" in found.expression
+
+
 def test_a_comment_that_names_another_licence_is_kept() -> None:
     data = text("perl-and-exception").replace("License: LGPL-2.1+\n\n", "License: Expat\nComment: Once AGPL-3.\n\n", 1)
     found = resolve_copyright(data.encode(), "copyright")
