@@ -181,7 +181,7 @@ def _commit_to_store(
     """Write the revision, its SPDX documents and its signature; make it the candidate last, when all is there."""
     for entry in layers:
         for blob in entry.blobs.values():
-            store.put_blob(blob.path, expected=blob.digest)
+            store.put_blob(blob.path, expected=blob.digest, adopt=True)
     config = RevisionConfig(
         product=product.product,
         version=product.version,

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,14 @@ from orchestrator.build import lockfile, pipeline
 from orchestrator.build.assemble import run_options
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.cli import screens
-from orchestrator.cli.view import LiveView, choose_view
+from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.deploy import Deploy
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
 from orchestrator.errors import ConfigError
+from orchestrator.image import flash as flashing
+from orchestrator.image.devices import Target
 from orchestrator.layers.audit import relaxations
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
@@ -115,7 +117,39 @@ def run(options: Namespace) -> Result:
 
 def flash(options: Namespace) -> Result:
     """`pycontainer flash`."""
-    raise ConfigError("pycontainer flash is being built")
+    with ExitStack() as stack:
+        steps: list[Phase] = []
+
+        def confirm(target: Target) -> bool:
+            agreed = options.yes or _typed(target)
+            if agreed:
+                steps.append(Phase(stack.enter_context(_reporter(options.json)).view))
+            return agreed
+
+        written = flashing.flash(
+            options.image,
+            options.device,
+            confirm=confirm,
+            progress=lambda phase, done, total: steps[0].show(phase, done, total),
+            force_fixed=options.force_fixed,
+        )
+        steps[0].finish()
+    text = (
+        f"{written.target.path}: {format_size(written.written)} written and read back; the disk holds the image\n"
+        "take it out only after its light is dark, put it into the device and switch it on"
+    )
+    return Result(text, {"device": str(written.target.path), "written": written.written, "size": written.size})
+
+
+def _typed(target: Target) -> bool:
+    """Let the user type the disk's name: a key pressed too fast must not erase the wrong one."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"{target.path} was not confirmed", "there is no terminal to ask on", "add --yes when you are sure"
+        )
+    print(f"everything on this disk will be lost: {target.describe()}", file=sys.stderr)
+    print(f"type its name, {target.name}, to go on: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == target.name
 
 
 def show(options: Namespace) -> Result:

@@ -144,12 +144,32 @@ class LiveView:
         return Group(*parts)
 
 
+class Phase:
+    """Shows work that reports itself by phase, bytes done and bytes in all, as steps of a view."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._now = ""
+        self._since = 0.0
+        self._total = 0
+
+    def show(self, phase: str, done: int, total: int) -> None:
+        """Take a report; a new phase ends the one before."""
+        if phase != self._now:
+            self.finish()
+            self._now, self._since = phase, time.monotonic()
+            self.view.begin(phase)
+        self._total = total
+        self.view.amount(done, total)
+
+    def finish(self) -> None:
+        """The running phase is done."""
+        if self._now:
+            self.view.end(self._now, format_size(self._total), time.monotonic() - self._since)
+            self._now = ""
+
+
 def choose_view(plain: bool) -> LiveView | PlainView:
     """Return the live view when standard error is a terminal that can be drawn on, the plain one otherwise."""
     console = Console(stderr=True)
     return PlainView() if plain or not console.is_terminal or console.is_dumb_terminal else LiveView()
-
-
-def _check(view: LiveView | PlainView) -> View:
-    """For the type checker: both views fulfil the protocol."""
-    return view
