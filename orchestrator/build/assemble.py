@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.canonical import sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, VerificationError
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
 from orchestrator.layers.cache import Blob, BuiltLayer
@@ -32,7 +32,7 @@ from orchestrator.revision import (
     initramfs_with_facts,
 )
 from orchestrator.revision import Volume as RevisionVolume
-from orchestrator.sbom import LayerFacts, layer_document, spdx23_bytes, summarise
+from orchestrator.sbom import LayerFacts, check_spdx23, layer_document, spdx23_bytes, summarise
 from orchestrator.sbom import Product as SbomProduct
 from orchestrator.sbom.summary import Summary
 
@@ -90,7 +90,7 @@ class Assembly:
                 blobs, cached = self._bsp(deployed)
             else:
                 blobs, cached = self._host(deployed), True
-            document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed, None)
+            document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed)
             layer = msgspec.convert(
                 {
                     "name": deployed.name,
@@ -137,7 +137,9 @@ class Assembly:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
             rootfs = source.path if isinstance(source, TarSource) else None
-            document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs)
+            document, counts = self._document(
+                name, layer.kind, version, built.blobs, deployed, rootfs, source.describe()
+            )
             step.result = "unchanged" if built.cached else "packed"
         entry = container_layer(name, layer, version, built, sha256_digest(document), self.groups[name])
         return Assembled(
@@ -168,8 +170,10 @@ class Assembly:
         version: str,
         blobs: Mapping[str, Blob],
         deployed: DeployLayer | None,
-        rootfs: Path | None,
+        rootfs: Path | None = None,
+        origin: str = "",
     ) -> tuple[bytes, Summary]:
+        """Make, check and write the layer's SPDX document; returns its bytes and its counts."""
         spdx = self.deploy.verified(deployed.spdx) if deployed and deployed.spdx else None
         copyright_files = self.deploy.verified(deployed.copyright) if deployed and deployed.copyright else None
         facts = LayerFacts(
@@ -178,7 +182,7 @@ class Assembly:
             version=version,
             architecture=self.deploy.manifest.architecture,
             blobs={role: blob.digest for role, blob in blobs.items()},
-            origin=f"recipe {deployed.recipe}" if deployed else "",
+            origin=f"recipe {deployed.recipe}" if deployed else origin,
             spdx=spdx,
             copyright=copyright_files,
             rootfs=rootfs if spdx is None else None,
@@ -192,6 +196,12 @@ class Assembly:
         )
         document = layer_document(facts, owner, self.around.source_date_epoch, self.sbom_cache)
         data = spdx23_bytes(document)
+        if wrong := [finding for finding in check_spdx23(data) if finding.severity == "error"]:
+            raise VerificationError(
+                f"the SPDX document of layer {name} does not pass its checks",
+                "; ".join(f"{each.check} {each.element}: {each.message}" for each in wrong[:3]),
+                "the base's facts or copyright files are damaged; build again with --force, or report it",
+            )
         write_atomically(self.sbom_folder / f"{name}.spdx.json", data)
         return data, summarise(document)
 
