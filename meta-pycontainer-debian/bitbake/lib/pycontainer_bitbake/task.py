@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import bb
@@ -33,8 +33,9 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 @dataclass
 class Context:
-    """What the server has sent before the first task: types are those of BitBake's library."""
+    """The worker's process id and what the server has sent before the first task, in types of BitBake's library."""
 
+    worker: int = field(default_factory=os.getpid)
     configuration: Any = None
     builder: Any = None
     extra: Any = None
@@ -97,7 +98,7 @@ def _child(
     """Run in the child process from the fork to its end."""
     status = 1
     try:
-        _detach(umask, private)
+        _detach(context.worker, umask, private)
         bb.event.worker_pid = os.getpid()
         bb.event.worker_fire = pipe.fire
         status = _run(context, order, fakeroot_env, dry_run)
@@ -109,14 +110,13 @@ def _child(
         os._exit(status)
 
 
-def _detach(umask: Any, private: list[int]) -> None:
+def _detach(worker: int, umask: Any, private: list[int]) -> None:
     """Leave the worker's signals, group, descriptors and umask behind."""
     for fd in private:
         os.close(fd)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    worker = os.getppid()
     os.setsid()
     for number in _STOP_SIGNALS:
         signal.signal(number, _end_group)
