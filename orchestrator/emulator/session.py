@@ -23,12 +23,17 @@ _PREFIX = b"\x01"
 _POWER_OFF_SECONDS = 20.0
 
 
-def expect(options: MachineOptions, text: str, timeout: float, log: Path | None = None) -> str:
+def expect(options: MachineOptions, text: str, timeout: float, log: Path | None = None, show: bool = False) -> str:
     """Boot the image and return the console's line that holds `text`; the machine is ended then.
 
-    Raises VerificationError with the console's last lines when `timeout` seconds pass or the machine ends before.
+    `show` copies the console to standard error meanwhile. Raises VerificationError with the console's last lines when `timeout` seconds pass or the machine ends before.
     """
-    with Machine(options, log=log) as machine:
+
+    def copy(data: bytes) -> None:
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+
+    with Machine(options, log=log, on_output=copy if show else None) as machine:
         match = machine.wait_for(re.compile(f"[^\n]*{re.escape(text)}[^\n]*"), timeout)
         return match.group().strip()
 

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""A stand-in for QEMU: it prints a script on the console pipe, answers QMP, and obeys the power button or not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.deploy import Emulator
+from orchestrator.emulator.qemu import Forward, MachineOptions
+
+_FAKE = """#!{python}
+import json, os, socket, sys, threading, time
+out, behaviour, status, folder = {out!r}, {behaviour!r}, {status!r}, {folder!r}
+open(os.path.join(folder, "argv"), "a").write(json.dumps(sys.argv) + "\\n")
+open(os.path.join(folder, "pid"), "w").write(str(os.getpid()))
+options = dict(part.split("=", 1) for word in sys.argv for part in word.split(",") if part.count("=") == 1)
+if behaviour == "fail":
+    sys.stderr.write(out)
+    sys.exit(status)
+if behaviour == "kvm fails" and "kvm" in sys.argv:
+    sys.stderr.write("qemu: failed to set MSR\\n")
+    sys.exit(134)
+word = next(word for word in sys.argv if word.startswith("socket,id=monitor"))
+monitor = socket.socket(fileno=int(word.split("fd=")[1]))
+path = next(word for word in sys.argv if word.startswith("pipe,id=console")).split("path=")[1]
+console_in = os.open(path + ".in", os.O_RDWR)
+console_out = os.open(path + ".out", os.O_RDWR)
+monitor.sendall(b'{{"QMP": {{"version": {{}}, "capabilities": []}}}}\\r\\n')
+def speak():
+    for piece in out.split("|"):
+        os.write(console_out, piece.encode())
+        time.sleep(0.02)
+    if behaviour == "ends":
+        os._exit(status)
+    while behaviour == "echo":
+        os.write(console_out, b"<" + os.read(console_in, 100).hex().encode() + b">")
+threading.Thread(target=speak, daemon=True).start()
+stream = monitor.makefile("rb")
+for line in stream:
+    command = json.loads(line)["execute"]
+    if command == "system_powerdown":
+        monitor.sendall(b'{{"event": "POWERDOWN"}}\\r\\n')
+    if command == "bad":
+        monitor.sendall(b'{{"error": {{"class": "CommandNotFound", "desc": "no such command"}}}}\\r\\n')
+        continue
+    monitor.sendall(b'{{"return": {{}}}}\\r\\n')
+    if command == "system_powerdown" and behaviour != "deaf":
+        os.write(console_out, b"goodbye\\n")
+        os._exit(0)
+time.sleep(3600)
+"""
+
+Faker = Callable[..., MachineOptions]
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faker:
+    """Make a QEMU that prints `out` (pieces parted by |) and behaves; return options that run it."""
+
+    def make(out: str = "", behaviour: str = "", status: int = 0, forwards: tuple[Forward, ...] = ()) -> MachineOptions:
+        binaries = tmp_path / "bin"
+        binaries.mkdir(exist_ok=True)
+        program = binaries / "qemu-system-x86_64"
+        program.write_text(
+            _FAKE.format(python=sys.executable, out=out, behaviour=behaviour, status=status, folder=str(tmp_path))
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(binaries))
+        for name in ("code.fd", "vars.fd", "disk.img"):
+            (tmp_path / name).write_bytes(b"x")
+        return MachineOptions(
+            emulator=emulator(),
+            firmware_code=tmp_path / "code.fd",
+            firmware_vars=tmp_path / "vars.fd",
+            image=tmp_path / "disk.img",
+            forwards=forwards,
+        )
+
+    return make
+
+
+def emulator() -> Emulator:
+    return Emulator(
+        binary="qemu-system-x86_64", machine="q35", cpu="max", memory_mi_b=256, smp=2, console="ttyS0",
+        firmware_code="code.fd", firmware_vars="vars.fd", efi_name="BOOTX64.EFI", devices=["virtio-rng-pci"], kvm=True,
+    )  # fmt: skip

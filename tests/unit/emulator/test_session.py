@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.emulator.session import expect
+from orchestrator.errors import VerificationError
+from tests.unit.emulator.conftest import Faker
+from tests.unit.emulator.test_machine import REPOSITORY, gone_within
+
+RUNNER = """
+import pathlib, sys
+from orchestrator.emulator.qemu import MachineOptions
+from orchestrator.emulator.session import run_image
+from tests.unit.emulator.conftest import emulator
+folder = pathlib.Path(sys.argv[1])
+sys.exit(run_image(MachineOptions(emulator(), folder / 'code.fd', folder / 'vars.fd', folder / 'disk.img')))
+"""
+
+
+def test_the_awaited_line_is_returned_whole(fake: Faker) -> None:
+    assert expect(fake("boot\n|pycontainer[ 4.5] ready: demo (1.0)\n|"), "ready: demo (1.0)", 10).endswith("demo (1.0)")
+
+
+def test_an_expected_text_is_no_pattern(fake: Faker) -> None:
+    with pytest.raises(VerificationError):
+        expect(fake("ready\n"), "r.ady", 0.3)
+
+
+def start(folder: Path, **streams: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+        [sys.executable, "-c", RUNNER, folder], env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, **streams
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_presses_the_power_button(fake: Faker, tmp_path: Path, how: signal.Signals) -> None:
+    fake("up\n")
+    runner = start(tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert runner.stdout is not None
+    assert runner.stdout.readline() == b"up\n"
+    runner.send_signal(how)
+    out, err = runner.communicate(timeout=30)
+    assert out == b"goodbye\n"
+    assert b"powering off" in err
+    assert runner.returncode == 0
+
+
+def test_a_device_that_powers_itself_off_ends_the_command(fake: Faker, tmp_path: Path) -> None:
+    fake("up\n", "ends")
+    done = start(tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.communicate(timeout=30)[0] == b"up\n"
+    assert done.returncode == 0
+
+
+def test_keys_go_to_the_device_and_ctrl_a_x_ends_it(fake: Faker, tmp_path: Path) -> None:
+    fake("up\n", "echo")
+    ours, theirs = pty.openpty()
+    runner = start(tmp_path, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, start_new_session=True)
+    os.close(theirs)
+    seen = b""
+
+    def until(text: bytes) -> None:
+        nonlocal seen
+        deadline = time.monotonic() + 20
+        while text not in seen:
+            assert time.monotonic() < deadline, seen
+            if select.select([ours], [], [], 0.1)[0]:
+                seen += os.read(ours, 1000)
+
+    until(b"up")
+    time.sleep(0.3)
+    os.write(ours, b"k\r\x01a\x01c")
+    until(b"<" + b"k\r\x01\x03".hex().encode() + b">")
+    pid = int((tmp_path / "pid").read_text())
+    os.write(ours, b"\x01x")
+    assert runner.wait(20) == 0
+    assert runner.stderr is not None
+    runner.stderr.close()
+    os.close(ours)
+    assert gone_within(pid, 5)
