@@ -24,8 +24,13 @@ def debian_pinning(d):
     return Pinning(d.getVar("DEBIAN_SUITE"), Path(d.getVar("DEBIAN_LOCK")), Path(d.getVar("DL_DIR"), "debian-index"),
                    mirror, d.getVar("PYCONTAINER_LOCK") == "update")
 
+# Once, before the recipes are parsed: what no recipe can do without fails here with one message, not with one a recipe.
 addhandler debian_lock_begin
 debian_lock_begin[eventmask] = "bb.event.ParseStarted"
 python debian_lock_begin() {
-    debian_pinning(e.data).begin()
+    from pycontainer_debian.errors import reported
+    pinning = debian_pinning(e.data)
+    with reported(bb.fatal):
+        pinning.begin()
+        pinning.source_date_epoch(e.data.getVar("DEBIAN_ARCH"))
 }
