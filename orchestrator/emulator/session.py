@@ -26,7 +26,8 @@ _POWER_OFF_SECONDS = 20.0
 def expect(options: MachineOptions, text: str, timeout: float, log: Path | None = None, show: bool = False) -> str:
     """Boot the image and return the console's line that holds `text`; the machine is ended then.
 
-    `show` copies the console to standard error meanwhile. Raises VerificationError with the console's last lines when `timeout` seconds pass or the machine ends before.
+    `show` copies the console to standard error meanwhile. Raises VerificationError with the console's last lines when
+    `timeout` seconds pass or the machine ends before.
     """
 
     def copy(data: bytes) -> None:

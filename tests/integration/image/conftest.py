@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A disk with two revisions whose kernel panics at once: all that is needed to see GRUB's choice.
 
-The kernel, boot loader, tools and firmware are those of the built demo. Without it they are the host's own, with the
-kernel that PYCONTAINER_TEST_KERNEL names.
+The kernel, boot loader, tools and firmware are those of the built demo, or of the deploy folder PYCONTAINER_DEPLOY. To
+work on the boot loader alone, PYCONTAINER_TEST_KERNEL names a kernel, and the rest is the host's own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     kernel = os.environ.get("PYCONTAINER_TEST_KERNEL")
     if kernel is not None:
         return _host_parts(Path(kernel), tmp_path_factory.mktemp("grub"))
-    deploy = Deploy(request.getfixturevalue("deploy_dir"))
+    given = os.environ.get("PYCONTAINER_DEPLOY")
+    deploy = Deploy(Path(given) if given else request.getfixturevalue("deploy_dir"))
     emulator, tree = deploy.manifest.emulator, deploy.manifest.tools
     assert emulator is not None and tree is not None
     return Parts(
