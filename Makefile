@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PRODUCT ?= examples/demo
 BIN := $(VENV)/bin
+DEBIAN := meta-pycontainer-debian
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
 .PHONY: image run test lint unit device integration bench lock clean
@@ -27,6 +28,9 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=$(DEBIAN)/lib $(BIN)/mypy $(DEBIAN)/lib/pycontainer_debian
+	cd $(DEBIAN)/bitbake/lib && MYPYPATH=.:../../lib $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml \
+	  pycontainer_bitbake hashserv prserv
 
 unit: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest tests/unit

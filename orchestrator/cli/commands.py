@@ -111,7 +111,7 @@ def run(options: Namespace) -> Result:
     if options.expect is None:
         session.run_image(machine, log=log)
         return Result("")
-    line = session.expect(machine, options.expect, options.timeout, log)
+    line = session.expect(machine, options.expect, options.timeout, log, show=options.console)
     return Result(line, {"line": line, "accelerator": machine.accel, "console": str(log)})
 
 

@@ -44,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--port", action="append", default=[], metavar="[HOST:]GUEST",
         help="forward a port of 127.0.0.1 to the device (default: the ports that its apps expose)",
     )  # fmt: skip
-    run.add_argument("--console", action="store_true", help="show the console also with --expect")
+    run.add_argument("--console", action="store_true", help="with --expect: show the console on standard error")
     run.add_argument("--expect", metavar="TEXT", help="end well as soon as the console shows TEXT (for CI)")
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
 

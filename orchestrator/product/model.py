@@ -13,11 +13,12 @@ import msgspec
 
 from orchestrator.product.units import parse_duration, parse_size
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}$")]
-AbsolutePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\0]*$", max_length=4096)]
-Capability = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")]
-Mode = Annotated[str, msgspec.Meta(pattern=r"^0?[0-7]{3,4}$")]
+# Patterns end in (?![\s\S]) because Python's $ also matches before a last line end, and JSON Schema knows no \Z.
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}(?![\s\S])")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}(?![\s\S])")]
+AbsolutePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\0]*(?![\s\S])", max_length=4096)]
+Capability = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]{1,40}(?![\s\S])")]
+Mode = Annotated[str, msgspec.Meta(pattern=r"^0?[0-7]{3,4}(?![\s\S])")]
 
 
 def _size(text: str) -> int:
@@ -27,7 +28,7 @@ def _size(text: str) -> int:
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Where a layer comes from: exactly one of a BitBake recipe, a root file system tar, or a directory."""
 
-    bitbake: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+._-]*$")] | None = None
+    bitbake: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+._-]*(?![\s\S])")] | None = None
     tar: str | None = None
     directory: str | None = None
 
@@ -104,10 +105,10 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     files: list[Files] = []
     entrypoint: list[str] | None = None
     command: list[str] | None = None
-    environment: dict[Annotated[str, msgspec.Meta(pattern=r"^[^=\0]+$")], str] = {}
+    environment: dict[Annotated[str, msgspec.Meta(pattern=r"^[^=\0]+(?![\s\S])")], str] = {}
     user: str | None = None
     working_directory: AbsolutePath | None = None
-    hostname: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$")] | None = None
+    hostname: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}(?![\s\S])")] | None = None
     volumes: list[Volume] = []
     tmpfs: list[AbsolutePath] = []
     memory: str | None = None
@@ -150,7 +151,7 @@ class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Kernel arguments appended to those of the machine."""
 
-    args: list[Annotated[str, msgspec.Meta(pattern=r"^[!-~]+$", max_length=200)]] = []
+    args: list[Annotated[str, msgspec.Meta(pattern=r"^[!-~]+(?![\s\S])", max_length=200)]] = []
 
 
 class Supplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):

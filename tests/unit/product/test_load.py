@@ -48,6 +48,7 @@ def test_the_demo_is_read():
     [
         ("machine: qemu-amd64", "machin: qemu-amd64", ["machin: unknown key", "did you mean 'machine'"]),
         ("- network: host", "- netwrok: host", ["layers.rootfs.relax[0].netwrok", "did you mean 'network'"]),
+        ("product: demo", 'product: "demo\\n"', ["pycontainer.yaml:3: product"]),
         ("kind: app", "kind: ap", ["layers.web.kind", "'ap'"]),
         ("memory: 32MiB", "memory: 32MiBB", ["layers.web", "not a size", "64MiB"]),
         ("after: [rootfs]", "after: [rotfs]", ["web comes after rotfs"]),
