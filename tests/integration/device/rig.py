@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A small revision on a storage image, booted by the device program without bootloader and without BitBake.
 
-Inputs come from the environment, so that a hand-made host and a built one are tested alike:
+The environment may name a host that was made by hand:
 PYC_DEVICE_KERNEL (bzImage), PYC_DEVICE_HOST (cpio.zst: device program, crun, e2fsck, modules), PYC_DEVICE_MODULES
 (SquashFS of the modules layer, optional) and PYC_DEVICE_BUSYBOX (a static busybox for the containers).
 """
@@ -329,7 +329,7 @@ class Machine:
         argv = [
             "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "256", "-smp", "2",
             "-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio", "-device", "virtio-rng-pci",
-            "-qmp", f"unix:{self.qmp},server=on,wait=off",
+            "-device", "pcie-root-port,id=socket9,chassis=1", "-qmp", f"unix:{self.qmp},server=on,wait=off",
             "-kernel", str(kernel), "-initrd", str(initramfs), "-append", command_line,
         ]  # fmt: skip
         if storage:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.integration.device.rig import Container, Inputs, Revision, boot, read_back, stat_back
 
-INPUTS = Inputs.from_environment()
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(INPUTS is None, reason="PYC_DEVICE_KERNEL, _HOST and _BUSYBOX name no files"),
-]
 SERVICE = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.2; done"
 
 
-def make(folder: Path, *containers: Container, build: bool = True) -> Revision:
-    assert INPUTS
-    revision = Revision(folder, INPUTS, list(containers) or [Container("web", SERVICE)])
-    if build:
-        revision.build()
-    return revision
+Make = Callable[..., Revision]
+
+
+@pytest.fixture
+def make(inputs: Inputs, tmp_path: Path) -> Make:
+    def build(*containers: Container, build: bool = True) -> Revision:
+        revision = Revision(tmp_path, inputs, list(containers) or [Container("web", SERVICE)])
+        if build:
+            revision.build()
+        return revision
+
+    return build
 
 
 def flip(path: Path) -> None:
@@ -46,11 +48,10 @@ def refused(
     return text
 
 
-def test_containers_start_in_order_and_the_power_button_stops_them_in_reverse(tmp_path: Path) -> None:
+def test_containers_start_in_order_and_the_power_button_stops_them_in_reverse(make: Make) -> None:
     data = {"name": "data", "kind": "permanent", "destination": "/data", "mode": "0750", "uid": 0, "gid": 8}
     counting = "echo line >> /data/count; " + SERVICE
     revision = make(
-        tmp_path,
         Container("base", SERVICE),
         Container("web", counting, group=1, after=["base"], volumes=[data]),
         Container("late", SERVICE, group=1, after=["web"]),
@@ -76,10 +77,9 @@ def test_containers_start_in_order_and_the_power_button_stops_them_in_reverse(tm
     assert re.search(r"User: +0 +Group: +8", stat_back(storage, "/volumes/web/data"))
 
 
-def test_a_container_that_dies_is_restarted_with_growing_delays_until_its_retries_are_used_up(tmp_path: Path) -> None:
+def test_a_container_that_dies_is_restarted_with_growing_delays_until_its_retries_are_used_up(make: Make) -> None:
     limits = {"policy": "on-failure", "maxRetries": 3, "initialDelayMs": 100, "maxDelayMs": 200}
     revision = make(
-        tmp_path,
         Container("web", SERVICE),
         Container("sick", "echo $0 fails; exit 7", restart=limits),
         Container("once", "exit 0", restart={"policy": "no"}),
@@ -100,9 +100,9 @@ def test_a_container_that_dies_is_restarted_with_growing_delays_until_its_retrie
     assert "ready:" not in text
 
 
-def test_a_container_that_ignores_its_stop_signal_is_killed_when_its_time_is_up(tmp_path: Path) -> None:
+def test_a_container_that_ignores_its_stop_signal_is_killed_when_its_time_is_up(make: Make) -> None:
     deaf = Container("deaf", "trap '' TERM; while :; do sleep 1; done", stop={"timeoutMs": 500})
-    revision = make(tmp_path, deaf)
+    revision = make(deaf)
     with boot(revision, revision.storage_image()) as machine:
         machine.expect("ready:")
         machine.press_power_button()
@@ -111,8 +111,17 @@ def test_a_container_that_ignores_its_stop_signal_is_killed_when_its_time_is_up(
     assert "storage: unmounted" in text
 
 
-def test_ctrl_alt_del_restarts_the_machine_cleanly(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_device_that_is_plugged_in_later_gets_its_driver(make: Make) -> None:
+    revision = make()
+    with boot(revision, revision.storage_image()) as machine:
+        machine.expect("ready:")
+        machine.expect("the other 1 blobs")
+        machine.command("device_add", driver="virtio-net-pci", id="late", bus="socket9")
+        machine.expect("for new devices")
+
+
+def test_ctrl_alt_del_restarts_the_machine_cleanly(make: Make) -> None:
+    revision = make()
     with boot(revision, revision.storage_image()) as machine:
         machine.expect("ready:")
         machine.expect("the other 1 blobs")
@@ -122,10 +131,10 @@ def test_ctrl_alt_del_restarts_the_machine_cleanly(tmp_path: Path) -> None:
     assert "restart: ctrl-alt-del" in text and "storage: unmounted" in text and "restart: now" in text
 
 
-def test_after_a_power_cut_the_file_system_is_repaired_and_all_starts_again(tmp_path: Path) -> None:
+def test_after_a_power_cut_the_file_system_is_repaired_and_all_starts_again(make: Make) -> None:
     data = {"name": "data", "kind": "permanent", "destination": "/data", "mode": "0755", "uid": 0, "gid": 0}
     busy = "while :; do echo x >> /data/busy; done"
-    revision = make(tmp_path, Container("web", busy, volumes=[data]))
+    revision = make(Container("web", busy, volumes=[data]))
     storage = revision.storage_image()
     for pause in (0.5, 1.5):
         with boot(revision, storage) as machine:
@@ -138,17 +147,17 @@ def test_after_a_power_cut_the_file_system_is_repaired_and_all_starts_again(tmp_
         assert "FAILED" not in text and "DAMAGED" not in text
 
 
-def test_after_a_fatal_error_the_machine_restarts_by_itself(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_after_a_fatal_error_the_machine_restarts_by_itself(make: Make) -> None:
+    revision = make()
     with boot(revision, revision.storage_image(), id="7" * 64, panic="restart") as machine:
         text = machine.wait(90)
     assert text.index("FAILED verify") < text.index("storage: unmounted") < text.index("restart in 10 s")
     assert "restart: now" in text
 
 
-def test_logs_are_limited_and_rotated(tmp_path: Path) -> None:
+def test_logs_are_limited_and_rotated(make: Make) -> None:
     noisy = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo all; " + SERVICE
-    revision = make(tmp_path, Container("noisy", noisy, logs={"maxBytes": 4096, "files": 3}))
+    revision = make(Container("noisy", noisy, logs={"maxBytes": 4096, "files": 3}))
     storage = revision.storage_image()
     with boot(revision, storage) as machine:
         machine.expect("ready:")
@@ -162,8 +171,8 @@ def test_logs_are_limited_and_rotated(tmp_path: Path) -> None:
     assert read_back(storage, "/logs/noisy.log.3") == ""
 
 
-def test_without_fs_verity_every_blob_is_hashed_and_the_console_says_so(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_without_fs_verity_every_blob_is_hashed_and_the_console_says_so(make: Make) -> None:
+    revision = make()
     with boot(revision, revision.storage_image(verity=False)) as machine:
         text = machine.expect("ready:")
         assert "no fs-verity here, hashed in full" in text
@@ -171,22 +180,22 @@ def test_without_fs_verity_every_blob_is_hashed_and_the_console_says_so(tmp_path
     refused(revision, revision.storage_image(verity=False), "verify: rootfs of layer web .*digest differs")
 
 
-def test_a_flipped_bit_in_an_image_is_refused(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_flipped_bit_in_an_image_is_refused(make: Make) -> None:
+    revision = make()
     flip(revision.find("web", "rootfs"))
     refused(revision, revision.storage_image(), "verify: rootfs of layer web .*fs-verity digest differs")
 
 
-def test_a_flipped_bit_in_the_kernel_is_reported_while_the_containers_run(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_flipped_bit_in_the_kernel_is_reported_while_the_containers_run(make: Make) -> None:
+    revision = make()
     flip(revision.find("bsp", "kernel"))
     with boot(revision, revision.storage_image()) as machine:
         machine.expect("ready:")
         machine.expect("verify: DAMAGED: kernel of layer bsp")
 
 
-def test_a_bit_that_flips_after_sealing_gives_an_error_and_never_wrong_content(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_bit_that_flips_after_sealing_gives_an_error_and_never_wrong_content(make: Make) -> None:
+    revision = make()
     storage = revision.storage_image()
     with boot(revision, storage) as machine:
         machine.expect("the other 1 blobs")
@@ -206,14 +215,14 @@ def test_a_bit_that_flips_after_sealing_gives_an_error_and_never_wrong_content(t
     assert "UP" not in read_back(storage, "/logs/web.log")
 
 
-def test_a_signature_by_another_key_is_refused(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_signature_by_another_key_is_refused(make: Make) -> None:
+    revision = make()
     stranger = [Ed25519PrivateKey.generate()]
     refused(revision, revision.storage_image(), "verify: .*0 valid signatures", facts=revision.facts(stranger))
 
 
-def test_one_key_signing_twice_does_not_make_two(tmp_path: Path) -> None:
-    revision = make(tmp_path, build=False)
+def test_one_key_signing_twice_does_not_make_two(make: Make) -> None:
+    revision = make(build=False)
     revision.keys = revision.keys * 2
     revision.build()
     known = [revision.keys[0], Ed25519PrivateKey.generate()]
@@ -221,32 +230,32 @@ def test_one_key_signing_twice_does_not_make_two(tmp_path: Path) -> None:
     refused(revision, revision.storage_image(), "verify: .*1 valid signatures", facts=revision.facts(known))
 
 
-def test_a_changed_config_is_refused(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_changed_config_is_refused(make: Make) -> None:
+    revision = make()
     path = (revision.tree / "revisions" / revision.id / "config").resolve()
     path.write_bytes(path.read_bytes().replace(b'"signal":15', b'"signal":16'))
     refused(revision, revision.storage_image(), "verify: .*config: the content does not have its digest")
 
 
-def test_a_revision_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_revision_that_is_not_there_is_refused_by_name(make: Make) -> None:
+    revision = make()
     refused(revision, revision.storage_image(), "verify: revision 777777777777: manifest: .*No such file", id="7" * 64)
 
 
-def test_a_revision_for_another_machine_is_refused(tmp_path: Path) -> None:
-    revision = make(tmp_path, build=False)
+def test_a_revision_for_another_machine_is_refused(make: Make) -> None:
+    revision = make(build=False)
     revision.machine = "toaster"
     revision.build()
     refused(revision, revision.storage_image(), "verify: .*machine is toaster, this device is qemu-amd64")
 
 
-def test_missing_storage_is_explained(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_missing_storage_is_explained(make: Make) -> None:
+    revision = make()
     refused(revision, None, "storage: no block device carries file system")
 
 
-def test_a_file_system_that_needs_a_human_is_refused(tmp_path: Path) -> None:
-    revision = make(tmp_path)
+def test_a_file_system_that_needs_a_human_is_refused(make: Make) -> None:
+    revision = make()
     storage = revision.storage_image()
     with storage.open("r+b") as stream:
         # The group descriptors: e2fsck -p does not repair these alone.
