@@ -20,6 +20,8 @@ static const struct {
 	{"devpts", "/dev/pts", "devpts", "mode=0620,gid=5,ptmxmode=0666", MS_NOSUID | MS_NOEXEC},
 	{"tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV | MS_NOEXEC},
 	{"tmpfs", "/run", "tmpfs", "mode=0755", MS_NOSUID | MS_NODEV},
+	// Apart from /run, so that a container that fills its volume leaves the runtime its room.
+	{"tmpfs", "/run/pycontainer/boot-volumes", "tmpfs", "mode=0711", MS_NOSUID | MS_NODEV},
 	{"tmpfs", "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV | MS_NOEXEC},
 	{"cgroup2", "/sys/fs/cgroup", "cgroup2", "nsdelegate", MS_NOSUID | MS_NODEV | MS_NOEXEC},
 };

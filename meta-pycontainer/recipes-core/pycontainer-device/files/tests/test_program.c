@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "check.h"
+#include "console.h"
+#include "program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int run(const char *script, char *last, size_t size, struct error *err)
+{
+	const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+
+	return program_run(argv, last, size, err);
+}
+
+// What console_line writes, taken from standard error.
+static void test_console(void)
+{
+	int ends[2], saved = dup(2);
+	char text[1024];
+
+	check(pipe(ends) == 0 && dup2(ends[1], 2) == 2);
+	console_line("a \033[2J%s", "b\nc");
+	char wide[600];
+	memset(wide, 'x', sizeof wide - 1);
+	wide[sizeof wide - 1] = '\0';
+	console_line("%s", wide);
+	dup2(saved, 2);
+	close(saved);
+	close(ends[1]);
+	ssize_t length = read(ends[0], text, sizeof text - 1);
+	close(ends[0]);
+	check(length > 0);
+	text[length > 0 ? length : 0] = '\0';
+	check(strncmp(text, "pycontainer[", 12) == 0);
+	check(strstr(text, "] a ?[2Jb?c\npycontainer[") != NULL);
+	check(length < 600 && text[length - 1] == '\n');
+}
+
+int main(void)
+{
+	static const char *const missing[] = {"/nonexistent/program", NULL};
+	char last[8];
+	struct error err;
+	sigset_t mask, pending;
+
+	check(run("echo one; echo two", last, sizeof last, &err) == 0 && strcmp(last, "two") == 0);
+	check(run("echo a line that is too long >&2; exit 3", last, sizeof last, &err) == 3 && strcmp(last, "a line ") == 0);
+	check(run("kill -9 $$", last, sizeof last, &err) == 128 + SIGKILL && last[0] == '\0');
+	check(program_run(missing, last, sizeof last, &err) == -1 && strstr(err.text, "/nonexistent/program: No such") != NULL);
+	check(waitpid(-1, NULL, WNOHANG) == -1);
+
+	// A blocked signal is not blocked in the child, and a descriptor of ours is not open there.
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	check(run("kill -TERM $$; exit 0", last, sizeof last, &err) == 128 + SIGTERM);
+	check(sigpending(&pending) == 0 && !sigismember(&pending, SIGTERM));
+	int ends[2];
+	check(pipe2(ends, O_CLOEXEC) == 0);
+	check(run("ls /proc/$$/fd | wc -l", last, sizeof last, &err) == 0 && atoi(last) <= 4);
+	test_console();
+	return check_result("program");
+}
