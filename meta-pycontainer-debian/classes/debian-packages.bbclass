@@ -69,18 +69,17 @@ python () {
 }
 
 python do_fetch() {
-    from pycontainer_debian.archive import reachable
-    from pycontainer_debian.pin import gone
+    from pycontainer_debian.pin import not_downloaded
     try:
         bb.fetch2.Fetch(d.getVar("SRC_URI").split(), d).download()
     except bb.fetch2.BBFetchException as problem:
         if bb.utils.to_boolean(d.getVar("BB_NO_NETWORK")):
-            bb.fatal("packages of %s are not in DL_DIR, and the network is switched off\n  why: %s\n"
-                     "  do: build once with the network" % (d.getVar("PN"), problem))
-        pinned = debian_pinning(d).pinned(debian_request(d))
-        missing = [one for one in pinned if not os.path.exists(os.path.join(d.getVar("DL_DIR"), debian_file(one)))]
-        if missing and reachable(d.getVar("DEBIAN_MIRROR"), d.getVar("DEBIAN_SUITE")):
-            bb.fatal("%s: %s" % (d.getVar("PN"), gone(missing[0])))
-        bb.fatal("packages of %s cannot be downloaded\n  why: %s\n  do: check the network and the mirror (%s)"
-                 % (d.getVar("PN"), problem, d.getVar("DEBIAN_MIRROR")))
+            bb.fatal("packages of %s are not in DL_DIR (%s), and the network is switched off\n  why: %s\n"
+                     "  do: build once with the network" % (d.getVar("PN"), d.getVar("DL_DIR"), problem))
+        for one in debian_pinning(d).pinned(debian_request(d)):
+            if not os.path.exists(os.path.join(d.getVar("DL_DIR"), debian_file(one))):
+                security = one.archive == "debian-security"
+                base, suite = ("DEBIAN_SECURITY_MIRROR", "-security") if security else ("DEBIAN_MIRROR", "")
+                bb.fatal(str(not_downloaded(one, d.getVar(base), d.getVar("DEBIAN_SUITE") + suite, str(problem))))
+        bb.fatal("a source of %s cannot be had\n  why: %s\n  do: check the network" % (d.getVar("PN"), problem))
 }

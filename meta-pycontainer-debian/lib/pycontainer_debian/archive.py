@@ -69,9 +69,9 @@ def wget(url: str, target: Path) -> None:
         )
 
 
-def reachable(base: str, suite: str) -> bool:
-    """Say whether the mirror answers at all: what it then lacks is gone, not out of reach."""
-    argv = ["wget", "--quiet", "--tries=1", "--timeout=15", "-O", "/dev/null", f"{base}/dists/{suite}/InRelease"]
+def served(url: str) -> bool:
+    """Say whether an address is there to be downloaded: tells what is gone, or damaged, from what is out of reach."""
+    argv = ["wget", "--quiet", "--spider", "--tries=1", "--timeout=15", url]
     return subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 

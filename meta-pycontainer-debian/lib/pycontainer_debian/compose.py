@@ -25,11 +25,12 @@ def _owned(word: str, mode: int) -> tuple[str, int, int, int]:
             int(rest[2]) if len(rest) > 2 else 0,
         )
     except ValueError as problem:
-        raise DebianError(f"{word!r} is not /path[:mode[:uid[:gid]]]", "mode is octal", "correct the recipe") from problem
+        what = f"{word!r} is not /path[:mode[:uid[:gid]]]"
+        raise DebianError(what, "mode is octal", "correct the recipe") from problem
 
 
 def programs(tree: Tree, names: list[str], libraries: list[str]) -> None:
-    """Keep of usr/bin, usr/sbin, usr/lib and usr/lib64 only these programs and what they are linked to; none: keep all."""
+    """Keep of usr/{bin,sbin,lib,lib64} only these programs and what they are linked to; without names keep all."""
     if not names:
         return
     chosen = closure(tree, names, libraries)

@@ -66,8 +66,11 @@ def _needed(data: bytes, place: int, length: int, headers: list[tuple[int, ...]]
     if _DT_STRTAB not in table:
         return ()
     strings = next(
-        (o + table[_DT_STRTAB] - v for kind, _, o, v, _, n, _, _ in headers
-         if kind == _PT_LOAD and v <= table[_DT_STRTAB] < v + n),
+        (
+            o + table[_DT_STRTAB] - v
+            for kind, _, o, v, _, n, _, _ in headers
+            if kind == _PT_LOAD and v <= table[_DT_STRTAB] < v + n
+        ),
         None,
     )
     if strings is None:

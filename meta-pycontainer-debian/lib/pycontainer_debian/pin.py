@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .archive import Indexes, Mirror, indexes
+from .archive import Indexes, Mirror, indexes, served
 from .errors import DebianError
 from .lock import RENEW, Lock, Locked, held, read_lock, write_lock
 from .resolve import Request, resolve
@@ -87,4 +87,23 @@ def gone(locked: Locked) -> DebianError:
         f"the mirror no longer serves {locked.name} {locked.version}, which the lock file pins",
         "an ordinary Debian mirror keeps only the newest version of a package",
         f"{RENEW}; or use a mirror that keeps old versions, or the DL_DIR of a build that has them",
+    )
+
+
+def not_downloaded(
+    locked: Locked, base: str, suite: str, why: str, served: Callable[[str], bool] = served
+) -> DebianError:
+    """The error for a pinned package that could not be downloaded: damaged, gone from the mirror, or out of reach."""
+    if served(f"{base}/{locked.filename}"):
+        return DebianError(
+            f"the mirror's {locked.name} {locked.version} is not the file that the lock pins",
+            f"its SHA-256 is not {locked.sha256}",
+            f"try again, or use another mirror (PYCONTAINER_DEBIAN_MIRROR); if the lock is wrong, {RENEW}",
+        )
+    if served(f"{base}/dists/{suite}/InRelease"):
+        return gone(locked)
+    return DebianError(
+        f"the package {locked.name} {locked.version} cannot be downloaded",
+        f"the mirror {base} does not answer: {why}",
+        "check the network, or set PYCONTAINER_DEBIAN_MIRROR to a mirror that can be reached",
     )

@@ -52,8 +52,8 @@ def unshare_argv(uid: int) -> list[str]:
         raise DebianError(
             "a Debian root file system cannot be configured by this user",
             f"no user namespace with subordinate ids: {done.stderr.strip()[-200:]}",
-            "build as root; or install the package uidmap, give this user 65536 ids in /etc/subuid and /etc/subgid, and "
-            "allow user namespaces",
+            "build as root; or install the package uidmap, give this user 65536 ids in /etc/subuid and /etc/subgid, "
+            "and allow user namespaces",
         )
     return argv
 
@@ -81,7 +81,8 @@ def configured(packages: Packages, work: Path) -> Tree:
     print(done.stdout)
     if done.returncode != 0:
         words = " / ".join(done.stderr.strip().splitlines()[-4:])
-        raise DebianError("the packages cannot be installed into the new root", words, "the task's log has dpkg's output")
+        hint = "the task's log has dpkg's output"
+        raise DebianError("the packages cannot be installed into the new root", words, hint)
     tree = read_tar(result)
     tree.mtime = epoch
     return tree

@@ -60,7 +60,7 @@ def find(tree: Tree, name: str) -> str:
 
 # mke2fs would read the host's /etc/mke2fs.conf, and its defaults decide what the bytes are.
 _ENVIRONMENT = dict.fromkeys(
-    ("mke2fs", "mkfs.ext4"), 'MKE2FS_CONFIG=${MKE2FS_CONFIG:-$t/etc/mke2fs.conf}; export MKE2FS_CONFIG'
+    ("mke2fs", "mkfs.ext4"), "MKE2FS_CONFIG=${MKE2FS_CONFIG:-$t/etc/mke2fs.conf}; export MKE2FS_CONFIG"
 )
 
 

@@ -16,7 +16,8 @@ from pycontainer_debian.relation import parse_relations
 
 def package(name: str, version: str = "1", **fields: Any) -> Package:
     digest = hashlib.sha256(f"{name}{version}".encode()).hexdigest()
-    facts = {"architecture": "amd64", "archive": "debian", "filename": f"pool/main/{name}_{version}_amd64.deb", "size": 1}
+    filename = f"pool/main/{name}_{version}_amd64.deb"
+    facts = {"architecture": "amd64", "archive": "debian", "filename": filename, "size": 1}
     return Package(**{"name": name, "version": version, "sha256": digest, **facts, **fields})
 
 

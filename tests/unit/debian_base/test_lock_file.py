@@ -156,3 +156,22 @@ def test_a_package_that_left_the_mirror_is_told_apart_from_no_network() -> None:
     error = pin.gone(Locked.of(package("hello")))
     assert "no longer serves hello 1" in error.what
     assert "pycontainer lock --update" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("answers", "what"),
+    [
+        ({"hello_1_amd64.deb", "InRelease"}, "is not the file that the lock pins"),
+        ({"InRelease"}, "no longer serves"),
+        (set(), "cannot be downloaded"),
+    ],
+)
+def test_a_failed_download_is_told_as_damaged_gone_or_out_of_reach(answers: set[str], what: str) -> None:
+    error = pin.not_downloaded(
+        Locked.of(package("hello")),
+        "http://m/debian",
+        "trixie",
+        "timeout",
+        lambda url: url.rpartition("/")[2] in answers,
+    )
+    assert what in error.what

@@ -20,7 +20,9 @@ def test_dependencies_and_pre_dependencies_follow() -> None:
 
 
 def test_the_first_alternative_that_exists_is_taken() -> None:
-    assert names(Universe(package("app", depends="gone | second | third"), package("second"), package("third")), "app") == [
+    assert names(
+        Universe(package("app", depends="gone | second | third"), package("second"), package("third")), "app"
+    ) == [
         "app",
         "second",
     ]
