@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
 from orchestrator.build.workspace import Workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, ConfigError
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
 
@@ -24,9 +23,17 @@ def recipes(product: Product) -> list[str]:
     return sorted({layer.source.bitbake for layer in product.layers.values() if layer.source.bitbake})
 
 
-def extra_layers() -> list[Path]:
-    """Return the BitBake layers that the user adds by PYCONTAINER_EXTRA_LAYERS (paths, separated by spaces)."""
-    return [Path(path) for path in os.environ.get("PYCONTAINER_EXTRA_LAYERS", "").split()]
+def extra_layers(product: Product, place: Workspace) -> list[Path]:
+    """Return the product's own BitBake layers; raises ConfigError for one without conf/layer.conf."""
+    found = [(place.root / path).resolve() for path in product.bitbake_layers]
+    for path in found:
+        if not (path / "conf" / "layer.conf").is_file():
+            raise ConfigError(
+                f"{path} is not a BitBake layer",
+                "it has no conf/layer.conf; the product file names it in bitbakeLayers",
+                "see docs/debian-base.md for a layer of one's own",
+            )
+    return found
 
 
 def fingerprint(product: Product, place: Workspace) -> str:
@@ -39,7 +46,9 @@ def fingerprint(product: Product, place: Workspace) -> str:
             "machine": place.machine,
             "base": product.base,
             "recipes": recipes(product),
-            "layers": tree_fingerprint([home / "kas", *sorted(home.glob("meta-pycontainer*")), *extra_layers()]),
+            "layers": tree_fingerprint(
+                [home / "kas", *sorted(home.glob("meta-pycontainer*")), *extra_layers(product, place)]
+            ),
             "lock": tree_fingerprint([lock]) if lock.exists() else "",
         }
     )
@@ -47,7 +56,11 @@ def fingerprint(product: Product, place: Workspace) -> str:
 
 def environment(product: Product, place: Workspace) -> dict[str, str]:
     """Return what the kas configuration reads from the environment to build for this product."""
-    return {"PYCONTAINER_RECIPES": " ".join(recipes(product)), "DEBIAN_LOCK": str(place.package_lock)}
+    return {
+        "PYCONTAINER_RECIPES": " ".join(recipes(product)),
+        "PYCONTAINER_EXTRA_LAYERS": " ".join(map(str, extra_layers(product, place))),
+        "DEBIAN_LOCK": str(place.package_lock),
+    }
 
 
 def ensure_base(

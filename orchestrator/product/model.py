@@ -171,6 +171,7 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     supplier: Supplier | None = None
     image: ImageOptions = ImageOptions()
     kernel: Kernel = Kernel()
+    bitbake_layers: list[str] = []
     layers: dict[Name, Layer]
 
     def start_groups(self) -> dict[str, int]:

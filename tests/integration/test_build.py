@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,23 +118,54 @@ def test_ten_hash_seeds_and_other_folders_give_the_same_bytes(demo: Product, tmp
     assert wanted["image"] == digest(demo.image)
 
 
+CLOCK = """
+SUMMARY = "A clock"
+inherit pycontainer-rootfs
+PYCONTAINER_LAYER = "clock"
+PYCONTAINER_KIND = "app"
+PYCONTAINER_CONFIG = '{"Cmd": ["/bin/busybox", "sh", "-c", "while date; do sleep 1; done"]}'
+DEBIAN_PACKAGES = "busybox-static"
+"""
+LAYER_CONF = """
+BBFILES += "${LAYERDIR}/recipes/*.bb"
+BBFILE_COLLECTIONS += "kiosk"
+BBFILE_PATTERN_kiosk = "^${LAYERDIR}/"
+LAYERSERIES_COMPAT_kiosk = "pycontainer-debian"
+"""
+
+
 @pytest.mark.slow
-def test_kas_alone_builds_the_same_files_in_another_folder(demo: Product, tmp_path: Path):
-    """`kas build` from the repository root, with the demo's lock, so that the bytes compare."""
-    build = tmp_path / "elsewhere" / "build"
-    environment = os.environ | {"KAS_BUILD_DIR": str(build), "DEBIAN_LOCK": str(demo.lock), "PYTHONHASHSEED": "7"}
+def test_kas_alone_builds_the_same_files_in_another_folder_and_a_recipe_of_ones_own(demo: Product, tmp_path: Path):
+    """`kas build` from the repository root, with a copy of the demo's lock, so that the bytes compare."""
+    meta = tmp_path / "meta"
+    (meta / "conf").mkdir(parents=True)
+    (meta / "conf" / "layer.conf").write_text(LAYER_CONF)
+    (meta / "recipes").mkdir()
+    (meta / "recipes" / "app-clock.bb").write_text(CLOCK)
+    build, lock = tmp_path / "elsewhere" / "build", tmp_path / "lock.json"
+    shutil.copyfile(demo.lock, lock)
+    environment = os.environ | {
+        "KAS_BUILD_DIR": str(build),
+        "DEBIAN_LOCK": str(lock),
+        "PYTHONHASHSEED": "7",
+        "PYCONTAINER_EXTRA_LAYERS": str(meta),
+        "PYCONTAINER_RECIPES": "rootfs-debian app-nginx app-clock",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "kas", "build", "kas/debian-qemu-amd64.yml"],
         cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    deploy = Deploy(build / "tmp" / "deploy" / "images" / "qemu-amd64")
+    here = Deploy(build / "tmp" / "deploy" / "images" / "qemu-amd64")
     there = Deploy(demo.deploy)
-    assert deploy.manifest == there.manifest
-    for layer in deploy.manifest.layers:
+    clock = here.layer("app-clock")
+    assert clock is not None
+    assert (clock.name, clock.kind) == ("clock", "app")
+    assert [layer for layer in here.manifest.layers if layer != clock] == there.manifest.layers
+    for layer in here.manifest.layers:
         for file in (*layer.files.values(), layer.spdx, layer.copyright):
             assert file is not None
-            deploy.verified(file)
+            here.verified(file)
 
 
 def test_the_revision_verifies_and_a_damaged_blob_does_not(sibling: Product):
