@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -53,11 +54,12 @@ def test_two_damaged_records_stop_with_a_message_and_no_prompt(disk: Disk) -> No
     disk.write_records(b"\xff" * 1024, bytes(1024))
     with Machine(disk.options) as machine:
         assert machine.wait_for(LINE, BOOT_SECONDS)[1] == "both boot records are damaged"
-        for key in (b"\x1b", b"c", b"\r", b"\x03", b"e", b"\r"):
-            machine.send(key)
         assert machine.wait_for(LINE, 10)[1] == "nothing to boot; restarting in 30 seconds"
-        machine.wait_for("BdsDxe: starting", 60)
-        assert "grub>" not in machine.console.text
+        said = machine.console.text
+        for key in (b"c", b"\x1b", b"c", b"\r", b"\x03", b"e", b"\r"):
+            machine.send(key)
+        time.sleep(3)
+        assert machine.console.text == said
 
 
 def test_a_kernel_that_panics_is_tried_three_times_and_then_rolled_back(disk: Disk) -> None:
@@ -124,4 +126,5 @@ def test_the_confirmed_revision_missing_is_said(disk: Disk) -> None:
     with Machine(dataclasses.replace(disk.options, reboot=False)) as machine:
         assert machine.wait_for(LINE, BOOT_SECONDS)[1] == f"revision {A} cannot be loaded"
         assert machine.wait_for(LINE, 10)[1] == "the confirmed revision cannot be loaded"
-        assert machine.wait(60), "GRUB did not restart"
+        # On a busy build machine GRUB mismeasures its clock by several times.
+        assert machine.wait(300), "GRUB did not restart"
