@@ -158,14 +158,14 @@ def _write(
         )
         with ThreadPoolExecutor(max_workers=1) as pool:
             synced = pool.submit(os.fsync, descriptor)
-            block_map = bmap.map_image(descriptor, size, _used(image, size, esp_partition, storage_partition))
+            block_map = bmap.map_image(descriptor, size, used_spans(image, size, esp_partition, storage_partition))
             synced.result()
     finally:
         os.close(descriptor)
     return block_map
 
 
-def _used(
+def used_spans(
     image: Path, size: int, esp_partition: gpt.Partition, storage_partition: gpt.Partition
 ) -> Iterator[tuple[int, int]]:
     """Yield the (first, last) block spans of the image that matter: both tables, the FAT's beginning, ext4's blocks."""

@@ -17,8 +17,8 @@ import pytest
 from orchestrator.canonical import sha256_digest
 from orchestrator.deploy import Deploy, Emulator
 from orchestrator.emulator.qemu import MachineOptions
-from orchestrator.image import envblock, gpt, record
-from orchestrator.image.writer import ESP_SIZE, ImageRequest, write_image
+from orchestrator.image import bmap, envblock, gpt, record
+from orchestrator.image.writer import ESP_SIZE, ImageRequest, layout, used_spans, write_image
 from orchestrator.run import Tools
 
 EPOCH = 1_700_000_000
@@ -151,4 +151,8 @@ def disk(parts: Parts, tmp_path: Path) -> Disk:
             for name, digest in links.items()
         ),
     )
+    size, partitions = layout(request.product, request.machine, request.storage_size)
+    with disk.image.open("rb") as stream:
+        block_map = bmap.map_image(stream.fileno(), size, used_spans(disk.image, size, *partitions))
+    made.block_map.write_bytes(bmap.encode(block_map))
     return disk
