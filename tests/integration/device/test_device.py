@@ -100,6 +100,14 @@ def test_a_container_that_dies_is_restarted_with_growing_delays_until_its_retrie
     assert "ready:" not in text
 
 
+def test_no_end_is_lost_when_containers_end_before_their_runtime_does(make: Make) -> None:
+    limits = {"policy": "on-failure", "maxRetries": 8, "initialDelayMs": 0, "maxDelayMs": 0}
+    revision = make(*(Container(f"brief{number}", "exit 7", restart=limits) for number in range(3)))
+    with boot(revision, revision.storage_image()) as machine:
+        text = machine.expect("given up after 8 restarts", timeout=120, count=3)
+    assert text.count(": running, process") == text.count(": exited with status 7") == 27
+
+
 def test_a_container_that_ignores_its_stop_signal_is_killed_when_its_time_is_up(make: Make) -> None:
     deaf = Container("deaf", "trap '' TERM; while :; do sleep 1; done", stop={"timeoutMs": 500})
     revision = make(deaf)

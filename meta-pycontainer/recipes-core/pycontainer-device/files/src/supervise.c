@@ -19,6 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ENDS_MOST 256
+
+struct end_of_process {
+	pid_t pid;
+	int status;
+};
+
 struct supervisor {
 	const struct revision *revision;
 	struct container *containers;	// one for each layer; unused for layers that are not run
@@ -29,6 +36,8 @@ struct supervisor {
 	bool ready, ending;
 	enum end end;
 	pid_t background;
+	struct end_of_process ends[ENDS_MOST];
+	size_t end_count;
 };
 
 // What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
@@ -118,29 +127,48 @@ static void report_ready(struct supervisor *s)
 	s->background = background_verify(s->revision);
 }
 
-// A container's first process may end before the crun that started it is known to have ended, so the ends of helpers
-// are handled before all others of the same batch.
+static bool any_starting(const struct supervisor *s)
+{
+	for (size_t i = 0; i < s->revision->layer_count; i++)
+		if (s->containers[i].state == STATE_STARTING)
+			return true;
+	return false;
+}
+
+// Offer every end to the containers; those that took it leave the list.
+static void hand_out(struct supervisor *s, bool (*handle)(struct container *, pid_t, int))
+{
+	size_t kept = 0;
+
+	for (size_t e = 0; e < s->end_count; e++) {
+		bool taken = false;
+		for (size_t i = 0; i < s->revision->layer_count && !taken; i++)
+			taken = handle(&s->containers[i], s->ends[e].pid, s->ends[e].status);
+		if (!taken)
+			s->ends[kept++] = s->ends[e];
+	}
+	s->end_count = kept;
+}
+
+// A container's first process becomes our child, and may end, before the crun that started it has ended and we know
+// its number. So helpers come first, and ends that belong to nobody are kept as long as any container is starting.
 static void reap(struct supervisor *s)
 {
-	enum { most = 256 };
-	struct { pid_t pid; int status; } ends[most];
-	size_t count = 0;
+	struct end_of_process end;
 
-	while (count < most && (ends[count].pid = waitpid(-1, &ends[count].status, WNOHANG)) > 0)
-		count++;
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t e = 0; e < count; e++)
-			for (size_t i = 0; i < s->revision->layer_count; i++) {
-				bool (*handle)(struct container *, pid_t, int) =
-					pass == 0 ? container_helper_ended : container_init_ended;
-				if (handle(&s->containers[i], ends[e].pid, ends[e].status)) {
-					ends[e].pid = -1;
-					break;
-				}
-			}
-	for (size_t e = 0; e < count; e++)
-		if (ends[e].pid == s->background)
+	while ((end.pid = waitpid(-1, &end.status, WNOHANG)) > 0) {
+		if (end.pid == s->background) {
 			s->background = 0;
+			continue;
+		}
+		if (s->end_count == ENDS_MOST)
+			memmove(s->ends, s->ends + 1, --s->end_count * sizeof *s->ends);
+		s->ends[s->end_count++] = end;
+	}
+	hand_out(s, container_helper_ended);
+	hand_out(s, container_init_ended);
+	if (!any_starting(s))
+		s->end_count = 0;
 }
 
 static void handle_signals(struct supervisor *s)
