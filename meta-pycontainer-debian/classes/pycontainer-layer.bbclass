@@ -59,7 +59,7 @@ python do_deploy() {
     folder = Path(d.getVar("WORKDIR"), "deploy", d.getVar("PYCONTAINER_LAYER"))
     roles = dict(word.split("=", 1) for word in d.getVar("PYCONTAINER_FILES").split())
     shutil.copytree(d.getVar("D"), folder, copy_function=os.link)
-    layer = Layer(d.getVar("PYCONTAINER_LAYER"), d.getVar("PYCONTAINER_KIND"), d.getVar("PN"), d.getVar("PV"),
+    layer = Layer(d.getVar("PYCONTAINER_LAYER"), d.getVar("PYCONTAINER_KIND"), d.getVar("PN"), d.getVar("PV").replace("%3a", ":"),
                   d.getVar("DEBIAN_ARCH"), d.getVar("DEBIAN_PURL_DISTRO"), int(d.getVar("SOURCE_DATE_EPOCH")),
                   d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")))
     try:
