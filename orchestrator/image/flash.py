@@ -11,7 +11,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,13 +55,6 @@ def load_map(image: Path, block_map: Path | None = None) -> bmap.BlockMap:
             "build or copy both again",
         )
     return found
-
-
-def ask(target: Target) -> bool:
-    """Show the disk on standard error and ask for its name to be typed; anything else, or no answer, is a no."""
-    print(f"This erases everything on {target.describe()}.", file=sys.stderr)
-    print(f"Type {target.name} to go on: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() == target.name
 
 
 def flash(

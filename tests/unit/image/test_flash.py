@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-import io
 import os
 import stat
 from pathlib import Path
@@ -12,7 +11,7 @@ from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.image import bmap, devices
 from orchestrator.image import flash as flash_module
 from orchestrator.image.devices import Target, inspect
-from orchestrator.image.flash import ask, flash
+from orchestrator.image.flash import flash
 
 BLOCK = bmap.BLOCK
 BLOCKS = 800
@@ -57,15 +56,6 @@ def test_nothing_is_written_without_confirmation(image: Path, disk: Path) -> Non
     with pytest.raises(ConfigError, match="not confirmed"):
         flash(image, disk, confirm=lambda _target: False, allow_file=True)
     assert disk.read_bytes() == before
-
-
-@pytest.mark.parametrize(("typed", "answer"), [("sdx\n", True), ("y\n", False), ("sd", False), ("", False)])
-def test_only_the_name_of_the_disk_confirms(
-    typed: str, answer: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    assert ask(Target(Path("/dev/sdx"), 8_000_000_000, model="ACME", bus="usb")) is answer
-    assert "/dev/sdx, 8.0 GB usb disk, ACME" in capsys.readouterr().err
 
 
 def test_a_disk_that_is_too_small_is_refused(image: Path, tmp_path: Path) -> None:
