@@ -55,6 +55,23 @@ python do_unpack() {
         bb.fatal("a source of %s cannot be unpacked\n  why: %s" % (d.getVar("PN"), problem))
 }
 
+LIC_FILES_CHKSUM ??= ""
+do_unpack[postfuncs] += "check_licences"
+do_unpack[vardeps] += "LIC_FILES_CHKSUM"
+python check_licences() {
+    """A licence text that changed is looked at by a person: its lines must have the digest that the recipe names."""
+    import hashlib
+    for uri in (d.getVar("LIC_FILES_CHKSUM") or "").split():
+        path, words = bb.fetch2.decodeurl(uri)[2], bb.fetch2.decodeurl(uri)[5]
+        with open(os.path.join(d.getVar("S"), path), "rb") as stream:
+            lines = stream.read().splitlines(keepends=True)
+        part = lines[int(words.get("beginline", 1)) - 1:int(words.get("endline", len(lines)))]
+        found = hashlib.md5(b"".join(part), usedforsecurity=False).hexdigest()
+        if found != words.get("md5"):
+            bb.fatal("the licence text %s of %s changed\n  why: its MD5 is %s, the recipe says %s\n"
+                     "  do: read it, then correct LICENSE and LIC_FILES_CHKSUM" % (path, d.getVar("PN"), found, words.get("md5")))
+}
+
 addtask patch after do_unpack
 do_patch[dirs] = "${S}"
 do_patch() {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import lzma
 import posixpath
 import stat
@@ -23,6 +24,7 @@ _MAGIC = b"!<arch>\n"
 _CONTROL_LIMIT = 16 * 1024 * 1024
 _MEMBER_LIMIT = 2 * 1024**3
 _ENTRIES_LIMIT = 500_000
+_DATA_LIMIT = 16 * 1024**3
 _BLOCK = 1024 * 1024
 
 
@@ -137,11 +139,13 @@ class Deb:
     def entries(self, spool: Path) -> Iterator[tuple[str, Entry]]:
         """Yield the files as (path, entry) in archive order; contents are appended to the file `spool`."""
         links: dict[str, Entry] = {}
+        total = 0
         try:
             with self.path.open("rb") as stream, self._tar(stream, "data.tar") as tar, spool.open("ab") as out:
                 for count, member in enumerate(tar):
-                    if count > _ENTRIES_LIMIT:
-                        raise ValueError("too many files")
+                    total += member.size
+                    if count > _ENTRIES_LIMIT or total > _DATA_LIMIT:
+                        raise ValueError("too many files, or too large ones")
                     path = _safe(member.name)
                     entry = links[_safe(member.linkname)] if member.islnk() else self._entry(tar, member, spool, out)
                     links[path] = entry
@@ -191,8 +195,6 @@ def _zstd_tar(part: IO[bytes]) -> tarfile.TarFile:
         done = subprocess.run(["zstd", "-dc"], input=part.read(), capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as problem:
         raise ValueError(f"cannot decompress by the program zstd: {problem}") from problem
-    import io
-
     return tarfile.open(fileobj=io.BytesIO(done.stdout), mode="r|")
 
 

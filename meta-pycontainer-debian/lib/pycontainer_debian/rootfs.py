@@ -7,6 +7,7 @@ namespace with subordinate ids (subuid(5)). The child makes the tree, runs dpkg,
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import shutil
@@ -21,6 +22,8 @@ from .tree import Tree, extract, from_directory
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_VOLATILE = ("run/*", "tmp/*", "dev/*", "proc/*")
+# Files only: the folders are part of what packages expect to find.
 _LEFTOVERS = (
     "var/log/*",
     "var/cache/*",
@@ -33,10 +36,6 @@ _LEFTOVERS = (
     "etc/hostname",
     "usr/sbin/policy-rc.d",
     "root/.*",
-    "run/*",
-    "tmp/*",
-    "dev/*",
-    "proc/*",
 )
 _POLICY = b"#!/bin/sh\n# No service starts while an image is made.\nexit 101\n"
 
@@ -133,13 +132,21 @@ def _install(root: Path, debs: list[str], epoch: int) -> None:
         raise DebianError("dpkg left packages half configured", audit.stdout.strip().splitlines()[0])
 
 
+def clean(tree: Tree) -> None:
+    """Remove what depends on when and where dpkg ran: logs, caches, backups, locks, and all of the volatile folders."""
+    tree.strip(_VOLATILE)
+    for path, entry in tree.items():
+        if not entry.is_dir and any(fnmatch.fnmatchcase(path, pattern) for pattern in _LEFTOVERS):
+            del tree.entries[path]
+
+
 def _collect(root: Path, epoch: int, result: Path) -> None:
     for name in (*(f"dev/{device}" for device in _DEVICES), "dev", "proc"):
         subprocess.run(["umount", str(root / name)], check=True)
     subprocess.run(["umount", "--recursive", str(root / "mnt")], check=True)
     tree = from_directory(root)
     tree.mtime = epoch
-    tree.strip(_LEFTOVERS)
+    clean(tree)
     tree.file("etc/machine-id", b"", 0o444)
     tree.clamp(epoch)
     write_tar(tree, result)

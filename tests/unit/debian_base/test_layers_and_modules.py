@@ -245,3 +245,19 @@ def test_root_needs_no_user_namespace_and_nobody_gets_a_network() -> None:
     argv = rootfs.unshare_argv(0)
     assert "--net" in argv
     assert "--map-auto" not in argv
+
+
+def test_cleaning_a_root_removes_logs_and_backups_but_keeps_folders() -> None:
+    tree = Tree()
+    for path in (
+        "var/log/dpkg.log",
+        "var/log/app/x",
+        "etc/passwd-",
+        "etc/passwd",
+        "run/lock/x",
+        "var/lib/dpkg/status-old",
+    ):
+        tree.file(path, b"")
+    rootfs.clean(tree)
+    left = [path for path, entry in tree.items()]
+    assert left == ["etc", "etc/passwd", "run", "var", "var/lib", "var/lib/dpkg", "var/log", "var/log/app"]
