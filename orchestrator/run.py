@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from orchestrator.errors import BuildError, ConfigError, PyContainerError
+from orchestrator.errors import BuildError, ConfigError, PyContainerError, TryAgainError
 
 _TAIL_LINES = 12
+_FULL_DISK = os.strerror(errno.ENOSPC).encode()
 
 _PACKAGE_OF = {
+    "qemu-system-aarch64": "qemu-system-arm",
     "qemu-system-x86_64": "qemu-system-x86",
     "wget": "wget",
     "kas": "the Python package kas",
@@ -70,7 +73,7 @@ def run(
 
     `argv` is never given to a shell. `env` adds to a small clean environment (PATH, HOME, LC_ALL=C.UTF-8, TZ=UTC).
     Standard error (and the command line) is appended to `log` when given. A non-zero exit raises `error` with the last
-    lines of standard error as the reason; a missing program raises ConfigError.
+    lines of standard error as the reason; a missing program raises ConfigError, a full disk TryAgainError.
     """
     command = [str(word) for word in argv]
     environment = {
@@ -96,6 +99,12 @@ def run(
         with log.open("ab") as stream:
             stream.write(b"$ " + shlex.join(command).encode() + b"\n" + done.stderr)
     if done.returncode != 0:
+        if _FULL_DISK in done.stderr:
+            raise TryAgainError(
+                "the disk is full",
+                f"{Path(command[0]).name} could not write its output",
+                "make room and run the same command again; nothing is lost",
+            )
         tail = done.stderr.decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
         reason = " / ".join(line.strip() for line in tail[-3:]) or f"no message; exit status {done.returncode}"
         raise error(

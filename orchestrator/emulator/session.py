@@ -18,6 +18,7 @@ from typing import Any
 
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import MachineOptions
+from orchestrator.errors import VerificationError
 
 _PREFIX = b"\x01"
 _POWER_OFF_SECONDS = 20.0
@@ -35,7 +36,13 @@ def expect(options: MachineOptions, text: str, timeout: float, log: Path | None 
         sys.stderr.buffer.flush()
 
     with Machine(options, log=log, on_output=copy if show else None) as machine:
-        match = machine.wait_for(re.compile(f"[^\n]*{re.escape(text)}[^\n]*"), timeout)
+        try:
+            match = machine.wait_for(re.compile(f"[^\n]*{re.escape(text)}[^\n]*"), timeout)
+        except VerificationError as problem:
+            raise VerificationError(f"the console did not show {text!r}", problem.why, problem.hint) from problem
+        # What is looked for may come in the middle of its line: give the rest of it a moment.
+        with contextlib.suppress(VerificationError):
+            return match.group().strip() + machine.wait_for(r"[^\n]*(?=\n)", 2).group().rstrip()
         return match.group().strip()
 
 
