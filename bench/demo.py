@@ -22,6 +22,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.build.pipeline import image_request, tools_of
@@ -33,7 +34,7 @@ from orchestrator.errors import PyContainerError
 from orchestrator.image.writer import write_image
 from orchestrator.oci import Store
 from orchestrator.product import load_product
-from orchestrator.revision import load_revision, newc
+from orchestrator.revision import boot_env, load_revision, newc
 from orchestrator.run import run
 from orchestrator.trust import product_keys
 
@@ -99,8 +100,20 @@ int main(void) { write(1, "empty init\\n", 11); for (;;) pause(); }
 """
 
 
-def empty_image(product: Path, deploy: Deploy, scratch: Path) -> Path:
-    """The demo's image with an initramfs that holds only a static init of one line: same firmware, GRUB and kernel."""
+def variant(product: Path, deploy: Deploy, role: str, file: Path, out: Path) -> Path:
+    """The demo's image with another file in one of the boot loader's roles: same firmware, GRUB, disk layout."""
+    store = Store.open(product / ".pycontainer" / "store")
+    revision = load_revision(store, "candidate/qemu-amd64")
+    description = load_product(product / "pycontainer.yaml")
+    request = image_request(store, revision, description, deploy, product_keys(description.product))
+    digest = hash_file(file)
+    request = dataclasses.replace(request, blobs={**request.blobs, digest: file}, links={**request.links, role: digest})
+    write_image(request, out, tools_of(deploy), deploy.manifest.source_date_epoch)
+    return out
+
+
+def empty_initramfs(deploy: Deploy, scratch: Path) -> Path:
+    """An initramfs that holds only a static init of one line; compiled by the host's compiler."""
     (scratch / "init.c").write_bytes(EMPTY_INIT)
     subprocess.run(["gcc", "-Os", "-static", "-o", scratch / "init", scratch / "init.c"], check=True)
     subprocess.run(["strip", scratch / "init"], check=True)
@@ -108,17 +121,7 @@ def empty_image(product: Path, deploy: Deploy, scratch: Path) -> Path:
     packed = scratch / "empty.cpio.zst"
     (scratch / "empty.cpio").write_bytes(archive.replace(b"000081A4", b"000081ED", 1))  # 0644 -> 0755
     run([*tools_of(deploy).argv("zstd"), "-q", "-f", "-19", scratch / "empty.cpio", "-o", packed])
-    store = Store.open(product / ".pycontainer" / "store")
-    revision = load_revision(store, "candidate/qemu-amd64")
-    file = load_product(product / "pycontainer.yaml")
-    request = image_request(store, revision, file, deploy, product_keys(file.product))
-    digest = hash_file(packed)
-    request = dataclasses.replace(
-        request, blobs={**request.blobs, digest: packed}, links={**request.links, "initramfs": digest}
-    )
-    out = scratch / "empty.img"
-    write_image(request, out, tools_of(deploy), deploy.manifest.source_date_epoch)
-    return out
+    return packed
 
 
 def seconds_to(machine: Machine, pattern: str) -> float:
@@ -131,7 +134,8 @@ def seconds_to(machine: Machine, pattern: str) -> float:
 def measure_boot(product: Path, deploy: Deploy, image: Path, scratch: Path) -> None:
     """GRUB's last line to the page being served, beside the same kernel with an empty init."""
     options = options_for(deploy, image, forwards=(Forward(0, 8080),))
-    nothing = dataclasses.replace(options, image=empty_image(product, deploy, scratch), forwards=())
+    empty_image = variant(product, deploy, "initramfs", empty_initramfs(deploy, scratch), scratch / "empty.img")
+    nothing = dataclasses.replace(options, image=empty_image, forwards=())
     empty, served = [], []
     for _ in range(RUNS):
         with Machine(nothing) as machine:
@@ -170,10 +174,10 @@ def first_page(machine: Machine, started: float) -> float:
     raise SystemExit("the page never came:\n" + machine.console.text[-2000:])
 
 
-def serves_with(options: MachineOptions, memory: int) -> bool:
-    """Whether the demo boots and serves with that much RAM."""
+def serves(options: MachineOptions) -> bool:
+    """Whether the demo boots and serves so."""
     try:
-        with Machine(dataclasses.replace(options, memory_mib=memory)) as machine:
+        with Machine(options) as machine:
             machine.wait_for("ready:", 60)
             first_page(machine, time.monotonic())
             return not re.search("Out of memory", machine.console.text)
@@ -181,20 +185,29 @@ def serves_with(options: MachineOptions, memory: int) -> bool:
         return False
 
 
-def measure_memory(deploy: Deploy, image: Path) -> None:
-    """The least RAM with which the demo boots and serves, to 8 MiB."""
-    options = options_for(deploy, image, forwards=(Forward(0, 8080),))
-    low, high = 40, 128
-    if not serves_with(options, high):
-        row("boots and serves with 128 MiB of RAM", "no")
-        return
+def least(low: int, high: int, works: Callable[[int], bool]) -> tuple[int, int]:
+    """The least multiple of 8 that works, and the largest that does not, between `low` (does not) and `high` (does)."""
     while high - low > 8:
         middle = (low + high) // 2 // 8 * 8
-        if serves_with(options, middle):
-            high = middle
-        else:
-            low = middle
-    row("least RAM that boots and serves", f"{high} MiB", f"not with {low} MiB")
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high, low
+
+
+def measure_memory(product: Path, deploy: Deploy, image: Path, scratch: Path) -> None:
+    """The least RAM: of the whole machine under UEFI and GRUB, and of the system once it is loaded (mem=)."""
+    options = options_for(deploy, image, forwards=(Forward(0, 8080),))
+    enough, short = least(96, 256, lambda size: serves(dataclasses.replace(options, memory_mib=size)))
+    row("least RAM under UEFI and GRUB", f"{enough} MiB", f"not with {short} MiB: the kernel's EFI stub finds no room")
+
+    def limited(size: int) -> bool:
+        block = scratch / "boot-env"
+        arguments = [word for layer in deploy.of_kind("bsp") for word in layer.command_line]
+        block.write_bytes(boot_env([*arguments, f"mem={size}M"]))
+        disk = variant(product, deploy, "boot-env", block, scratch / "limited.img")
+        return serves(dataclasses.replace(options, image=disk))
+
+    enough, short = least(40, 128, limited)
+    row("least RAM of the running system (mem=)", f"{enough} MiB", f"not with {short} MiB")
 
 
 def main() -> None:
@@ -215,7 +228,7 @@ def main() -> None:
         measure_sizes(deploy, summary)
         image = Path(summary["image"])
         measure_boot(product, deploy, image, scratch)
-        measure_memory(deploy, image)
+        measure_memory(product, deploy, image, scratch)
 
 
 if __name__ == "__main__":
