@@ -82,10 +82,12 @@ addtask prepare_sysroot after do_patch
 do_prepare_sysroot[deptask] = "do_populate_sysroot"
 do_prepare_sysroot[cleandirs] = "${RECIPE_SYSROOT}"
 do_prepare_sysroot[vardeps] += "DEPENDS"
+do_prepare_sysroot[file-checksums] += "${PYCONTAINER_LIB}/disk.py:True ${PYCONTAINER_LIB}/tree.py:True"
 python do_prepare_sysroot() {
     from pathlib import Path
+    from pycontainer_debian.disk import extract, from_directory
     from pycontainer_debian.errors import reported
-    from pycontainer_debian.tree import Tree, extract, from_directory
+    from pycontainer_debian.tree import Tree
     tree = Tree(merged_usr=True)
     with reported(bb.fatal):
         for name in sorted((d.getVar("DEPENDS") or "").split()):

@@ -9,7 +9,8 @@ do_populate_sysroot[file-checksums] += "${DEBIAN_LIB_FILES}"
 python do_populate_sysroot() {
     from pathlib import Path
     from pycontainer_debian.deb import Deb, unpack
-    from pycontainer_debian.tree import Tree, extract
+    from pycontainer_debian.disk import extract
+    from pycontainer_debian.tree import Tree
     tree = Tree(merged_usr=True)
     unpack([Deb(file.path) for file in debian_debs(d)], tree, Path(d.getVar("SPOOL"), "data"))
     tree.strip(["usr/share/*"])

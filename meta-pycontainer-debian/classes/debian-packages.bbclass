@@ -15,7 +15,8 @@ DEBIAN_RESOLVED ?= ""
 INHIBIT_DEFAULT_DEPS = "1"
 SPOOL = "${WORKDIR}/spool"
 
-DEBIAN_LIB_FILES = "${PYCONTAINER_LIB}/deb.py:True ${PYCONTAINER_LIB}/tree.py:True ${PYCONTAINER_LIB}/archives.py:True"
+DEBIAN_LIB_FILES = "${PYCONTAINER_LIB}/deb.py:True ${PYCONTAINER_LIB}/tree.py:True ${PYCONTAINER_LIB}/archives.py:True \
+    ${PYCONTAINER_LIB}/disk.py:True"
 do_install[file-checksums] += "${DEBIAN_LIB_FILES}"
 do_install[vardeps] += "DEBIAN_RESOLVED SOURCE_DATE_EPOCH"
 do_install[cleandirs] += "${SPOOL}"

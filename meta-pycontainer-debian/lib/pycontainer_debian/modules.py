@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from .disk import extract, from_directory
 from .errors import DebianError
-from .tree import Content, Entry, Tree, extract, from_directory
+from .tree import Content, Entry, Tree
 
 _SUFFIXES = (".ko", ".ko.xz")
 _MODULE_LIMIT = 64 * 1024 * 1024

@@ -16,9 +16,10 @@ import sys
 from pathlib import Path
 
 from .archives import read_tar, write_tar
+from .disk import extract, from_directory
 from .errors import DebianError
 from .layer import Packages
-from .tree import Tree, extract, from_directory
+from .tree import Tree
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"

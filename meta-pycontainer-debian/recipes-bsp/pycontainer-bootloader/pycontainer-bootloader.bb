@@ -19,8 +19,8 @@ do_install[file-checksums] += "${PYCONTAINER_LIB}/bootloader.py:True"
 python do_install() {
     from pathlib import Path
     from pycontainer_debian.bootloader import standalone
+    from pycontainer_debian.disk import extract
     from pycontainer_debian.errors import reported
-    from pycontainer_debian.tree import extract
     spool = Path(d.getVar("SPOOL"))
     folder = "usr/lib/grub/" + d.getVar("GRUB_TARGET")
     with reported(bb.fatal):

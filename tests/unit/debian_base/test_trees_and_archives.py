@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycontainer_debian import compose
 from pycontainer_debian.archives import read_tar, write_cpio, write_tar
+from pycontainer_debian.disk import extract, from_directory
 from pycontainer_debian.errors import DebianError
-from pycontainer_debian.tree import Entry, Tree, extract, from_directory
+from pycontainer_debian.tree import Entry, Tree
 
 NAMES = st.lists(st.from_regex(r"[a-z.]{1,3}(/[a-z]{1,3}){0,2}", fullmatch=True), max_size=12)
 
