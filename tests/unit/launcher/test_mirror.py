@@ -85,7 +85,9 @@ def test_a_security_mirror_that_cannot_be_derived_must_be_given(apt):
         mirrors({"PYCONTAINER_DEBIAN_MIRROR": "http://snap/archive/20250101"}, apt)
 
 
-@pytest.mark.parametrize("uri", ["ftp://x/debian", "/srv/debian", "http://x/debian http://y/debian", "http://x/\ndebian"])
+@pytest.mark.parametrize(
+    "uri", ["ftp://x/debian", "/srv/debian", "http://x/debian http://y/debian", "http://x/\ndebian"]
+)
 def test_what_is_no_http_url_is_refused(apt, uri):
     with pytest.raises(MirrorError):
         mirrors({"PYCONTAINER_DEBIAN_MIRROR": uri}, apt)

@@ -87,5 +87,3 @@ def test_a_server_that_is_gone_is_an_error():
     with pytest.raises(BrokenPipeError):
         box.write()
     os.close(writer)
-
-
