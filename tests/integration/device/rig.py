@@ -250,9 +250,7 @@ class Revision:
 
     def envelope(self, payload: bytes) -> dict[str, Any]:
         encoded = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} ".encode() + payload
-        signatures = [
-            {"keyid": keyid(key), "sig": base64.b64encode(key.sign(encoded)).decode()} for key in self.keys
-        ]
+        signatures = [{"keyid": keyid(key), "sig": base64.b64encode(key.sign(encoded)).decode()} for key in self.keys]
         return {"payload": base64.b64encode(payload).decode(), "payloadType": PAYLOAD_TYPE, "signatures": signatures}
 
     def facts(self, keys: list[Ed25519PrivateKey] | None = None) -> bytes:
@@ -279,8 +277,13 @@ class Revision:
         return image
 
     def initramfs(self, facts: bytes) -> Path:
-        segment = newc([("etc", 0o40755, b""), ("etc/pycontainer", 0o40755, b""),
-                        ("etc/pycontainer/product.json", 0o100644, facts)])
+        segment = newc(
+            [
+                ("etc", 0o40755, b""),
+                ("etc/pycontainer", 0o40755, b""),
+                ("etc/pycontainer/product.json", 0o100644, facts),
+            ]
+        )
         host = self.inputs.host.read_bytes()
         target = self.folder / "initramfs"
         target.write_bytes(host + bytes(-len(host) % 4) + segment)

@@ -20,7 +20,9 @@ def test_a_fakeroot_task_runs_in_a_worker_under_the_fakeroot_command(build):
     build.write("fakeroot", FAKEROOT.replace("OUT", str(build.out)))
     (build.folder / "fakeroot").chmod(0o755)
     build.write("conf/local.conf", 'FAKEROOTCMD = "${TOPDIR}/fakeroot"\nFAKEROOTBASEENV = "BASE=base"\n')
-    build.recipe("rooted", """
+    build.recipe(
+        "rooted",
+        """
 FAKEROOTENV = "STATE=recipe"
 FAKEROOTDIRS = "${TOPDIR}/fakeroot-state"
 FAKEROOTNOENV = "STATE=off"
@@ -33,7 +35,8 @@ do_plain() {
 }
 addtask fake before do_build
 addtask plain before do_build
-""")
+""",
+    )
     run = build.run("rooted")
     assert run.status == 0, run.text
     calls = (build.out / "fakeroot-calls").read_text().splitlines()

@@ -58,7 +58,9 @@ def test_the_second_interrupt_or_a_termination_ends_the_running_task(build, sign
 
 
 def test_a_task_that_ignores_the_request_to_end_is_killed(build):
-    build.recipe("stubborn", """
+    build.recipe(
+        "stubborn",
+        """
 python do_stay() {
     import signal, time
     from pathlib import Path
@@ -67,7 +69,8 @@ python do_stay() {
     time.sleep(300)
 }
 addtask stay before do_build
-""")
+""",
+    )
     run = build.start("stubborn")
     build.wait_for("running")
     os.kill(run.process.pid, signal.SIGTERM)

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_build_runs_shell_and_python_tasks_and_reports_each_as_an_event(build):
-    build.recipe("hello", """
+    build.recipe(
+        "hello",
+        """
 do_shell() {
     echo from the shell > ${OUT}/shell
 }
@@ -21,7 +23,8 @@ python do_py() {
 }
 addtask shell before do_build
 addtask py after do_shell before do_build
-""")
+""",
+    )
     run = build.run("hello")
     assert run.status == 0, run.text
     assert (build.out / "shell").read_text() == "from the shell\n"
@@ -39,7 +42,9 @@ addtask py after do_shell before do_build
 
 def test_a_task_sees_its_umask_its_exports_no_terminal_and_its_own_session(build):
     build.write("conf/local.conf", 'BB_DEFAULT_UMASK = "027"\nexport GREETING = "hello world"\nNOT_EXPORTED = "x"\n')
-    build.recipe("facts", """
+    build.recipe(
+        "facts",
+        """
 do_default() {
     umask > ${OUT}/default
     env > ${OUT}/env
@@ -60,7 +65,8 @@ python do_session() {
 addtask default before do_build
 addtask own before do_build
 addtask session before do_build
-""")
+""",
+    )
     run = build.run("facts", SECRET="unapproved", LANG="de_DE")
     assert run.status == 0, run.text
     read = {path.name: path.read_text() for path in build.out.iterdir()}
@@ -74,7 +80,9 @@ addtask session before do_build
 
 
 def test_only_a_task_with_the_network_flag_keeps_the_network(build):
-    build.recipe("net", """
+    build.recipe(
+        "net",
+        """
 do_on() {
     readlink /proc/self/ns/net > ${OUT}/on
 }
@@ -85,7 +93,8 @@ do_off() {
 }
 addtask on before do_build
 addtask off before do_build
-""")
+""",
+    )
     run = build.run("net")
     assert run.status == 0, run.text
     here = str(Path("/proc/self/ns/net").readlink())
@@ -96,13 +105,16 @@ addtask off before do_build
 
 
 def test_a_failing_task_fails_the_build_and_shows_the_end_of_its_log(build):
-    build.recipe("bad", """
+    build.recipe(
+        "bad",
+        """
 do_bad() {
     echo the reason
     exit 7
 }
 addtask bad before do_build
-""")
+""",
+    )
     run = build.run("bad")
     assert run.status == 1
     assert "| the reason" in run.text
@@ -137,7 +149,9 @@ def test_a_killed_task_is_a_failure_with_status_137(build):
 
 def test_with_k_everything_that_can_be_built_is_built_and_the_status_is_still_1(build):
     build.recipe("killed", KILLED)
-    build.recipe("good", """
+    build.recipe(
+        "good",
+        """
 do_slow() {
     sleep 1
 }
@@ -146,19 +160,23 @@ do_last() {
 }
 addtask slow
 addtask last after do_slow before do_build
-""")
+""",
+    )
     assert build.run("-k", "killed", "good").status == 1
     assert (build.out / "last").exists()
 
 
 def test_events_that_hold_the_protocols_own_tags_arrive_whole(build):
-    build.recipe("tags", """
+    build.recipe(
+        "tags",
+        """
 python do_tags() {
     bb.warn("a</event>b<event>c</exitcode>d")
     bb.warn("</event>" * 2000)
 }
 addtask tags before do_build
-""")
+""",
+    )
     run = build.run("tags")
     assert run.status == 0, run.text
     texts = [event["text"] for event in run.events if event["event"] == "log"]
@@ -168,13 +186,16 @@ addtask tags before do_build
 
 
 def test_a_burst_of_a_megabyte_of_events_does_not_block_the_commands_that_arrive_meanwhile(build):
-    build.recipe("burst", """
+    build.recipe(
+        "burst",
+        """
 python do_burst() {
     for number in range(1000):
         bb.warn("%04d " % number + "x" * 1024)
 }
 addtask burst before do_build
-""")
+""",
+    )
     for number in range(20):
         build.recipe(f"small{number}", "do_small() {\n    :\n}\naddtask small before do_build\n")
     run = build.run("burst", *(f"small{number}" for number in range(20)))
@@ -187,19 +208,25 @@ addtask burst before do_build
 def test_tasks_of_two_multiconfigs_depend_on_each_other(build):
     build.write("conf/local.conf", 'BBMULTICONFIG = "other"\nFLAVOUR = "plain"\n')
     build.write("conf/multiconfig/other.conf", 'FLAVOUR = "spicy"\n')
-    build.recipe("part", """
+    build.recipe(
+        "part",
+        """
 do_make() {
     echo ${FLAVOUR} >> ${OUT}/order
 }
 addtask make before do_build
-""")
-    build.recipe("whole", """
+""",
+    )
+    build.recipe(
+        "whole",
+        """
 do_take() {
     echo whole ${FLAVOUR} >> ${OUT}/order
 }
 do_take[mcdepends] = "mc::other:part:do_make"
 addtask take before do_build
-""")
+""",
+    )
     run = build.run("whole")
     assert run.status == 0, run.text
     assert (build.out / "order").read_text() == "spicy\nwhole plain\n"

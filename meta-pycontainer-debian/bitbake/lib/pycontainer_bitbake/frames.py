@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-COMMANDS = frozenset(
-    {"cookerconfig", "extraconfigdata", "workerdata", "newtaskhashes", "runtask", "finishnow", "quit"}
-)
+COMMANDS = frozenset({"cookerconfig", "extraconfigdata", "workerdata", "newtaskhashes", "runtask", "finishnow", "quit"})
 MAX_PAYLOAD = 512 << 20
 _LENGTH = 4
 _LONGEST_TAG = max(map(len, COMMANDS))
