@@ -29,7 +29,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	MYPYPATH=$(DEBIAN)/lib $(BIN)/mypy $(DEBIAN)/lib/pycontainer_debian
-	cd $(DEBIAN)/bitbake/lib && MYPYPATH=.:../../lib $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml \
+	cd $(DEBIAN)/bitbake/lib && MYPYPATH=.:../../lib $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	  pycontainer_bitbake hashserv prserv
 
 unit: $(VENV)/.ready-dev
