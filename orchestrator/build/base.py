@@ -64,11 +64,11 @@ def environment(product: Product, place: Workspace) -> dict[str, str]:
 
 
 def ensure_base(
-    product: Product, place: Workspace, last: Mapping[str, Any], reporter: Reporter, *, force: bool
+    product: Product, place: Workspace, last: Mapping[str, Any], reporter: Reporter, *, force: bool, held: int
 ) -> tuple[Deploy, str, int]:
     """Return the deploy folder, its fingerprint, and how many BitBake tasks were run (0: nothing had changed).
 
-    `last` is the stamp of the last build. Raises what `run_kas` raises, and BuildError for a wrong deploy manifest.
+    `last` is the stamp of the last build, `held` the build folder's lock. Raises what `run_kas` raises, and BuildError for a wrong deploy manifest.
     """
     known = fingerprint(product, place)
     if not force and last.get("base") == known and (place.deploy / MANIFEST_NAME).exists():
@@ -81,6 +81,7 @@ def ensure_base(
         targets=(),
         environment=environment(product, place),
         log=place.logs / "kas.log",
+        held=held,
     )
     with reporter.step(f"build the {product.base} base with BitBake") as step:
         outcome = run_kas(run, reporter.view)

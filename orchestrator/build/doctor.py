@@ -53,6 +53,7 @@ _PROGRAMS = (
     _Program("fsverity", "fsverity", "the oracle for fs-verity digests", "test"),
     _Program("bmaptool", "bmap-tools", "the oracle for block maps", "test"),
     _Program("unsquashfs", "squashfs-tools", "reads layer images back", "test"),
+    _Program("busybox", "busybox-static", "the containers of the device's tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
 )
 _TEST_HEADERS = (("jansson.h", "libjansson-dev"), ("sodium.h", "libsodium-dev"))

@@ -7,13 +7,14 @@ own: Ctrl-C reaches it by pid, once, in order, and its server is waited for befo
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from orchestrator.errors import BuildError, ConfigError, FetchError, PyContainer
 from orchestrator.progress import View
 
 _POLL_SECONDS = 0.15
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _PASSED_ON = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "PYCONTAINER_DEBIAN_MIRROR", "PYCONTAINER_DEBIAN_SECURITY_MIRROR",
@@ -48,6 +50,8 @@ class KasRun:
     log: Path
     arguments: Sequence[str] = ()
     """More words for BitBake."""
+    held: int | None = None
+    """The build folder's lock, which kas holds too: it outlives this process for a moment when that is killed."""
 
 
 def checkout() -> Path:
@@ -115,6 +119,8 @@ def run_kas(run: KasRun, view: View) -> Outcome:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=() if run.held is None else (run.held,),
+            preexec_fn=_die_with(os.getpid()),
         )
         interrupts = _follow(process, tail, view)
     tail.poll()
@@ -125,6 +131,17 @@ def run_kas(run: KasRun, view: View) -> Outcome:
     if process.returncode != 0:
         raise _failure(run, tail.outcome, process.returncode)
     return tail.outcome
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Return what kas does before it starts: ask for SIGTERM (prctl(2), PR_SET_PDEATHSIG) when `parent` is killed."""
+
+    def ask() -> None:
+        _LIBC.prctl(1, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
 def _follow(process: subprocess.Popen[bytes], tail: EventTail, view: View) -> int:

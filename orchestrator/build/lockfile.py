@@ -52,7 +52,7 @@ class LockChanges:
         }
 
 
-def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool) -> LockChanges:
+def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool, held: int) -> LockChanges:
     """Make the product's own lock file, or with `update` renew it; returns what changed.
 
     Without `update` an existing lock file is only reported. Raises ConfigError for a base without lock file, and what
@@ -66,7 +66,9 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     if target.exists() and not update:
         return LockChanges(target, len(_versions(_read(target))), (), False)
     before = _versions(_read(place.package_lock)) if place.package_lock.exists() else {}
-    fresh = _resolved(product, place, reporter) if update or not place.package_lock.exists() else place.package_lock
+    fresh = (
+        _resolved(product, place, reporter, held) if update or not place.package_lock.exists() else place.package_lock
+    )
     data = fresh.read_bytes()
     after = _versions(_decode(data, fresh))
     old = _versions(_read(target)) if target.exists() else before if update else {}
@@ -81,7 +83,7 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     return LockChanges(target, len(after), changes if old else (), True)
 
 
-def _resolved(product: Product, place: Workspace, reporter: Reporter) -> Path:
+def _resolved(product: Product, place: Workspace, reporter: Reporter, held: int) -> Path:
     """Let the base resolve all its package requests anew, without building; returns the file that it wrote."""
     home = checkout()
     fresh = place.package_lock.with_name(place.package_lock.name + ".new")
@@ -94,6 +96,7 @@ def _resolved(product: Product, place: Workspace, reporter: Reporter) -> Path:
         environment=environment(product, place) | {"PYCONTAINER_LOCK": "update"},
         log=place.logs / "lock.log",
         arguments=("-p",),
+        held=held,
     )
     with reporter.step("resolve the base's packages"):
         run_kas(run, reporter.view)

@@ -60,7 +60,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
     file = find_product_file(request.place)
     product = load_product(file)
     place = workspace(file, product, request.machine)
-    with place.locked():
+    with place.locked() as held:
         keys = product_keys(product.product)
         last = read_stamp(place.stamp)
         inputs = product_fingerprint(product, place, keys)
@@ -68,7 +68,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
             return msgspec.structs.replace(
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
-        deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force)
+        deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
         layers = _assemble(product, place, deploy, keys, reporter)
         store = Store.open_or_create(place.store)
         with reporter.step("revision") as step:

@@ -90,8 +90,11 @@ class Workspace:
         return committed if committed.exists() else self.bitbake / "debian.lock.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the build folder; raises TryAgainError at once when another command holds it."""
+    def locked(self) -> Iterator[int]:
+        """Hold the build folder; raises TryAgainError at once when another command holds it.
+
+        Yields the lock's descriptor: a child that inherits it keeps the folder held even if this process is killed.
+        """
         try:
             self.build.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.build / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -111,7 +114,7 @@ class Workspace:
                 ) from problem
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 

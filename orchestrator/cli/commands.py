@@ -200,8 +200,8 @@ def audit(options: Namespace) -> Result:
 def lock(options: Namespace) -> Result:
     """`pycontainer lock`."""
     product, place = _loaded(options)
-    with place.locked(), _reporter(options.json) as reporter:
-        changes = lockfile.lock(product, place, reporter, update=options.update)
+    with place.locked() as held, _reporter(options.json) as reporter:
+        changes = lockfile.lock(product, place, reporter, update=options.update, held=held)
     return Result(screens.lock_screen(changes), changes.to_data())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see the design: 0 ok, 2 usage, 3 fetch, 4 build, 5 verification ...)."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    # CI ends a job by SIGTERM: go the same orderly way as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         result = options.command(options)
     except PyContainerError as problem:

@@ -166,3 +166,24 @@ def test_a_build_that_is_interrupted_goes_on_where_it_was(fresh: Product):
     left = subprocess.run(["pgrep", "-f", str(fresh.folder)], capture_output=True, text=True, check=False).stdout
     assert left == ""
     assert fresh.build()["unchanged"] is False
+
+
+@pytest.mark.slow
+def test_a_killed_build_leaves_no_bitbake_and_no_lock(fresh: Product):
+    """kill -9 of the command: kas and BitBake end by themselves, until then the folder stays held."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli.main", "build", "--plain", str(fresh.folder)],
+        cwd=REPOSITORY, env=os.environ | fresh.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    events = fresh.folder / "build" / "bitbake-qemu-amd64" / "events.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (events.exists() and b'"started"' in events.read_bytes()):
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 90
+    while fresh.run("lock").code == 75 and time.monotonic() < deadline:
+        time.sleep(1)
+    left = subprocess.run(["pgrep", "-f", str(fresh.folder)], capture_output=True, text=True, check=False).stdout
+    assert left == ""

@@ -19,7 +19,7 @@ def inputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return named
     busybox = shutil.which("busybox")
     if not busybox or b"ld-linux" in Path(busybox).read_bytes():
-        pytest.skip("the containers of these tests are a static busybox: install busybox-static")
+        pytest.fail("the containers of these tests are a static busybox: install busybox-static")
     deploy: Path = request.getfixturevalue("deploy_dir")
     modules = tmp_path_factory.mktemp("modules") / "modules.squashfs"
     with (deploy / "bsp/modules.tar").open("rb") as tar:
