@@ -54,9 +54,16 @@ _PROGRAMS = (
     _Program("bmaptool", "bmap-tools", "the oracle for block maps", "test"),
     _Program("unsquashfs", "squashfs-tools", "reads layer images back", "test"),
     _Program("busybox", "busybox-static", "the containers of the device's tests", "test"),
+    _Program("cpio", "cpio", "the oracle for initramfs archives", "test"),
+    _Program("grub-editenv", "grub-common", "the oracle for boot records", "test"),
+    _Program("sfdisk", "fdisk", "the oracle for partition tables", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
 )
-_TEST_HEADERS = (("jansson.h", "libjansson-dev"), ("sodium.h", "libsodium-dev"))
+_TEST_FILES = (
+    (Path("/usr/include/jansson.h"), "libjansson-dev", "the device program's unit tests include it"),
+    (Path("/usr/include/sodium.h"), "libsodium-dev", "the device program's unit tests include it"),
+    (Path("/usr/share/containers/seccomp.json"), "golang-github-containers-common", "the engines' seccomp profile"),
+)
 
 
 def examine(purposes: Sequence[str] = ("build", "run")) -> list[Finding]:
@@ -66,9 +73,7 @@ def examine(purposes: Sequence[str] = ("build", "run")) -> list[Finding]:
     if "build" in purposes:
         findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership, _disk)]
     if "test" in purposes:
-        for header, package in _TEST_HEADERS:
-            found = any((Path(folder) / header).exists() for folder in ("/usr/include", "/usr/local/include"))
-            findings.append(Finding(header, found, "the device program's unit tests include it", package))
+        findings += [Finding(path.name, path.exists(), why, package) for path, package, why in _TEST_FILES]
     return findings
 
 
