@@ -68,7 +68,8 @@ def ensure_base(
 ) -> tuple[Deploy, str, int]:
     """Return the deploy folder, its fingerprint, and how many BitBake tasks were run (0: nothing had changed).
 
-    `last` is the stamp of the last build, `held` the build folder's lock. Raises what `run_kas` raises, and BuildError for a wrong deploy manifest.
+    `last` is the stamp of the last build, `held` the build folder's lock. Raises what `run_kas` raises, and BuildError
+    for a wrong deploy manifest.
     """
     known = fingerprint(product, place)
     if not force and last.get("base") == known and (place.deploy / MANIFEST_NAME).exists():
