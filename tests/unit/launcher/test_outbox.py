@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: GPL-2.0-only
 """Replies, read back by the wheel's own reader."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: GPL-2.0-only
 """What is printed and written of a build's events, and the exit status they add up to."""
 
 from __future__ import annotations
