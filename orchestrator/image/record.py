@@ -16,10 +16,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from orchestrator.image.envblock import decode as decode_block
-from orchestrator.image.envblock import encode as encode_block
+from orchestrator.revision import bootenv
 
-SIZE = 1024
 ATOMIC = 512
 MAX_GENERATION = 999_999_999
 """GRUB compares in the firmware's word size and prefixes octal by a zero: nine digits, no leading zero."""
@@ -51,21 +49,22 @@ class Record:
 
 
 def encode(record: Record) -> bytes:
-    """Return the 1024 bytes of a boot record."""
-    return encode_block(
+    """Return the 1024 bytes of a boot record, `ok` last: torn at any byte, it vouches for what is before it."""
+    return bootenv.encode(
         {
             "gen": str(record.generation),
             "rev": record.rev,
             "try": record.attempt,
             "left": str(record.left),
             "ok": record.ok,
-        }
+        },
+        within=ATOMIC,
     )
 
 
 def decode(data: bytes) -> Record | None:
     """Return the record in `data`, or None when it is torn, garbage, or not of the right form."""
-    variables = decode_block(data)
+    variables = bootenv.decode(data)
     if variables is None:
         return None
     ok = variables.get("ok", "")

@@ -11,7 +11,7 @@ revision.id, .hex, .short, .manifest, .config, .descriptor, .blobs()
 
 facts = product_facts(product, machine, keys.facts_keys(), threshold=keys.threshold)
 blob = initramfs_with_facts(Path("initramfs.cpio.zst"), facts)
-block = boot_env(["console=ttyS0,115200", "quiet"])         # or bootenv.encode / bootenv.decode for boot records
+block = boot_env(["console=ttyS0,115200", "quiet"])         # the kernel's command line, for GRUB
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ import pytest
 from orchestrator.canonical import sha256_digest
 from orchestrator.deploy import Deploy, Emulator
 from orchestrator.emulator.qemu import MachineOptions
-from orchestrator.image import bmap, envblock, gpt, record
+from orchestrator.image import bmap, gpt, record
 from orchestrator.image.writer import ESP_SIZE, ImageRequest, layout, used_spans, write_image
+from orchestrator.revision import boot_env
 from orchestrator.run import Tools
 
 EPOCH = 1_700_000_000
@@ -125,7 +126,7 @@ def disk(parts: Parts, tmp_path: Path) -> Disk:
     contents = {
         "kernel": parts.kernel.read_bytes(),
         "initramfs": EMPTY_CPIO,
-        "boot-env": envblock.boot_env([f"console={parts.emulator.console},115200", "panic=-1"]),
+        "boot-env": boot_env([f"console={parts.emulator.console},115200", "panic=-1"]),
     }
     links = {name: sha256_digest(data) for name, data in contents.items()}
     blobs = {}

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.image.record import ATOMIC, MAX_GENERATION, SIZE, Record, choose, decode, encode, next_boot
+from orchestrator.image.record import ATOMIC, MAX_GENERATION, Record, choose, decode, encode, next_boot
+from orchestrator.revision.bootenv import BLOCK_SIZE as SIZE
 
 REVISIONS = st.text("0123456789abcdef", min_size=64, max_size=64)
 
@@ -31,6 +32,12 @@ def test_all_variables_lie_within_the_unit_that_disks_write_whole(record: Record
 
 @given(records(), records(), st.integers(0, SIZE))
 def test_a_write_torn_at_any_byte_gives_the_old_record_the_new_one_or_none(old: Record, new: Record, cut: int) -> None:
+    assert decode(encode(new)[:cut] + encode(old)[cut:]) in (old, new, None)
+
+
+@pytest.mark.parametrize("cut", range(ATOMIC))
+def test_a_torn_write_never_gives_a_new_generation_to_an_old_attempt(cut: int) -> None:
+    old, new = Record(5, "a" * 64, "b" * 64, 3), Record(6, "a" * 64, "c" * 64, 3)
     assert decode(encode(new)[:cut] + encode(old)[cut:]) in (old, new, None)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the kernel unpacks and what GRUB reads are exactly what was put in."""
+"""What the kernel unpacks is exactly what was put in."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import BuildError, ConfigError, VerificationError
-from orchestrator.revision import boot_env, bootenv, initramfs_with_facts, newc, product_facts
+from orchestrator.errors import BuildError
+from orchestrator.revision import initramfs_with_facts, newc, product_facts
 
 KEYS = [("b" * 64, "QkI="), ("a" * 64, "QUE=")]
-PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,12}", fullmatch=True)
 
 
 def unpack(archive: bytes) -> dict[str, tuple[int, bytes]]:
@@ -108,65 +106,3 @@ def test_cpio_reads_the_archive(tmp_path: Path):
     archive = newc({"etc/pycontainer/product.json": b'{"a":1}'})
     subprocess.run(["cpio", "-id", "--quiet"], input=archive, cwd=tmp_path, check=True)
     assert (tmp_path / "etc" / "pycontainer" / "product.json").read_bytes() == b'{"a":1}'
-
-
-@given(st.dictionaries(NAMES, PRINTABLE, max_size=6))
-def test_variables_come_out_of_the_block_as_they_went_in(variables: dict[str, str]):
-    block = bootenv.encode(variables)
-    assert len(block) == 1024
-    assert bootenv.decode(block) == variables
-
-
-@given(st.binary(min_size=999, max_size=999) | st.text("ab=#\\\n", min_size=999, max_size=999).map(str.encode))
-def test_any_block_is_decoded_or_explained(rest: bytes):
-    try:
-        variables = bootenv.decode(b"# GRUB Environment Block\n" + rest)
-    except VerificationError as problem:
-        assert problem.why
-    else:
-        assert bootenv.decode(bootenv.encode(variables)) == variables
-
-
-@pytest.mark.parametrize("block", [b"", b"x" * 1024, b"# GRUB Environment Block\n", bootenv.encode({})[:-1]])
-def test_what_is_no_block_is_refused(block: bytes):
-    with pytest.raises(VerificationError):
-        bootenv.decode(block)
-
-
-def test_the_block_of_a_revision_holds_the_kernel_s_arguments():
-    block = boot_env(["console=ttyS0,115200", "quiet", 'dyndbg="file a.c +p"'])
-    assert block.startswith(
-        b'# GRUB Environment Block\nkernel_args=console=ttyS0,115200 quiet dyndbg="file a.c +p"\n####'
-    )
-
-
-@pytest.mark.parametrize("argument", ["", "two words", "line\nend", 'a="open', "ümlaut", "nul\0"])
-def test_what_is_not_one_kernel_argument_is_refused(argument: str):
-    with pytest.raises(ConfigError):
-        boot_env(["quiet", argument])
-
-
-def test_values_with_a_line_end_and_names_that_are_none_are_refused():
-    with pytest.raises(ConfigError, match="cannot hold"):
-        bootenv.encode({"a": "x\nevil=1"})
-    with pytest.raises(ConfigError, match="not a GRUB variable"):
-        bootenv.encode({"a=b": "x"})
-
-
-def test_variables_that_do_not_fit_say_how_many_bytes_they_need():
-    with pytest.raises(ConfigError) as caught:
-        boot_env(["x" * 1000])
-    assert "they need 1038 bytes, 1024 are available" in caught.value.why
-    assert len(bootenv.encode({"a": "x" * 484}, within=512)) == 1024
-    with pytest.raises(ConfigError):
-        bootenv.encode({"a": "x" * 485}, within=512)
-
-
-@pytest.mark.skipif(shutil.which("grub-editenv") is None, reason="GRUB's own tool is the judge here")
-@pytest.mark.parametrize("value", ["quiet", "", "back\\slash", "a=b c", "#hash", "\\", "trailing "])
-def test_grub_reads_the_same_values(tmp_path: Path, value: str):
-    (tmp_path / "env").write_bytes(bootenv.encode({"kernel_args": value, "z": "last"}))
-    listed = subprocess.run(
-        ["grub-editenv", tmp_path / "env", "list"], check=True, capture_output=True, text=True
-    ).stdout
-    assert listed == f"kernel_args={value}\nz=last\n"
