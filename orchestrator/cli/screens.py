@@ -83,7 +83,7 @@ def build_screen(summary: BuildSummary, place: Path) -> str:
         ("next  ", "bold"), f"pycontainer run{product}", ("   boot it in QEMU\n", "dim"),
         f"      pycontainer flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
     )  # fmt: skip
-    return render(head, "", table(columns, rows), "", facts, "", following)
+    return render("", head, "", table(columns, rows), "", facts, "", following)
 
 
 def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) -> str:

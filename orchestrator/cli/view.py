@@ -90,7 +90,7 @@ class LiveView:
 
     def end(self, step: str, result: str, seconds: float) -> None:
         self._leave(step)
-        line = Text.assemble(("  ✓ ", "green"), f"{step:<34}", (f"{result:<28}", "dim"), (f"{seconds:6.1f} s", "dim"))
+        line = Text.assemble(("  ✓ ", "green"), f"{step:<38}", (f"{result:<24}", "dim"), (f"{seconds:6.1f} s", "dim"))
         self.console.print(line)
 
     def failed(self, step: str) -> None:
