@@ -49,7 +49,7 @@ static int step_mounts(struct device *device, struct error *err)
 	(void)device;
 	if (mounts_move_root(err) < 0 || mounts_kernel(err) < 0)
 		return -1;
-	console_open();
+	console_open("/dev/console");
 	if (uname(&system) < 0)
 		return fail_errno(err, "uname");
 	console_line("host: Linux %s %s", system.release, system.machine);

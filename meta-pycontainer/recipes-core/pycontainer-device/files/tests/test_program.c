@@ -23,7 +23,7 @@ static void test_console(void)
 	char text[1024];
 
 	check(pipe(ends) == 0 && dup2(ends[1], 2) == 2);
-	console_line("a \033[2J%s", "b\nc");
+	console_line("a \033[2J%s", "b\nc\x9b");
 	char wide[600];
 	memset(wide, 'x', sizeof wide - 1);
 	wide[sizeof wide - 1] = '\0';
@@ -36,8 +36,38 @@ static void test_console(void)
 	check(length > 0);
 	text[length > 0 ? length : 0] = '\0';
 	check(strncmp(text, "pycontainer[", 12) == 0);
-	check(strstr(text, "] a ?[2Jb?c\npycontainer[") != NULL);
+	check(strstr(text, "] a ?[2Jb?c?\npycontainer[") != NULL);
 	check(length < 600 && text[length - 1] == '\n');
+}
+
+// A line on a terminal that was told to stop, then lines to a reader that reads nothing: none may hold up process 1.
+static void test_console_never_blocks(void)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY), ends[2], status = -1;
+	char text[256] = "";
+
+	check(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0 && pipe(ends) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		alarm(20);
+		console_open(ptsname(terminal));
+		// XOFF, as from a keyboard.
+		if (write(terminal, "\x13", 1) != 1)
+			_exit(2);
+		usleep(50000);
+		console_line("still here");
+		fcntl(ends[1], F_SETFL, O_NONBLOCK);
+		dup2(ends[1], 2);
+		for (int i = 0; i < 2000; i++)
+			console_line("a line that nobody reads, one of many");
+		_exit(0);
+	}
+	check(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fcntl(terminal, F_SETFL, O_NONBLOCK);
+	check(read(terminal, text, sizeof text - 1) > 0 && strstr(text, "still here") != NULL);
+	close(terminal);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 int main(void)
@@ -65,5 +95,6 @@ int main(void)
 	snprintf(script, sizeof script, "test -e /proc/$$/fd/%d", ends[0]);
 	check(run(script, last, sizeof last, &err) == 1);
 	test_console();
+	test_console_never_blocks();
 	return check_result("program");
 }
