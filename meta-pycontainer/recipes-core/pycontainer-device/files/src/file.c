@@ -53,7 +53,8 @@ char *file_read_fd(int fd, size_t limit, size_t *length, struct error *err)
 
 char *file_read(int folder, const char *name, size_t limit, size_t *length, struct error *err)
 {
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	// Non-blocking: in the place of a file, a named pipe must not hold up process 1.
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0) {
 		fail_errno(err, "%s", name);

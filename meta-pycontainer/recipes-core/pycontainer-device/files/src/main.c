@@ -135,9 +135,11 @@ static int step_verify(struct device *device, struct error *err)
 		device->images[i] = -1;
 	if (prove_layers(device, &counts, err) < 0)
 		return -1;
+	char hashed[80] = "";
+	if (counts.hashed > 0)
+		snprintf(hashed, sizeof hashed, ", %u hashed in full: %s", counts.hashed, counts.unsealed);
 	console_line("verify: revision %.12s signed by %d of %u keys; %u blobs whole, %u sealed now%s", device->revision.id,
-		     signers, device->facts.key_count, counts.sealed + counts.newly + counts.hashed, counts.newly,
-		     counts.hashed > 0 ? "; no fs-verity here, hashed in full" : "");
+		     signers, device->facts.key_count, counts.sealed + counts.newly + counts.hashed, counts.newly, hashed);
 	return 0;
 }
 

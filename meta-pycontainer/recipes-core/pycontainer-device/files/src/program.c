@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "program.h"
+#include "console.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define KILL_MS 5000
 
 static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
 
@@ -51,32 +56,75 @@ pid_t program_start(const char *const argv[], int output, struct error *err)
 	return child;
 }
 
-int program_run(const char *const argv[], char *last, size_t size, struct error *err)
+// Keep the last line that has a text at its start: programs indent what belongs to the line before.
+static void keep_line(char *last, size_t size, size_t *used, const char *bytes, size_t length)
 {
-	int output[2], status;
+	for (size_t i = 0; i < length; i++) {
+		if (bytes[i] == '\n') {
+			*used = 0;
+		} else if (*used == 0 && (bytes[i] == ' ' || bytes[i] == '\t')) {
+			*used = size;
+		} else if (*used + 1 < size) {
+			last[(*used)++] = bytes[i];
+			last[*used] = '\0';
+		}
+	}
+}
+
+// Read the output until its end; false when the time is up before.
+static bool read_output(int output, char *last, size_t size, uint64_t end)
+{
 	char buffer[512];
 	size_t used = 0;
-	ssize_t got;
+
+	for (;;) {
+		struct pollfd wait = {.fd = output, .events = POLLIN};
+		uint64_t now = clock_ms();
+		if (now >= end)
+			return false;
+		if (poll(&wait, 1, end - now > INT_MAX ? INT_MAX : (int)(end - now)) <= 0)
+			continue;
+		ssize_t got = read(output, buffer, sizeof buffer);
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return true;
+		if (got > 0)
+			keep_line(last, size, &used, buffer, (size_t)got);
+	}
+}
+
+bool program_wait(pid_t child, int *status, unsigned timeout_ms)
+{
+	uint64_t end = clock_ms() + timeout_ms;
+	pid_t found;
+
+	while ((found = waitpid(child, status, WNOHANG)) == 0 || (found < 0 && errno == EINTR)) {
+		if (clock_ms() >= end)
+			return false;
+		usleep(2000);
+	}
+	return found == child;
+}
+
+int program_run(const char *const argv[], unsigned timeout_ms, char *last, size_t size, struct error *err)
+{
+	int output[2], status;
 
 	last[0] = '\0';
 	if (pipe2(output, O_CLOEXEC) < 0)
 		return fail_errno(err, "pipe");
 	pid_t child = program_start(argv, output[1], err);
 	close(output[1]);
-	while (child > 0 && ((got = read(output[0], buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR)))
-		for (ssize_t i = 0; i < got; i++) {
-			if (buffer[i] == '\n')
-				used = 0;
-			else if (used + 1 < size) {
-				last[used++] = buffer[i];
-				last[used] = '\0';
-			}
-		}
+	bool ended = child > 0 && read_output(output[0], last, size, clock_ms() + timeout_ms);
 	close(output[0]);
 	if (child < 0)
 		return -1;
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return fail_errno(err, "waiting for %s", argv[0]);
+	if (!ended)
+		kill(child, SIGKILL);
+	// A process that sleeps in the kernel, on a disk that does not answer, does not even end by that.
+	if (!program_wait(child, &status, KILL_MS))
+		return fail(err, "%s does not end", argv[0]);
+	if (!ended)
+		return fail(err, "%s took longer than %u s and was ended; it last said: %s", argv[0], timeout_ms / 1000,
+			    last[0] == '\0' ? "nothing" : last);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define WAIT_MS 10000
+// A full check of a large, slow card takes minutes; what takes longer than this does not get anywhere.
+#define CHECK_MS (30 * 60 * 1000)
 
 // ext4: the superblock lies at byte 1024; its magic number at 0x38, the UUID at 0x68 (Documentation/filesystems/ext4).
 bool storage_uuid(char out[37], const unsigned char *start, size_t length)
@@ -100,12 +102,13 @@ static int check(const char *device, const char **result, struct error *err)
 {
 	const char *const argv[] = {"/sbin/e2fsck", "-p", device, NULL};
 	char last[200];
-	int status = program_run(argv, last, sizeof last, err);
+	int status = program_run(argv, CHECK_MS, last, sizeof last, err);
 
 	if (status < 0)
 		return -1;
 	if (status >= 4)
-		return fail(err, "%s: file system check failed with status %d: %s", device, status, last);
+		return fail(err, "%s: the file system is damaged beyond automatic repair: write the image anew, or repair it by "
+				 "hand on another machine (e2fsck says: %s; status %d)", device, last, status);
 	*result = status == 0 ? "clean" : "repaired";
 	return 0;
 }

@@ -133,13 +133,14 @@ static int prove(const struct blob *blob, int fd, struct seal_counts *counts, st
 	int seal = verity_seal(found, fd, err);
 	if (seal < 0)
 		return -1;
-	if (seal != SEAL_UNSUPPORTED) {
+	if (seal == SEAL_OK || seal == SEAL_NEW) {
 		counts->sealed += seal == SEAL_OK;
 		counts->newly += seal == SEAL_NEW;
 		return strcmp(found, blob->verity) == 0
 			       ? 0 : fail(err, "fs-verity digest differs: the content was changed or damaged");
 	}
 	counts->hashed++;
+	counts->unsealed = seal == SEAL_UNSUPPORTED ? "no fs-verity here" : "storage is full or read-only";
 	if (hash_file(found, fd, err) < 0)
 		return -1;
 	return strcmp(found, blob->digest) == 0 ? 0 : fail(err, "digest differs: the content was changed or damaged");

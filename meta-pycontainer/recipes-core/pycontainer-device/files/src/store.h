@@ -11,6 +11,7 @@ int store_load(struct revision *out, const char *root, const char *id, const str
 
 struct seal_counts {
 	unsigned sealed, newly, hashed;	// measured; sealed now; hashed in full
+	const char *unsealed;		// why some were hashed in full, or NULL
 };
 
 // Open a blob by its digest and prove its content: by fs-verity, or by a full hash where there is none. Returns a

@@ -80,8 +80,11 @@ int verity_seal(char out[HEX_SIZE], int fd, struct error *err)
 		return SEAL_UNSUPPORTED;
 	if (errno != ENODATA)
 		return fail_errno(err, "measuring fs-verity");
-	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) < 0 && errno != EEXIST)
+	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) < 0 && errno != EEXIST) {
+		if (errno == ENOSPC || errno == EDQUOT || errno == EROFS)
+			return SEAL_NO_ROOM;
 		return unsupported(errno) ? SEAL_UNSUPPORTED : fail_errno(err, "sealing with fs-verity");
+	}
 	if (measure(out, fd) < 0)
 		return fail_errno(err, "measuring fs-verity");
 	return SEAL_NEW;

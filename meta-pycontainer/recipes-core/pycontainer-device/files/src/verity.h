@@ -13,7 +13,8 @@ int hash_file(char out[HEX_SIZE], int fd, struct error *err);
 enum seal {
 	SEAL_OK,		// it was sealed
 	SEAL_NEW,		// it is sealed now; the kernel read all of it once
-	SEAL_UNSUPPORTED	// this kernel or file system cannot
+	SEAL_UNSUPPORTED,	// this kernel or file system cannot
+	SEAL_NO_ROOM		// it could, but storage is full or read-only
 };
 
 // Measure the fs-verity digest of a file that is open for reading, sealing it first when it is not. Returns an enum

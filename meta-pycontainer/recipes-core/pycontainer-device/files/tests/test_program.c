@@ -13,7 +13,7 @@ static int run(const char *script, char *last, size_t size, struct error *err)
 {
 	const char *const argv[] = {"/bin/sh", "-c", script, NULL};
 
-	return program_run(argv, last, size, err);
+	return program_run(argv, 20000, last, size, err);
 }
 
 // What console_line writes, taken from standard error.
@@ -80,7 +80,13 @@ int main(void)
 	check(run("echo one; echo two", last, sizeof last, &err) == 0 && strcmp(last, "two") == 0);
 	check(run("echo a line that is too long >&2; exit 3", last, sizeof last, &err) == 3 && strcmp(last, "a line ") == 0);
 	check(run("kill -9 $$", last, sizeof last, &err) == 128 + SIGKILL && last[0] == '\0');
-	check(program_run(missing, last, sizeof last, &err) == -1 && strstr(err.text, "/nonexistent/program: No such") != NULL);
+	check(program_run(missing, 20000, last, sizeof last, &err) == -1 && strstr(err.text, "/nonexistent/program: No such") != NULL);
+	// What is indented belongs to the line before; a program that hangs is ended, whether it closes its output or not.
+	check(run("echo why; echo; echo ' because'; printf '\\tso'", last, sizeof last, &err) == 0 && strcmp(last, "why") == 0);
+	static const char *const slow[] = {"/bin/sh", "-c", "echo begun; exec sleep 20", NULL};
+	uint64_t before = clock_ms();
+	check(program_run(slow, 200, last, sizeof last, &err) == -1 && strstr(err.text, "was ended; it last said: begun") != NULL);
+	check(clock_ms() - before < 4000);
 	check(waitpid(-1, NULL, WNOHANG) == -1);
 
 	// A blocked signal is not blocked in the child, and a descriptor of ours is not open there.

@@ -152,6 +152,12 @@ static void test_load(void)
 	blob_path(path, id);
 	put(path, "{}", 2);
 	check_error(load(id, err), "manifest: the content does not have its digest");
+	unlink(path);
+	check(mkfifo(path, 0644) == 0);
+	alarm(20);
+	check_error(load(id, err), "manifest: ");
+	alarm(0);
+	unlink(path);
 }
 
 // The fs-verity digest of a file of one block: its hash, padded, is the root of the tree.
