@@ -136,7 +136,11 @@ class Index:
         """Put a whole new index in place of the old in one step."""
         data = canonical_json(value)
         if len(data) > _LIMIT:
-            raise ConfigError(f"{self.path} would become too large", f"{len(data)} bytes", "run 'pycontainer gc'")
+            raise ConfigError(
+                f"{self.path} would become too large",
+                f"{len(data)} bytes",
+                "move the store away and build again; it is made anew",
+            )
         with explained("change the index of the store", self.path), self._blobs.temporary_file() as (descriptor, path):
             self._files.write(descriptor, data)
             self._files.seal(descriptor, 0o644)

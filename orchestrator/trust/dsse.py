@@ -106,7 +106,7 @@ class Envelope:
         return valid
 
 
-_HINT = "sign with a trusted key, or check which keys the product trusts: pycontainer key list"
+_HINT = "sign with a trusted key, or check which keys the product trusts: pycontainer key"
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:

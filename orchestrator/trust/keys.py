@@ -89,7 +89,7 @@ class ProductKeys:
             raise TrustError(
                 f"no private key of product {self.product!r} is here",
                 f"{self.folder} holds public keys only",
-                "sign where the private key is, or make one: pycontainer key new",
+                "build where the private key is, or restore it here from a copy",
             )
         return found
 
@@ -140,7 +140,9 @@ def load_keys(product: str, *, environment: Mapping[str, str] = os.environ) -> P
     here = set(_names(folder, _PRIVATE))
     keys = tuple(NamedKey(name, _load_public(product, folder, name), name in here) for name in _names(folder, _PUBLIC))
     if not keys:
-        raise TrustError(f"product {product!r} has no keys", f"none in {folder}", "make one: pycontainer key new")
+        raise TrustError(
+            f"product {product!r} has no keys", f"none in {folder}", "'pycontainer key' makes the first one"
+        )
     ids = [key.public.keyid for key in keys]
     if len(set(ids)) != len(ids):
         raise TrustError("one key is listed twice", f"two public files in {folder} hold one key", "remove one of them")
@@ -246,7 +248,9 @@ def _check_folder(folder: Path) -> None:
     try:
         mode = folder.stat().st_mode
     except FileNotFoundError as problem:
-        raise TrustError("there are no keys", f"{folder} does not exist", "make one: pycontainer key new") from problem
+        raise TrustError(
+            "there are no keys", f"{folder} does not exist", "'pycontainer key' makes the first one"
+        ) from problem
     if not stat.S_ISDIR(mode):
         raise TrustError("the folder of the keys is not a folder", str(folder))
     if mode & 0o022:

@@ -108,7 +108,7 @@ class PrivateKey:
         return cls(key)
 
 
-_RESTORE = "restore it from a copy, or make a new key: pycontainer key new"
+_RESTORE = "restore it from a copy; without one, move the key's files away: 'pycontainer key' makes a new first key"
 
 
 def passphrase(environment: Mapping[str, str] = os.environ) -> bytes | None:

@@ -79,7 +79,7 @@ def sign_revision(store: Store, revision: Revision, signers: Sequence[Signer]) -
     there is no signer.
     """
     if not signers:
-        raise TrustError("nobody to sign", "no key was given", "make one: pycontainer key new")
+        raise TrustError("nobody to sign", "no key was given", "'pycontainer key' makes the first one and lists them")
     made = sign(signed_payload(revision), PAYLOAD_TYPE, signers)
     own = {one.keyid for one in made.signatures}
     with store.locked():
@@ -147,7 +147,7 @@ def verify_revision(
     return report
 
 
-_SIGN = "sign it: pycontainer sign"
+_SIGN = "build it where the product's private keys are; 'pycontainer key' tells which are here"
 
 
 def _check_signatures(
@@ -222,6 +222,6 @@ def _failed(report: VerificationReport, problem: PyContainerError) -> Unverified
     return UnverifiedError(
         f"revision {report.revision.removeprefix('sha256:')[:12]} does not verify",
         f"{problem.what}: {problem.why}" if problem.why else problem.what,
-        problem.hint or "fetch or build it again, and check which keys are trusted: pycontainer key list",
+        problem.hint or "fetch or build it again, and check which keys are trusted: pycontainer key",
         report,
     )

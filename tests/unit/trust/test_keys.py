@@ -236,7 +236,7 @@ def test_the_same_key_under_two_names_is_refused(environment):
 def test_without_keys_the_error_says_how_to_make_one(environment):
     with pytest.raises(TrustError) as caught:
         load_keys("demo", environment=environment)
-    assert "pycontainer key new" in caught.value.hint
+    assert "pycontainer key" in caught.value.hint
     add_public_key("demo", "vault", PrivateKey.generate().public, environment=environment)
     with pytest.raises(TrustError, match="no private key"):
         load_keys("demo", environment=environment).signers(environment)
