@@ -103,7 +103,7 @@ class Blobs:
         `expected` is the digest that it must have: anything else raises VerificationError and nothing is stored.
         `limit` is the largest number of bytes that is accepted. `adopt` says that nobody will write to the file again,
         so that it may become the blob by a hard link (its mode becomes 0444) instead of a copy. A blob that is here
-        with the right size is not written again. Raises TryAgainError on a full disk; the store is then as it was.
+        and whole is not written again, a damaged one is replaced. Raises TryAgainError on a full disk; the store is then as it was.
         """
         with explained("add a blob to the store", self.folder):
             if isinstance(source, bytes):
@@ -166,6 +166,8 @@ class Blobs:
             return False
         # Its writer may have died between rename and sync; whoever refers to the blob next must be able to rely on it.
         with self.open(digest) as stream:
+            if _hash(stream) != digest:
+                return False
             self._files.sync(stream.fileno())
         self._files.sync_folder(self.folder)
         return True
@@ -248,7 +250,7 @@ class Blobs:
         return found
 
 
-_DAMAGE_HINT = "run 'pycontainer fsck', then build or pull the revision again"
+_DAMAGE_HINT = "build again with --force: what is missing or damaged is stored anew"
 
 
 def missing(digest: str) -> VerificationError:

@@ -71,6 +71,17 @@ def test_bytes_a_stream_and_a_file_give_one_blob(store: Store, tmp_path: Path):
     assert len(list(store.blobs.folder.iterdir())) == 1
 
 
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_damaged_blob_of_the_right_size_is_replaced(store: Store, tmp_path: Path, adopt: bool):
+    digest = store.put_blob(b"whole").digest
+    path = store.blob_path(digest)
+    path.chmod(0o644)
+    path.write_bytes(b"wrong")
+    (tmp_path / "source").write_bytes(b"whole")
+    store.put_blob(tmp_path / "source", adopt=adopt)
+    assert store.read_blob(digest) == b"whole"
+
+
 def test_a_blob_that_is_here_is_not_written_again(store: Store, tmp_path: Path):
     digest = store.put_blob(b"content").digest
     before = store.blob_path(digest).stat()
