@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "background.h"
 #include "console.h"
+#include "modules.h"
 #include "storage.h"
 #include "store.h"
 
+#include <errno.h>
 #include <linux/ioprio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 bool background_is_early(const struct blob *blob)
@@ -25,6 +29,8 @@ static void verify(const struct revision *revision)
 	struct error err;
 	unsigned bad = 0;
 
+	if (nice(19) < 0 || syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)) < 0)
+		console_line("verify: at full priority");
 	for (size_t i = 0; i < revision->blob_count; i++) {
 		if (background_is_early(&revision->blobs[i]))
 			continue;
@@ -42,18 +48,62 @@ static void verify(const struct revision *revision)
 			     counts.newly);
 }
 
-pid_t background_verify(const struct revision *revision)
+static void drivers(void)
 {
-	pid_t child = fork();
+	struct error err;
+	struct modules *index = modules_open(&err);
+	int loaded = index == NULL ? 0 : modules_coldplug(index);
 
-	if (child < 0) {
-		console_line("verify: no process for the other blobs");
-		return 0;
+	if (loaded > 0)
+		console_line("modules: %d for new devices", loaded);
+}
+
+// True in the new process. It holds none of our descriptors: what it holds open, epoll does not forget when we close it.
+static bool begin(struct background *work, const char *what)
+{
+	work->what = what;
+	work->process = fork();
+	if (work->process == 0) {
+		close_range(3, ~0u, 0);
+		return true;
 	}
-	if (child > 0)
-		return child;
-	if (nice(19) < 0 || syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)) < 0)
-		console_line("verify: at full priority");
-	verify(revision);
-	_exit(0);
+	if (work->process < 0) {
+		console_line("%s: no process for it: %s", what, strerror(errno));
+		work->process = 0;
+	}
+	return false;
+}
+
+void background_verify(struct background *work, const struct revision *revision)
+{
+	if (begin(work, "verify")) {
+		verify(revision);
+		_exit(0);
+	}
+}
+
+void background_drivers(struct background *work)
+{
+	if (begin(work, "modules")) {
+		drivers();
+		_exit(0);
+	}
+}
+
+bool background_ended(struct background *work, pid_t process, int status)
+{
+	if (work->process == 0 || work->process != process)
+		return false;
+	work->process = 0;
+	if (WIFSIGNALED(status) && work->what != NULL)
+		console_line("%s: ended early by signal %d", work->what, WTERMSIG(status));
+	return true;
+}
+
+void background_end(struct background *work)
+{
+	// An end at our wish is no news.
+	work->what = NULL;
+	if (work->process > 0)
+		kill(work->process, SIGKILL);
 }

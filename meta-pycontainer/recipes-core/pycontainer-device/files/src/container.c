@@ -17,6 +17,7 @@
 #define HELPER_MS 30000
 // After a kill the kernel needs a moment; a process that sleeps in the kernel may never end.
 #define KILL_MS 5000
+#define PIPE_BYTES 65536
 
 int container_init(struct container *container, const struct layer *layer, struct error *err)
 {
@@ -65,6 +66,7 @@ static void ended(struct container *container, bool success, const char *how)
 		console_line("container %s: %s, given up after %" PRIu64 " restarts", name, how, container->backoff.retries);
 		break;
 	}
+	container->killed = false;
 	container->helper = crun_delete(container->layer, &err);
 	if (container->helper < 0) {
 		container->helper = 0;
@@ -152,12 +154,11 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 	if (container->init == 0 || container->init != pid)
 		return false;
 	container_output(container);
-	if (WIFEXITED(status))
-		snprintf(how, sizeof how, "exited with status %d", WEXITSTATUS(status));
-	else if (crun_oom_kills(container->layer) > 0)
-		snprintf(how, sizeof how, "killed by signal %d, out of memory", WTERMSIG(status));
-	else
-		snprintf(how, sizeof how, "killed by signal %d", WTERMSIG(status));
+	bool success = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	// The process that the kernel chose may be another one of the container, whose end its first process tells.
+	snprintf(how, sizeof how, "%s %d%s", WIFEXITED(status) ? "exited with status" : "killed by signal",
+		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+		 !success && crun_oom_kills(container->layer) > 0 ? ", out of memory" : "");
 	if (container->state == STATE_STOPPING) {
 		container->init = 0;
 		enter(container, STATE_STOPPED, UINT64_MAX);
@@ -165,7 +166,7 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 			     container->killed ? " after its time was up" : "");
 		return true;
 	}
-	ended(container, WIFEXITED(status) && WEXITSTATUS(status) == 0, how);
+	ended(container, success, how);
 	return true;
 }
 
@@ -178,10 +179,16 @@ void container_deadline(struct container *container)
 		break;
 	case STATE_STARTING:
 	case STATE_CLEANING:
-		console_line("container %s: crun hangs, killed", container->layer->name);
-		kill(container->helper, SIGKILL);
-		kill_all(container);
-		container->deadline = UINT64_MAX;
+		if (!container->killed) {
+			console_line("container %s: crun hangs, killed", container->layer->name);
+			kill(container->helper, SIGKILL);
+			kill_all(container);
+			break;
+		}
+		// It sleeps in the kernel and may never end; whether the container lives is not known.
+		console_line("container %s: crun does not end, given up", container->layer->name);
+		container->helper = 0;
+		enter(container, STATE_FAILED, UINT64_MAX);
 		break;
 	case STATE_STOPPING:
 		if (!container->killed) {
@@ -200,8 +207,15 @@ void container_output(struct container *container)
 {
 	static char buffer[16384];
 	struct error err;
-	ssize_t got = read(container->output[0], buffer, sizeof buffer);
+	ssize_t got;
 
-	if (got > 0 && log_write(&container->log, buffer, (size_t)got, &err) < 0)
-		console_line("log of %s: %s", container->layer->name, err.text);
+	// As much as a pipe holds, so that after an end nothing is left in it; no more, so that a container that never
+	// pauses does not keep us.
+	for (size_t taken = 0; taken < PIPE_BYTES; taken += (size_t)got) {
+		got = read(container->output[0], buffer, sizeof buffer);
+		if (got <= 0)
+			return;
+		if (log_write(&container->log, buffer, (size_t)got, &err) < 0)
+			console_line("log of %s: %s", container->layer->name, err.text);
+	}
 }

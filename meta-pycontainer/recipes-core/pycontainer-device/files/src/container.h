@@ -43,5 +43,5 @@ bool container_helper_ended(struct container *container, pid_t pid, int status);
 bool container_init_ended(struct container *container, pid_t pid, int status);
 // The deadline passed.
 void container_deadline(struct container *container);
-// Read what the container wrote; at most one buffer full.
+// Read what the container wrote: all that is there, but not without end.
 void container_output(struct container *container);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// A container's life where no crun is needed for it: its output, and a crun that does not end.
+#include "check.h"
+#include "containers.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct layer layers[2] = {{.name = "web", .container = true, .log_bytes = 4096, .log_files = 2,
+				  .restart = {.policy = RESTART_NO}, .stop_signal = 15},
+				 {.name = "bsp"}};
+static const struct revision revision = {.layers = layers, .layer_count = 2};
+
+// There is no /storage here, so that all bytes that are taken are counted as lost.
+static void test_output(void)
+{
+	struct container container;
+	struct error err;
+	static char text[65536];
+
+	check(container_init(&container, layers, &err) == 0);
+	memset(text, 'x', sizeof text);
+	memcpy(text + sizeof text - 7, "\nlast!\n", 7);
+	check(write(container.output[1], text, sizeof text) == (ssize_t)sizeof text);
+	container_output(&container);
+	check(container.log.lost == sizeof text && strcmp(container.log.last, "last!") == 0);
+	container_output(&container);
+	check(container.log.lost == sizeof text);
+	close(container.output[0]);
+	close(container.output[1]);
+}
+
+static void test_runtime_that_does_not_end(enum state state)
+{
+	struct containers all = {.end_count = 0};
+	struct error err;
+	int status;
+
+	check(containers_init(&all, &revision, &err) == 0);
+	struct container *web = &all.each[0];
+	web->helper = fork();
+	if (web->helper == 0) {
+		pause();
+		_exit(0);
+	}
+	pid_t helper = web->helper;
+	web->state = state;
+	web->deadline = 1;
+	containers_act(&all, 1);
+	check(web->state == state && web->killed && web->deadline > 1 && web->deadline < UINT64_MAX);
+	// It was killed, but we are not told of its end: as if it slept in the kernel.
+	containers_act(&all, web->deadline);
+	check(web->state == STATE_FAILED && web->helper == 0 && web->deadline == UINT64_MAX);
+	check(!containers_stopped(&all));
+	containers_stop(&all);
+	check(containers_stopped(&all));
+	check(waitpid(helper, &status, 0) == helper && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	containers_add_end(&all, helper, status);
+	containers_match_ends(&all);
+	check(all.end_count == 0 && web->state == STATE_STOPPED);
+	close(web->output[0]);
+	close(web->output[1]);
+	free(all.each);
+	free(all.flags);
+}
+
+int main(void)
+{
+	int null = open("/dev/null", O_WRONLY), saved = dup(2);
+
+	// The console's lines.
+	dup2(null, 2);
+	test_output();
+	test_runtime_that_does_not_end(STATE_STARTING);
+	test_runtime_that_does_not_end(STATE_CLEANING);
+	dup2(saved, 2);
+	close(saved);
+	close(null);
+	return check_result("container");
+}
