@@ -58,7 +58,7 @@ def source_of(deb: Deb) -> tuple[str, str]:
 
 def purl(name: str, version: str, architecture: str, distro: str) -> str:
     """Return the package URL of a Debian binary package (purl-spec, type deb)."""
-    return f"pkg:deb/debian/{quote(name, safe='')}@{quote(version, safe='~')}?arch={architecture}&distro={distro}"
+    return f"pkg:deb/debian/{quote(name, safe='')}@{quote(version, safe=':~')}?arch={architecture}&distro={distro}"
 
 
 def _package(pinned: PinnedFile, deb: Deb, distro: str) -> dict[str, Any]:
@@ -93,16 +93,25 @@ def _package(pinned: PinnedFile, deb: Deb, distro: str) -> dict[str, Any]:
 
 
 def _component(component: Component) -> dict[str, Any]:
+    name, version = quote(component.name, safe=""), quote(component.version, safe="~")
     return {
         "SPDXID": _identifier(f"{component.name}-{component.version}"),
         "name": component.name,
         "versionInfo": component.version,
         "supplier": "Organization: PyContainer",
+        "sourceInfo": f"built from source package: {component.name} {component.version}",
         "downloadLocation": "NOASSERTION",
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": component.license,
         "copyrightText": "NOASSERTION",
         "filesAnalyzed": False,
+        "externalRefs": [
+            {
+                "referenceCategory": "PACKAGE-MANAGER",
+                "referenceType": "purl",
+                "referenceLocator": f"pkg:generic/{name}@{version}",
+            }
+        ],
     }
 
 
