@@ -85,6 +85,16 @@ def flash(
         raise ConfigError("not confirmed", f"nothing was written to {device}")
     tell = progress or (lambda _phase, _done, _total: None)
     with _opened(target) as disk, image.open("rb") as source:
+        if os.path.samestat(os.fstat(disk), os.fstat(source.fileno())):
+            raise ConfigError(f"{device} is the image itself", "nothing was written to it", "name the disk")
+        # While a person reads and types, a disk may be pulled out and another one get its name.
+        found = inspect(device, force_fixed=force_fixed, allow_file=allow_file)
+        if found != target:
+            raise ConfigError(
+                f"{device} is no longer the disk that was confirmed",
+                f"it was {target.describe()}; now it is {found.describe()}",
+                "nothing was written to it; run the same command again",
+            )
         try:
             _write(source.fileno(), disk, mapped, target, tell)
             _forget(disk, target)

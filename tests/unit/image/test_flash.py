@@ -58,6 +58,26 @@ def test_nothing_is_written_without_confirmation(image: Path, disk: Path) -> Non
     assert disk.read_bytes() == before
 
 
+def test_an_image_is_never_written_onto_itself(image: Path) -> None:
+    before = image.read_bytes()
+    with pytest.raises(ConfigError, match="is the image itself"):
+        flash(image, image, confirm=yes, allow_file=True)
+    assert image.read_bytes() == before
+
+
+def test_a_disk_that_was_changed_for_another_after_it_was_confirmed_is_left_alone(
+    image: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = disk.read_bytes()
+    seen = iter(
+        [Target(disk, len(before), serial="1", block=False), Target(disk, len(before), serial="2", block=False)]
+    )
+    monkeypatch.setattr(flash_module, "inspect", lambda *_arguments, **_options: next(seen))
+    with pytest.raises(ConfigError, match="no longer the disk that was confirmed"):
+        flash(image, disk, confirm=yes, allow_file=True)
+    assert disk.read_bytes() == before
+
+
 def test_a_disk_that_is_too_small_is_refused(image: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.write_bytes(bytes((BLOCKS - 1) * BLOCK))
