@@ -237,6 +237,11 @@ class Machine:
             self._reader.join(5)
         return True
 
+    def check_end(self) -> None:
+        """Raise the error of a QEMU that ended by itself with a failure; a guest that powered off is none."""
+        if self._process is not None and self._process.poll():
+            raise self._ended()
+
     def powerdown(self, timeout: float = 20) -> bool:
         """Press the power button and wait; True when the guest powered itself off in time, else it is ended hard."""
         with contextlib.suppress(OSError, EOFError):

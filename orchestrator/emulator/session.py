@@ -56,6 +56,7 @@ def run_image(
 
     Ctrl-C presses the power button, a second one ends the machine at once; Ctrl-A X ends it at once; Ctrl-A A types a
     Ctrl-A, Ctrl-A C a Ctrl-C. Without a terminal the console is copied to standard output. `say` shows messages.
+    Raises VerificationError when QEMU fails meanwhile.
     """
     tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
     output = sys.stdout.buffer
@@ -66,11 +67,12 @@ def run_image(
 
     machine = Machine(options, log=log, on_output=show)
     with _terminated_is_interrupted(), machine:
-        for forward in machine.forwards:
-            tell(f"port {forward.guest} of the device is port {forward.host} here: http://127.0.0.1:{forward.host}/")
-        interactive = sys.stdin.isatty() and sys.stdout.isatty()
-        tell("Ctrl-C powers the device off" + ("; Ctrl-A X ends it at once" if interactive else ""))
         try:
+            for forward in machine.forwards:
+                place = f"127.0.0.1:{forward.host}"
+                tell(f"port {forward.guest} of the device is port {forward.host} here: http://{place}/")
+            interactive = sys.stdin.isatty() and sys.stdout.isatty()
+            tell("Ctrl-C powers the device off" + ("; Ctrl-A X ends it at once" if interactive else ""))
             if interactive:
                 with _raw_terminal():
                     _converse(machine)
@@ -83,6 +85,8 @@ def run_image(
                     tell(f"the device did not power off within {_POWER_OFF_SECONDS:g} seconds and was ended")
             except KeyboardInterrupt:
                 tell("ended")
+        else:
+            machine.check_end()
     return 0
 
 
@@ -108,6 +112,7 @@ def _converse(machine: Machine) -> None:
                 return
             typed += {b"c": b"\x03", b"C": b"\x03", b"a": _PREFIX, b"A": _PREFIX, _PREFIX: _PREFIX}.get(key, b"")
         machine.send(bytes(typed))
+    machine.wait(5)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.emulator.session import expect
+from orchestrator.emulator.session import expect, run_image
 from orchestrator.errors import VerificationError
 from tests.unit.emulator.conftest import Faker
 from tests.unit.emulator.test_machine import REPOSITORY, gone_within
@@ -50,7 +50,7 @@ def test_an_interrupt_presses_the_power_button(fake: Faker, tmp_path: Path, how:
     assert runner.stdout.readline() == b"up\n"
     runner.send_signal(how)
     out, err = runner.communicate(timeout=30)
-    assert out == b"goodbye\n"
+    assert out == b"goodbye\n", err
     assert b"powering off" in err
     assert runner.returncode == 0
 
@@ -60,6 +60,11 @@ def test_a_device_that_powers_itself_off_ends_the_command(fake: Faker, tmp_path:
     done = start(tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.communicate(timeout=30)[0] == b"up\n"
     assert done.returncode == 0
+
+
+def test_a_qemu_that_fails_while_it_runs_is_an_error(fake: Faker) -> None:
+    with pytest.raises(VerificationError, match="QEMU ended by itself"):
+        run_image(fake("up\n", "ends", 3), say=lambda _line: None)
 
 
 def test_keys_go_to_the_device_and_ctrl_a_x_ends_it(fake: Faker, tmp_path: Path) -> None:
