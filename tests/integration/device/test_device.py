@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def fill(storage: Path, filler: Path) -> None:
+    """Leave no free block in an ext4 image."""
+    header = subprocess.run(["dumpe2fs", "-h", storage], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"^Free blocks: +(\d+)$", header, re.MULTILINE)
+    assert found
+    filler.write_bytes(b"x" * 4096 * int(found[1]))
+    subprocess.run(["debugfs", "-w", "-R", f"write {filler} filler", storage], check=True, capture_output=True)
 
 
 def refused(
@@ -183,7 +193,7 @@ def test_without_fs_verity_every_blob_is_hashed_and_the_console_says_so(make: Ma
     revision = make()
     with boot(revision, revision.storage_image(verity=False)) as machine:
         text = machine.expect("ready:")
-        assert "no fs-verity here, hashed in full" in text
+        assert ", 3 hashed in full: no fs-verity here" in text
     flip(revision.find("web", "rootfs"))
     refused(revision, revision.storage_image(verity=False), "verify: rootfs of layer web .*digest differs")
 
@@ -191,7 +201,8 @@ def test_without_fs_verity_every_blob_is_hashed_and_the_console_says_so(make: Ma
 def test_a_flipped_bit_in_an_image_is_refused(make: Make) -> None:
     revision = make()
     flip(revision.find("web", "rootfs"))
-    refused(revision, revision.storage_image(), "verify: rootfs of layer web .*fs-verity digest differs")
+    text = refused(revision, revision.storage_image(), "verify: rootfs of layer web .*fs-verity digest differs")
+    assert "storage: unmounted" in text
 
 
 def test_a_flipped_bit_in_the_kernel_is_reported_while_the_containers_run(make: Make) -> None:
@@ -216,11 +227,32 @@ def test_a_bit_that_flips_after_sealing_gives_an_error_and_never_wrong_content(m
     with storage.open("r+b") as stream:
         stream.seek(place)
         stream.write(b"echo UP")
+    refused(revision, storage, "layers: web: run-config of layer web .*Input/output error")
+
+
+def test_a_volume_is_not_reached_through_a_link_to_the_hosts_own_files(make: Make) -> None:
+    state = {"name": "state", "kind": "permanent", "destination": "/data", "mode": "0755", "uid": 0, "gid": 0}
+    revision = make(Container("web", SERVICE, volumes=[state]))
+    (revision.tree / "volumes/web").symlink_to("/storage")
+    text = refused(
+        revision, revision.storage_image(), "layers: web: volume state: /storage/volumes/web: Too many levels"
+    )
+    assert "storage: unmounted" in text
+
+
+def test_a_full_disk_keeps_nothing_from_running_and_is_said(make: Make) -> None:
+    talking = Container("web", "i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); done; " + SERVICE)
+    revision = make(talking)
+    storage = revision.storage_image()
+    fill(storage, revision.folder / "filler")
     with boot(revision, storage) as machine:
-        machine.expect("container web: crun failed")
+        text = machine.expect("ready:")
+        assert re.search(r"verify: .* 0 sealed now, 3 hashed in full: storage is full or read-only", text), text
+        machine.expect("log of web: /storage/logs/web.log: No space left on device")
+        machine.expect("verify: the other 1 blobs are whole")
         machine.press_power_button()
-        machine.wait()
-    assert "UP" not in read_back(storage, "/logs/web.log")
+        text = machine.wait()
+    assert "DAMAGED" not in text and "storage: unmounted" in text
 
 
 def test_a_signature_by_another_key_is_refused(make: Make) -> None:
@@ -269,4 +301,4 @@ def test_a_file_system_that_needs_a_human_is_refused(make: Make) -> None:
         # The group descriptors: e2fsck -p does not repair these alone.
         stream.seek(4096)
         stream.write(b"\xff" * 64)
-    refused(revision, storage, "storage: /dev/vda: file system check failed")
+    refused(revision, storage, "storage: /dev/vda: the file system is damaged beyond .*pyc-storage: ")

@@ -3,17 +3,14 @@
 #include "file.h"
 #include "image.h"
 #include "program.h"
-#include "storage.h"
 #include "store.h"
 #include "volume.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CRUN "/usr/bin/crun"
 #define PATH_SIZE (NAME_SIZE + 64)
@@ -23,17 +20,31 @@ static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const ch
 	snprintf(out, PATH_SIZE, "/run/pycontainer/bundles/%s%s", layer->name, file);
 }
 
-int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, struct error *err)
+// crun reads its configuration at each start, long after it was proven, so it gets the very bytes and not the file on
+// storage, which without fs-verity could be another one by then.
+static int copy_config(const struct layer *layer, int config, struct error *err)
 {
-	char path[PATH_SIZE], config[PATH_MAX];
+	char path[PATH_SIZE];
+	size_t length;
+	char *text = store_read(layer->run_config, config, &length, err);
+
+	if (text == NULL)
+		return -1;
+	bundle_path(path, layer, "/config.json");
+	int result = file_make(path, text, length, 0600, err);
+	free(text);
+	return result;
+}
+
+int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, int config, struct error *err)
+{
+	char path[PATH_SIZE];
 
 	bundle_path(path, layer, "/rootfs");
 	if (image_mount(rootfs, path, err) < 0)
 		return -1;
-	bundle_path(path, layer, "/config.json");
-	store_path(config, sizeof config, STORAGE, layer->run_config);
-	if (symlink(config, path) < 0)
-		return fail_errno(err, "%s", path);
+	if (copy_config(layer, config, err) < 0)
+		return -1;
 	return volume_mount_all(revision, layer, err);
 }
 

@@ -5,9 +5,9 @@
 #include "revision.h"
 #include <sys/types.h>
 
-// The bundle of a layer: its root file system and volumes mounted, its configuration linked. `rootfs` is the proven
-// image, open.
-int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, struct error *err);
+// The bundle of a layer: its root file system and volumes mounted, its configuration in RAM. `rootfs` and `config` are
+// the proven blobs, open.
+int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, int config, struct error *err);
 // Start "crun run --detach"; its container writes to `output`. Returns the process id of crun or -1.
 pid_t crun_run(const struct layer *layer, int output, struct error *err);
 // The process id of the container, after crun_run's process ended with status 0.

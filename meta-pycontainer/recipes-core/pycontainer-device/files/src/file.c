@@ -83,6 +83,27 @@ int file_put(const char *path, const char *text, struct error *err)
 	return wrote >= 0 && (size_t)wrote == length ? 0 : -1;
 }
 
+int file_make(const char *path, const char *bytes, size_t length, mode_t mode, struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return fail_errno(err, "%s", path);
+	while (length > 0) {
+		ssize_t wrote = write(fd, bytes, length);
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote <= 0) {
+			fail_errno(err, "%s", path);
+			close(fd);
+			return -1;
+		}
+		bytes += wrote;
+		length -= (size_t)wrote;
+	}
+	return close(fd) < 0 ? fail_errno(err, "%s", path) : 0;
+}
+
 int folder_make(const char *path, mode_t mode, struct error *err)
 {
 	char part[PATH_MAX];

@@ -11,6 +11,7 @@
 #include "mounts.h"
 #include "network.h"
 #include "power.h"
+#include "program.h"
 #include "storage.h"
 #include "store.h"
 #include "supervise.h"
@@ -26,17 +27,25 @@
 #include <unistd.h>
 
 #define FATAL_WAIT_S 10
+#define KILLED_WAIT_MS 2000
+#define UNMOUNT_WAIT_MS 30000
 #define LISTED_MODULES "/etc/pycontainer/modules"
 
 // What this program itself cannot do without, whatever the list says.
 static const char *const needed_modules[] = {"loop", "fs-ext4", "fs-squashfs"};
+
+// Proven blobs of a layer, open: what was proven is what is used. -1: none.
+struct proven {
+	int image;	// rootfs or modules
+	int config;
+};
 
 struct device {
 	struct cmdline cmdline;
 	struct facts facts;
 	struct modules *modules;
 	struct revision revision;
-	int *images;		// of each layer: its proven rootfs or modules image, open; -1: none
+	struct proven *proven;	// of each layer
 	int firmware;
 	uint64_t started_ms;
 	enum end end;
@@ -100,20 +109,17 @@ static int step_storage(struct device *device, struct error *err)
 	return result < 0 ? -1 : folder_make(STORAGE "/logs", 0750, err);
 }
 
-// Prove every blob that is needed before containers run, and keep the images open: what was proven is what is mounted.
+// Prove every blob that is needed before containers run.
 static int prove_layers(struct device *device, struct seal_counts *counts, struct error *err)
 {
 	for (size_t i = 0; i < device->revision.layer_count; i++) {
 		const struct layer *layer = &device->revision.layers[i];
+		struct proven *proven = &device->proven[i];
 		const struct blob *image = layer->container ? layer->rootfs : layer->modules;
-		if (image != NULL && (device->images[i] = store_open(STORAGE, image, counts, err)) < 0)
+		if (image != NULL && (proven->image = store_open(STORAGE, image, counts, err)) < 0)
 			return -1;
-		if (layer->container) {
-			int config = store_open(STORAGE, layer->run_config, counts, err);
-			if (config < 0)
-				return -1;
-			close(config);
-		}
+		if (layer->container && (proven->config = store_open(STORAGE, layer->run_config, counts, err)) < 0)
+			return -1;
 		if (layer->firmware != NULL && device->firmware < 0 &&
 		    (device->firmware = store_open(STORAGE, layer->firmware, counts, err)) < 0)
 			return -1;
@@ -128,11 +134,11 @@ static int step_verify(struct device *device, struct error *err)
 
 	if (signers < 0)
 		return -1;
-	device->images = malloc((device->revision.layer_count + 1) * sizeof *device->images);
-	if (device->images == NULL)
-		return fail_errno(err, "images");
+	device->proven = malloc((device->revision.layer_count + 1) * sizeof *device->proven);
+	if (device->proven == NULL)
+		return fail_errno(err, "layers");
 	for (size_t i = 0; i < device->revision.layer_count; i++)
-		device->images[i] = -1;
+		device->proven[i] = (struct proven){-1, -1};
 	if (prove_layers(device, &counts, err) < 0)
 		return -1;
 	char hashed[80] = "";
@@ -153,7 +159,7 @@ static void drop(int *fd)
 static int step_hardware(struct device *device, struct error *err)
 {
 	const struct layer *bsp = revision_layer(&device->revision, "bsp");
-	int *image = bsp == NULL ? NULL : &device->images[bsp - device->revision.layers];
+	int *image = bsp == NULL ? NULL : &device->proven[bsp - device->revision.layers].image;
 
 	if (device->firmware >= 0 && image_mount_firmware(device->firmware, err) < 0)
 		return fail_in(err, "firmware");
@@ -182,9 +188,11 @@ static int step_layers(struct device *device, struct error *err)
 		const struct layer *layer = &device->revision.layers[i];
 		if (!layer->container)
 			continue;
-		if (crun_prepare(&device->revision, layer, device->images[i], err) < 0)
+		struct proven *proven = &device->proven[i];
+		if (crun_prepare(&device->revision, layer, proven->image, proven->config, err) < 0)
 			return fail_in(err, "%s", layer->name);
-		drop(&device->images[i]);
+		drop(&proven->image);
+		drop(&proven->config);
 		if (used + strlen(layer->name) + 2 < sizeof names)
 			used += (size_t)snprintf(names + used, sizeof names - used, " %s", layer->name);
 	}
@@ -210,17 +218,41 @@ static const struct step {
 	{"hardware", step_hardware}, {"layers", step_layers},		  {"containers", step_containers},
 };
 
-// Whatever still lives belongs to no container any more, and nothing of it shall hold storage.
-static void leave_storage(void)
+// Run in a process of its own: on a disk that does not answer it sleeps for ever.
+static void unmount_and_sync(void)
 {
-	kill(-1, SIGKILL);
-	for (int i = 0; i < 100 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
-		usleep(10000);
 	int busy, count = mounts_undo(&busy);
+
 	if (busy > 0)
 		console_line("storage: %d of %d mounts were busy", busy, count);
 	else if (count > 0)
 		console_line("storage: unmounted");
+	sync();
+}
+
+// Whatever still lives belongs to no container any more, and nothing of it, nor what a failed step left open, shall hold
+// storage.
+static void leave_storage(void)
+{
+	int status;
+
+	close_range(3, ~0u, 0);
+	kill(-1, SIGKILL);
+	for (uint64_t end = clock_ms() + KILLED_WAIT_MS; clock_ms() < end; usleep(2000)) {
+		while (waitpid(-1, &status, WNOHANG) > 0)
+			;
+		if (waitpid(-1, &status, WNOHANG) < 0)
+			break;
+	}
+	pid_t child = fork();
+	if (child == 0) {
+		unmount_and_sync();
+		_exit(0);
+	}
+	if (child < 0)
+		unmount_and_sync();
+	else if (!program_wait(child, &status, UNMOUNT_WAIT_MS))
+		console_line("storage: does not answer, left as it is; its journal is replayed at the next start");
 }
 
 int main(int argc, char *argv[])

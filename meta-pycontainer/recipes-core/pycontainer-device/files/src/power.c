@@ -73,6 +73,5 @@ bool power_pressed(struct buttons *buttons, int fd)
 
 void power_end(enum end end)
 {
-	sync();
 	reboot(end == END_POWER_OFF ? RB_POWER_OFF : RB_AUTOBOOT);
 }

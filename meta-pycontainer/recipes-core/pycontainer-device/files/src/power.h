@@ -18,5 +18,5 @@ void power_scan(struct buttons *buttons, void (*added)(int fd, void *context), v
 bool power_pressed(struct buttons *buttons, int fd);
 
 enum end { END_POWER_OFF, END_RESTART };
-// Write everything back and stop the machine. Does not return when this is PID 1.
+// Stop the machine; what is not on the disk yet is lost. Does not return when this is PID 1.
 void power_end(enum end end);

@@ -13,18 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void store_path(char *out, size_t size, const char *root, const struct blob *blob)
-{
-	snprintf(out, size, "%s/blobs/sha256/%s", root, blob->digest);
-}
+#define SMALL_LIMIT (1u << 20)
 
-// Read a small blob whole and check that its bytes have the digest by which it is named.
-static char *read_named(const char *root, const char *digest, size_t limit, size_t *length, struct error *err)
+// Pass on a text, NULL included, whose bytes have this digest; free any other one.
+static char *checked(char *text, const size_t *length, const char *digest, struct error *err)
 {
-	char path[PATH_MAX], found[HEX_SIZE];
+	char found[HEX_SIZE];
 
-	snprintf(path, sizeof path, "%s/blobs/sha256/%s", root, digest);
-	char *text = file_read(AT_FDCWD, path, limit, length, err);
 	if (text == NULL)
 		return NULL;
 	hash_bytes(found, text, *length);
@@ -33,6 +28,16 @@ static char *read_named(const char *root, const char *digest, size_t limit, size
 	fail(err, "the content does not have its digest: it was changed or damaged");
 	free(text);
 	return NULL;
+}
+
+// Read a small blob whole and check that its bytes have the digest by which it is named.
+static char *read_named(const char *root, const char *digest, size_t limit, size_t *length, struct error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/blobs/sha256/%s", root, digest);
+	char *text = file_read(AT_FDCWD, path, limit, length, err);
+	return checked(text, length, digest, err);
 }
 
 // The signature is the one blob that no signed text names: a link beside the manifest says which it is, and the
@@ -150,7 +155,7 @@ int store_open(const char *root, const struct blob *blob, struct seal_counts *co
 {
 	char path[PATH_MAX];
 
-	store_path(path, sizeof path, root, blob);
+	snprintf(path, sizeof path, "%s/blobs/sha256/%s", root, blob->digest);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return fail_errno(err, "%s of layer %s (%.12s)", blob->role, blob->layer, blob->digest);
@@ -158,4 +163,14 @@ int store_open(const char *root, const struct blob *blob, struct seal_counts *co
 		return fd;
 	close(fd);
 	return fail_in(err, "%s of layer %s (%.12s)", blob->role, blob->layer, blob->digest);
+}
+
+char *store_read(const struct blob *blob, int fd, size_t *length, struct error *err)
+{
+	char *text = file_read_fd(fd, SMALL_LIMIT, length, err);
+
+	text = checked(text, length, blob->digest, err);
+	if (text == NULL)
+		fail_in(err, "%s of layer %s (%.12s)", blob->role, blob->layer, blob->digest);
+	return text;
 }

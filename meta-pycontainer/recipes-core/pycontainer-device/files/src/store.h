@@ -17,5 +17,6 @@ struct seal_counts {
 // Open a blob by its digest and prove its content: by fs-verity, or by a full hash where there is none. Returns a
 // descriptor or -1.
 int store_open(const char *root, const struct blob *blob, struct seal_counts *counts, struct error *err);
-// The path of a blob; out has room for the root, 14 bytes and the digest.
-void store_path(char *out, size_t size, const char *root, const struct blob *blob);
+// Read all of a small blob that store_open opened, and check that these very bytes have its digest. Returns a
+// zero-terminated buffer to free, or NULL.
+char *store_read(const struct blob *blob, int fd, size_t *length, struct error *err);

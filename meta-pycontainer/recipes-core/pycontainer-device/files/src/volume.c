@@ -6,49 +6,69 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-// Make parent/name with owner and mode. An existing folder keeps what the product gave it at first, its content and
-// its owner: a container may have changed them on purpose.
-static int make(const char *parent, const struct volume *volume, struct error *err)
+// A link on the way could lead to another container's volume or to the host's own files; none was put there by us.
+static int open_folder(const char *path, struct error *err)
 {
-	int folder = -1, made = -1, result = -1;
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+
+	return fd < 0 ? fail_errno(err, "%s", path) : fd;
+}
+
+// Make a folder with owner and mode.
+static int make(int parent, const struct volume *volume, struct error *err)
+{
+	// A hidden name until owner and mode are right: a power cut leaves no folder that belongs to the wrong user.
+	char hidden[NAME_SIZE + 8];
+
+	snprintf(hidden, sizeof hidden, ".%s.new", volume->name);
+	if (mkdirat(parent, hidden, 0700) < 0 && errno != EEXIST)
+		return fail_errno(err, "%s", hidden);
+	int made = openat(parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (made < 0)
+		return fail_errno(err, "%s", hidden);
+	int result = 0;
+	if (fchown(made, volume->uid, volume->gid) < 0 || fchmod(made, volume->mode) < 0 || fsync(made) < 0 ||
+	    renameat(parent, hidden, parent, volume->name) < 0 || fsync(parent) < 0)
+		result = fail_errno(err, "%s", volume->name);
+	close(made);
+	return result;
+}
+
+// Open parent/name, made when missing. An existing folder keeps what the product gave it at first, its content and its
+// owner: a container may have changed them on purpose.
+static int open_volume(const char *parent, const struct volume *volume, struct error *err)
+{
+	enum { flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 	if (folder_make(parent, 0711, err) < 0)
 		return -1;
-	folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int folder = open_folder(parent, err);
 	if (folder < 0)
-		return fail_errno(err, "%s", parent);
-	// A hidden name until owner and mode are right: a power cut leaves no folder that belongs to the wrong user.
-	char hidden[NAME_SIZE + 8];
-	snprintf(hidden, sizeof hidden, ".%s.new", volume->name);
-	struct stat status;
-	if (fstatat(folder, volume->name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-		result = S_ISDIR(status.st_mode) ? 0 : fail(err, "%s/%s: not a folder", parent, volume->name);
-	} else if (mkdirat(folder, hidden, 0700) < 0 && errno != EEXIST) {
-		fail_errno(err, "%s/%s", parent, hidden);
-	} else {
-		made = openat(folder, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (made < 0 || fchown(made, volume->uid, volume->gid) < 0 || fchmod(made, volume->mode) < 0 ||
-		    fsync(made) < 0 || renameat(folder, hidden, folder, volume->name) < 0 || fsync(folder) < 0)
-			fail_errno(err, "%s/%s", parent, volume->name);
-		else
-			result = 0;
-	}
-	if (made >= 0)
-		close(made);
+		return -1;
+	int fd = openat(folder, volume->name, flags);
+	if (fd < 0 && errno != ENOENT)
+		fail_errno(err, "%s/%s", parent, volume->name);
+	else if (fd < 0 && make(folder, volume, err) < 0)
+		fail_in(err, "%s", parent);
+	else if (fd < 0 && (fd = openat(folder, volume->name, flags)) < 0)
+		fail_errno(err, "%s/%s", parent, volume->name);
 	close(folder);
-	return result;
+	return fd;
 }
 
 static int mount_one(const struct revision *revision, const struct layer *layer, const struct volume *volume,
 		     struct error *err)
 {
-	char parent[PATH_MAX], source[PATH_MAX + NAME_SIZE + 1], target[PATH_MAX];
+	char parent[PATH_MAX], source[64], target[PATH_MAX];
 
 	if (volume->kind == VOLUME_PERMANENT)
 		snprintf(parent, sizeof parent, STORAGE "/volumes/%s", layer->name);
@@ -56,17 +76,20 @@ static int mount_one(const struct revision *revision, const struct layer *layer,
 		snprintf(parent, sizeof parent, STORAGE "/revisions/%s/volumes/%s", revision->id, layer->name);
 	else
 		snprintf(parent, sizeof parent, "/run/pycontainer/boot-volumes/%s", layer->name);
-	if (make(parent, volume, err) < 0)
-		return -1;
-	snprintf(source, sizeof source, "%s/%s", parent, volume->name);
 	snprintf(target, sizeof target, "/run/pycontainer/volumes/%s/%s", layer->name, volume->name);
 	if (folder_make(target, 0711, err) < 0)
 		return -1;
+	int fd = open_volume(parent, volume, err);
+	if (fd < 0)
+		return -1;
+	snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
 	// Storage itself is mounted without execution; a volume may hold programs, but no devices and no set-uid ones.
+	int result = 0;
 	if (mount(source, target, NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOATIME, NULL) < 0)
-		return fail_errno(err, "mounting %s", target);
-	return 0;
+		result = fail_errno(err, "mounting %s", target);
+	close(fd);
+	return result;
 }
 
 int volume_mount_all(const struct revision *revision, const struct layer *layer, struct error *err)

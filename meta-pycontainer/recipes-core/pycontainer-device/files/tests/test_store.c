@@ -182,7 +182,21 @@ static void test_open(void)
 	seal_digest(blob.verity, "content");
 	int fd = store_open(root, &blob, &counts, &none);
 	check(fd >= 0 && counts.hashed + counts.newly == 1);
+	size_t length;
+	char *text = store_read(&blob, fd, &length, &none);
+	check(text != NULL && length == 7 && strcmp(text, "content") == 0);
+	free(text);
 	close(fd);
+	// Changed after it was proven: only what is read decides.
+	if (counts.hashed == 1) {
+		fd = store_open(root, &blob, &counts, &none);
+		blob_path(path, blob.digest);
+		put(path, "Content", 7);
+		check(fd >= 0 && store_read(&blob, fd, &length, &none) == NULL);
+		check(strstr(none.text, "rootfs of layer web") != NULL && strstr(none.text, "was changed") != NULL);
+		close(fd);
+		put(path, "content", 7);
+	}
 	blob.size = 8;
 	check_error(store_open(root, &blob, &counts, err), "not a file of 8 bytes");
 	blob.size = 7;
