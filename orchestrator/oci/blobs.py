@@ -103,8 +103,8 @@ class Blobs:
         `expected` is the digest that it must have: anything else raises VerificationError and nothing is stored.
         `limit` is the largest number of bytes that is accepted. `adopt` says that nobody will write to the file again,
         so that it may become the blob by a hard link (its mode becomes 0444) instead of a copy. A blob that is here
-        and whole is not written again, a damaged one is replaced. Raises TryAgainError on a full disk; the store is then
-        as it was.
+        and whole is not written again, a damaged one is replaced. Raises TryAgainError on a full disk; the store is
+        then as it was.
         """
         with explained("add a blob to the store", self.folder):
             if isinstance(source, bytes):
