@@ -120,14 +120,9 @@ def product_keys(product: str, *, environment: Mapping[str, str] = os.environ) -
 
 def new_key(product: str, name: str, *, environment: Mapping[str, str] = os.environ) -> NamedKey:
     """Make another key of a product; raises ConfigError when the name is taken."""
-    if not _NAME.match(name):
-        raise ConfigError(f"not a key name: {name!r}", "lower-case letters, digits, . _ and -")
     folder = keys_folder(product, environment)
     with _locked(folder):
-        if name in _names(folder, _PUBLIC) + _names(folder, _PRIVATE):
-            raise ConfigError(
-                f"there is a key {name!r} of product {product!r} already", f"in {folder}", "choose another"
-            )
+        _refuse_name(product, folder, name)
         PrivateKey.generate().save(folder / (name + _PRIVATE), passphrase(environment))
         _complete(product, folder, environment)
     return next(key for key in load_keys(product, environment=environment).keys if key.name == name)
@@ -160,14 +155,9 @@ def add_public_key(
     product: str, name: str, public: PublicKey, *, environment: Mapping[str, str] = os.environ
 ) -> NamedKey:
     """Trust a public key whose private part is elsewhere; raises ConfigError when the name is taken."""
-    if not _NAME.match(name):
-        raise ConfigError(f"not a key name: {name!r}", "lower-case letters, digits, . _ and -")
     folder = keys_folder(product, environment)
     with _locked(folder):
-        if name in _names(folder, _PUBLIC) + _names(folder, _PRIVATE):
-            raise ConfigError(
-                f"there is a key {name!r} of product {product!r} already", f"in {folder}", "choose another"
-            )
+        _refuse_name(product, folder, name)
         _write_public(product, folder, name, public)
     return NamedKey(name, public, private=False)
 
@@ -180,6 +170,14 @@ def set_threshold(product: str, threshold: int, *, environment: Mapping[str, str
     folder = keys_folder(product, environment)
     with _locked(folder):
         write_atomically(folder / "trust.json", canonical_json({"schemaVersion": 1, "threshold": threshold}) + b"\n")
+
+
+def _refuse_name(product: str, folder: Path, name: str) -> None:
+    """Raise ConfigError for a name that no new key can have; the caller holds the folder's lock."""
+    if not _NAME.match(name):
+        raise ConfigError(f"not a key name: {name!r}", "lower-case letters, digits, . _ and -")
+    if name in _names(folder, _PUBLIC) + _names(folder, _PRIVATE):
+        raise ConfigError(f"there is a key {name!r} of product {product!r} already", f"in {folder}", "choose another")
 
 
 @contextlib.contextmanager
