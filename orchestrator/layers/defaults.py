@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: SIM905
+# ruff: noqa: SIM905 - a text of words is a tenth of the lines that a list of them would be
 """What every container gets unless the product file says otherwise: the values that container engines share."""
 
 from __future__ import annotations

@@ -11,20 +11,19 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.canonical import canonical_json, sha256_digest
+from orchestrator.canonical import canonical_json
 from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
-from orchestrator.layers.nodes import Directory
-from orchestrator.layers.options import RunOptions, Tmpfs, Volume
+from orchestrator.layers.mounts import emptied, mounts_of, volumes_of
+from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
 from orchestrator.layers.tree import Tree
 from orchestrator.layers.users import User, resolve_user
 
 _CPU_PERIOD = 100_000  # microseconds
-_EMPTIED_SIZE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def make_run_config(
     environment = _environment(image, options, user)
     capabilities = _capabilities(options)
     notes: list[str] = []
-    options = replace(options, tmpfs=options.tmpfs + _emptied(image, options, tree))
-    volumes = _volumes(image, options, tree, user, notes)
-    mounts = _mounts(options, volumes)
+    options = replace(options, tmpfs=options.tmpfs + emptied(image, options, tree))
+    volumes = volumes_of(image, options, tree, user, notes)
+    mounts = mounts_of(options, volumes)
     places = [str(mount["destination"]) for mount in mounts]
     working = image_path(options.working_directory or image.working_directory or "/", "the working directory")
     arguments = checked_command(image, options, tree, environment, working, [m for m in places if m != "/dev"])
@@ -160,112 +159,6 @@ def _capabilities(options: RunOptions) -> frozenset[str]:
     for name in sorted(found - defaults.CAPABILITIES):
         raise ConfigError(f"there is no capability {name}", "Linux does not know it", "see capabilities(7)")
     return found
-
-
-def _emptied(image: ImageConfig, options: RunOptions, tree: Tree) -> tuple[Tmpfs, ...]:
-    """Return a tmpfs for each volume of the image that is by custom empty at each start (hier(7)), unless the product
-    says what it is."""
-    taken = {
-        image_path(place, "a mount")
-        for place in (
-            *(volume.destination for volume in options.volumes),
-            *(item.destination for item in options.tmpfs),
-        )
-    }
-    found = []
-    for place in ("/run", "/tmp"):
-        if place not in taken and place in {image_path(text, "a volume of the image") for text in image.volumes}:
-            node = tree.get(place.encode())
-            own = node if isinstance(node, Directory) else Directory(mode=0o1777 if place == "/tmp" else 0o755)
-            found.append(Tmpfs(place, _EMPTIED_SIZE, own.mode, own.uid, own.gid))
-    return tuple(found)
-
-
-def _volumes(image: ImageConfig, options: RunOptions, tree: Tree, user: User, notes: list[str]) -> tuple[Volume, ...]:
-    declared = [(volume, image_path(volume.destination, f"the volume {volume.name}")) for volume in options.volumes]
-    taken = {place for _, place in declared} | {image_path(item.destination, "a tmpfs") for item in options.tmpfs}
-    for text in image.volumes:
-        place = image_path(text, "a volume of the image")
-        if place not in taken:
-            taken.add(place)
-            used = {volume.name for volume, _ in declared}
-            declared.append((Volume(name=_image_volume(place, used), destination=place, kind="boot"), place))
-            notes.append(f"the image's volume {place} lasts one boot; name it in the product file to keep it")
-    found = []
-    for volume, place in declared:
-        node = tree.get(place.encode())
-        there = node if isinstance(node, Directory) else None
-        if there is not None and there.children:
-            notes.append(f"the volume at {place} hides files of the image")
-        own = there or Directory(mode=0o755, uid=user.uid, gid=user.gid)
-        found.append(
-            Volume(
-                name=volume.name,
-                destination=place,
-                kind=volume.kind,
-                read_only=volume.read_only,
-                mode=own.mode if volume.mode is None else volume.mode,
-                uid=own.uid if volume.uid is None else volume.uid,
-                gid=own.gid if volume.gid is None else volume.gid,
-            )
-        )
-    names = [volume.name for volume in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"two volumes of the layer {options.name} have the name {name}")
-    return tuple(found)
-
-
-def _image_volume(place: str, taken: set[str]) -> str:
-    """Return a volume's name for a place: readable, of at most 63 characters, and not among `taken`."""
-    text = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in place.lower())
-    name = f"image-{text.strip('-')}"
-    if len(name) > 63 or name in taken or name.endswith("-"):
-        name = f"{name[:50]}-{sha256_digest(place.encode())[-12:]}"
-    return name
-
-
-def _mounts(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, Any]]:
-    found = defaults.mounts(options.shared_memory)
-    extra = []
-    for item in options.tmpfs:
-        extra.append(
-            {
-                "destination": image_path(item.destination, "a tmpfs"),
-                "type": "tmpfs",
-                "source": "tmpfs",
-                "options": [
-                    "nosuid",
-                    "nodev",
-                    "noexec",
-                    f"mode={item.mode:o}",
-                    f"size={item.size}",
-                    f"uid={item.uid}",
-                    f"gid={item.gid}",
-                ],
-            }
-        )
-    for volume in volumes:
-        extra.append(
-            {
-                "destination": volume.destination,
-                "type": "bind",
-                "source": f"{defaults.VOLUME_ROOT}/{options.name}/{volume.name}",
-                "options": ["rbind", "rprivate", "nosuid", "nodev", "ro" if volume.read_only else "rw"],
-            }
-        )
-    extra.sort(key=lambda mount: str(mount["destination"]))  # what lies in another mount comes after it
-    seen = {"/"}
-    for mount in found + extra:
-        place = str(mount["destination"])
-        if place in seen or (mount in extra and place.startswith(("/proc/", "/sys/", "/dev/"))):
-            raise ConfigError(
-                f"the layer {options.name} cannot have a mount at {place}",
-                "something else is mounted there already",
-                "give each volume and tmpfs its own directory",
-            )
-        seen.add(place)
-    return found + extra
 
 
 def _rlimits(options: RunOptions) -> list[dict[str, Any]]:

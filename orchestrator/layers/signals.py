@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: SIM905
+# ruff: noqa: SIM905 - a text of words is a tenth of the lines that a list of them would be
 """Signals by name or number, as Linux numbers them on amd64, arm64, arm and riscv; signal(7)."""
 
 from __future__ import annotations
