@@ -21,7 +21,6 @@ from orchestrator.revision import bootenv
 ATOMIC = 512
 MAX_GENERATION = 999_999_999
 """GRUB compares in the firmware's word size and prefixes octal by a zero: nine digits, no leading zero."""
-MAX_TRIES = 3
 
 _OK = re.compile(r"([1-9][0-9]{0,8}):([0-9a-f]{64}):(?:([0-9a-f]{64}):([0-3])|:0)", re.ASCII)
 

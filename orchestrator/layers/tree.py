@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, PyContainerError, VerificationError
-from orchestrator.layers.nodes import BytesContent, Directory, File, Node, Symlink
+from orchestrator.layers.nodes import Directory, File, Node, Symlink
 
 NAME_MAX = 255
 PATH_MAX = 4096
@@ -150,24 +150,6 @@ class Tree:
         if not chain or not isinstance(chain[-1], Directory):
             raise ConfigError(f"{show(path)} must be a directory of the layer", "the layer has something else there")
         return chain[-1]
-
-    def ensure_file(self, path: bytes, *, mode: int = 0o644, mtime: int = 0) -> Node:
-        """Return the entry at `path`, links followed; an empty file is made when there is none.
-
-        Raises ConfigError when a directory is in the way.
-        """
-        found = self.get(path)
-        if found is None:
-            folder, _, name = path.rstrip(b"/").rpartition(b"/")
-            found = File(mode=mode, mtime=mtime, content=BytesContent(b""))
-            parent = self.ensure_directory(folder, mtime=mtime)
-            if name in parent.children or name in (b"", b".", b".."):
-                raise ConfigError(f"{show(path)} must be a file of the layer", "it is a link that leads nowhere")
-            self._count(found)
-            parent.children[name] = found
-        if isinstance(found, Directory):
-            raise ConfigError(f"{show(path)} must be a file of the layer", "the layer has a directory there")
-        return found
 
     def _parent(self, parts: list[bytes]) -> tuple[Directory, bytes]:
         name = parts[-1]

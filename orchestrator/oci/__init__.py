@@ -6,7 +6,7 @@
     manifest = store.put_manifest(Manifest(...))            # every blob that it names must be here
     store.tag("candidate/qemu-amd64", manifest)             # tags(), resolve(name)
     store.attach(manifest, "application/spdx+json", [document])     # an OCI referrer; found by referrers(digest)
-    store.read_blob(digest, limit=...); store.open_blob(digest); store.blob_path(digest); store.verify_blob(digest)
+    store.read_blob(digest, limit=...); store.blob_path(digest); store.verify_blob(digest)
     report = fsck(store)                                    # report.whole, .problems, .unreachable, .leftovers
 
 Guarantees: a name under `blobs/sha256/` has all of its bytes; `index.json` is old or new, never between; entries and
@@ -27,7 +27,6 @@ from orchestrator.oci.descriptor import (
     canonical_bytes,
     decode_index,
     decode_manifest,
-    describe,
 )
 from orchestrator.oci.fsck import FsckReport, Problem, fsck
 from orchestrator.oci.store import Store
@@ -46,6 +45,5 @@ __all__ = [
     "canonical_bytes",
     "decode_index",
     "decode_manifest",
-    "describe",
     "fsck",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from orchestrator.canonical import canonical_json, sha256_digest
+from orchestrator.canonical import canonical_json
 from orchestrator.errors import PyContainerError, VerificationError
 from orchestrator.oci.strict import decode
 
@@ -72,11 +72,6 @@ def to_json(value: msgspec.Struct) -> Any:
 def canonical_bytes(value: msgspec.Struct) -> bytes:
     """Return a struct as canonical JSON: the bytes whose digest names it."""
     return canonical_json(to_json(value))
-
-
-def describe(data: bytes, media_type: str, artifact_type: str | None = None) -> Descriptor:
-    """Return the descriptor of `data`."""
-    return Descriptor(media_type=media_type, digest=sha256_digest(data), size=len(data), artifact_type=artifact_type)
 
 
 def decode_manifest(

@@ -132,10 +132,6 @@ class Store:
         with self.blobs.open(digest):
             return self.blobs.path(digest)
 
-    def open_blob(self, digest: str) -> BinaryIO:
-        """Return a blob as a stream; its content is not checked."""
-        return self.blobs.open(digest)
-
     def read_blob(self, digest: str, *, limit: int = MANIFEST_LIMIT) -> bytes:
         """Return a blob of at most `limit` bytes, its digest checked."""
         return self.blobs.read(digest, limit=limit)

@@ -132,17 +132,6 @@ def test_a_mount_point_is_made_behind_links_and_refused_over_a_file():
         tree.ensure_directory(b"/etc/motd/x")
 
 
-def test_a_file_mount_point_is_made_once_and_refused_over_a_directory():
-    tree = Tree()
-    made = tree.ensure_file(b"/etc/resolv.conf")
-    assert tree.ensure_file(b"etc/resolv.conf") is made
-    with pytest.raises(ConfigError, match="directory"):
-        tree.ensure_file(b"/etc")
-    tree.add(b"dangling", link(b"/nowhere/x"))
-    with pytest.raises(ConfigError, match="leads nowhere"):
-        tree.ensure_file(b"/dangling")
-
-
 def test_limits_stop_a_bomb():
     tree = Tree(Limits(entries=3, size=10))
     tree.add(b"a/b", file(b"12345"))
