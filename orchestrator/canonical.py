@@ -33,6 +33,15 @@ def hash_file(path: Path) -> str:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return a file's first `limit` + 1 bytes at most: whoever gets more than `limit` refuses it, whatever its size.
+
+    Raises OSError when it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return stream.read(limit + 1)
+
+
 def hex_of(digest: str) -> str:
     """Return the hexadecimal part of a digest, having checked the form, so that it may become part of a path.
 

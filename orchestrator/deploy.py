@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from orchestrator.canonical import hash_file
+from orchestrator.canonical import hash_file, read_limited
 from orchestrator.errors import BuildError, VerificationError
 
 Kind = Literal["bootloader", "bsp", "host", "rootfs", "app"]
@@ -101,13 +101,13 @@ class Deploy:
         self.folder = folder
         path = folder / MANIFEST_NAME
         try:
-            data = path.read_bytes()
+            data = read_limited(path, _LIMIT)
         except OSError as problem:
             raise BuildError(
                 f"no deploy manifest at {path}", str(problem), "build the base first: pycontainer build, or kas build"
             ) from problem
         if len(data) > _LIMIT:
-            raise BuildError(f"{path} is too large", f"{len(data)} bytes, the limit is {_LIMIT}")
+            raise BuildError(f"{path} is too large", f"the limit is {_LIMIT} bytes")
         try:
             self.manifest = msgspec.json.decode(data, type=DeployManifest)
         except msgspec.MsgspecError as problem:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one place that runs external programs: argument lists only, bounded output, errors that name the log."""
+"""The one place that runs external programs: argument lists only, no shell, errors that name the log."""
 
 from __future__ import annotations
 
@@ -85,6 +85,7 @@ def run(
     if source_date_epoch is not None:
         environment["SOURCE_DATE_EPOCH"] = str(source_date_epoch)
     environment.update(env or {})
+    # Either `input` or `stdin` may be given, which no overload of subprocess.run says of a dictionary.
     feed: dict[str, object] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
     try:
         done = subprocess.run(  # type: ignore[call-overload]

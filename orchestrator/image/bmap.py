@@ -23,7 +23,8 @@ RANGE_LIMIT = 4096
 """Blocks in one range at most (16 MiB): ranges are hashed side by side, and a bad block is found early."""
 
 _NO_CHECKSUM = "0" * 64
-_LIMIT = 32 * 1024 * 1024
+LIMIT = 32 * 1024 * 1024
+"""Bytes of a block map at most."""
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 _CHUNK = 1024 * 1024
 
@@ -138,7 +139,7 @@ def decode(data: bytes, name: str = "the block map") -> BlockMap:
         return ConfigError(f"{name} cannot be used", why, "build the image again; it comes with its block map")
 
     # No document type: nothing of entities, so that a map cannot grow while it is parsed.
-    if len(data) > _LIMIT or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+    if len(data) > LIMIT or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise refuse("it is too large or declares a document type")
     try:
         root = ElementTree.fromstring(data)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError, TryAgainError, VerificationError
 from orchestrator.image import bmap
 from orchestrator.image.devices import Target, inspect
@@ -42,7 +43,7 @@ def load_map(image: Path, block_map: Path | None = None) -> bmap.BlockMap:
     """Return the block map of an image, by default the one beside it; raises ConfigError when there is none."""
     path = block_map or bmap.path_for(image)
     try:
-        found = bmap.decode(path.read_bytes(), str(path))
+        found = bmap.decode(read_limited(path, bmap.LIMIT), str(path))
         size = image.stat().st_size
     except OSError as problem:
         raise ConfigError(

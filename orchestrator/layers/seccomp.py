@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from orchestrator.canonical import read_limited
 from orchestrator.errors import BuildError
 
 _SIZE_MAX = 4 * 1024 * 1024
@@ -32,7 +33,7 @@ _PROFILE_NAMES = {"386": "x86"}
 def load_profile(path: Path) -> dict[str, Any]:
     """Return a profile file as JSON; raises BuildError when it is missing, too large or no profile."""
     try:
-        data = path.read_bytes()[: _SIZE_MAX + 1]
+        data = read_limited(path, _SIZE_MAX)
         profile = json.loads(data)
     except (OSError, ValueError) as problem:
         raise BuildError(

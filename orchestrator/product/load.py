@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 import yaml
 
+from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
 from orchestrator.product.model import Layer, Name, Product
 
@@ -38,9 +39,9 @@ def find_product_file(place: Path) -> Path:
 def load_product(path: Path) -> Product:
     """Return the product that a file describes; raises ConfigError naming file, line and path of what is wrong."""
     try:
-        data = path.read_bytes()
+        data = read_limited(path, _LIMIT)
         if len(data) > _LIMIT:
-            raise ConfigError(f"{path} is too large", f"{len(data)} bytes, the limit is {_LIMIT}")
+            raise ConfigError(f"{path} is too large", f"the limit is {_LIMIT} bytes")
         text = data.decode()
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path} cannot be read", str(problem)) from problem
