@@ -149,9 +149,9 @@ class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """Kernel arguments appended to those of the machine."""
+    """Kernel arguments appended to those of the machine; what the boot loader would split or expand is refused."""
 
-    args: list[Annotated[str, msgspec.Meta(pattern=r"^[!-~]+(?![\s\S])", max_length=200)]] = []
+    args: list[Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.,:;=+/@%^~!-]+(?![\s\S])", max_length=200)]] = []
 
 
 class Supplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.product import load_product
 from orchestrator.product.load import find_product_file
+from orchestrator.product.model import Kernel
+from orchestrator.revision import boot_env
 
 DEMO = Path(__file__).parents[3] / "examples" / "demo" / "pycontainer.yaml"
 
@@ -69,6 +72,26 @@ def test_a_mistake_is_named_with_its_line_and_path(damaged, old: str, new: str, 
 def test_the_line_is_that_of_the_wrong_key(damaged):
     error = damaged("memory: 48MiB", "memry: 48MiB")
     assert f"pycontainer.yaml:{line_of('memory: 48MiB')}:" in error.what
+
+
+@pytest.mark.parametrize("argument", ["\"dyndbg='file a.c +p'\"", "'a\"b'", "a$b", "a*", "a\\b", "(a)"])
+def test_a_kernel_argument_that_the_boot_loader_would_change_is_refused_before_anything_is_built(
+    damaged, argument: str
+):
+    error = damaged("layers:\n", f"kernel: {{args: [{argument}]}}\nlayers:\n")
+    assert "kernel.args[0]" in error.what
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=3))
+def test_product_file_and_boot_loader_agree_on_kernel_arguments(argument: str):
+    def accepts(action) -> bool:
+        try:
+            action()
+        except (ConfigError, msgspec.ValidationError):
+            return False
+        return True
+
+    assert accepts(lambda: msgspec.convert({"args": [argument]}, Kernel)) == accepts(lambda: boot_env([argument]))
 
 
 def test_a_relaxation_without_a_reason_is_refused(damaged):
