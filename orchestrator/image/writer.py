@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.canonical import hex_of, write_atomically
+from orchestrator.canonical import hex_of, remove_leftovers, sync_folder, write_atomically
 from orchestrator.errors import BuildError, TryAgainError
 from orchestrator.image import bmap, esp, gpt, record, storage
 from orchestrator.run import Tools
@@ -64,15 +65,22 @@ def write_image(
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     _check_room(request, out.parent)
+    remove_leftovers(out.parent, re.escape(f".{out.name}.") + r"(\d+)\.tmp(?:\.bmap)?")
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)  # in a container a killed process often had our number
     try:
         with _full_disk_is_named(out.parent), tempfile.TemporaryDirectory(prefix="pycontainer-image-") as scratch:
             block_map = _write(request, temporary, tools, Path(scratch), source_date_epoch, log)
-            bmap.path_for(out).unlink(missing_ok=True)
+            write_atomically(bmap.path_for(temporary), bmap.encode(block_map))
+            bmap.path_for(out).unlink(
+                missing_ok=True
+            )  # a map beside another image than its own would be worse than none
             temporary.replace(out)
-            write_atomically(bmap.path_for(out), bmap.encode(block_map))
+            bmap.path_for(temporary).replace(bmap.path_for(out))
+            sync_folder(out.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        bmap.path_for(temporary).unlink(missing_ok=True)
     return ImageResult(out, bmap.path_for(out), block_map.image_size, block_map.mapped_bytes)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.canonical import canonical_json, hash_file, sha256_digest
+from orchestrator.canonical import canonical_json, hash_file, remove_leftovers, sha256_digest
 from orchestrator.errors import BuildError, ConfigError, TryAgainError
 from orchestrator.layers.cache import BuiltLayer, LayerCache, RunFacts, code_digest
 from orchestrator.layers.command import image_path
@@ -166,7 +166,8 @@ def _key(source: LayerSource, around: Surroundings, form: ImageFormat, *more: An
 @contextmanager
 def _workspace(around: Surroundings) -> Iterator[Path]:
     around.cache.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=around.cache.folder) as folder:
+    remove_leftovers(around.cache.folder, r"\.work-(\d+)-.*")
+    with tempfile.TemporaryDirectory(prefix=f".work-{os.getpid()}-", dir=around.cache.folder) as folder:
         yield Path(folder)
 
 

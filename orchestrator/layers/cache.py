@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from orchestrator.canonical import canonical_json, hash_file, hex_of, sha256_digest, write_atomically
+from orchestrator.canonical import canonical_json, hash_file, hex_of, sha256_digest, sync_folder, write_atomically
 from orchestrator.layers.imageconfig import Health
 from orchestrator.layers.options import Volume
 from orchestrator.layers.verity import fsverity_digest
@@ -86,11 +85,7 @@ class LayerCache:
         self.blobs.mkdir(parents=True, exist_ok=True)
         temporary.chmod(0o644)
         temporary.replace(target)
-        folder = os.open(self.blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.blobs)
         return Blob(target, digest, target.stat().st_size, fsverity_digest(target))
 
     def add_bytes(self, data: bytes) -> Blob:

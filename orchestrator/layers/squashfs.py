@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.canonical import hash_file, sha256_digest
+from orchestrator.canonical import hash_file, sha256_digest, sync_folder
 from orchestrator.errors import BuildError
 from orchestrator.layers.tarwrite import write_tar
 from orchestrator.layers.tree import Tree
@@ -106,11 +106,7 @@ class SquashFS:
             temporary.replace(destination)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(destination.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(destination.parent)
 
 
 def _feed(tree: Tree, argv: list[str], source_date_epoch: int, log: Path | None) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.canonical import sync_folder
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError
 
 _FICLONE = 0x40049409
@@ -79,11 +80,7 @@ class Files:
 
     def sync_folder(self, path: Path) -> None:
         """Bring a folder's names to the disk."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path)
 
 
 @contextlib.contextmanager

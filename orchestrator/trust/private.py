@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from orchestrator.canonical import sync_folder
 from orchestrator.errors import TrustError
 from orchestrator.oci.files import explained
 from orchestrator.trust.public import PublicKey
@@ -75,11 +76,7 @@ class PrivateKey:
             finally:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path.parent)
 
     @classmethod
     def load(cls, path: Path, secret: bytes | None) -> PrivateKey:

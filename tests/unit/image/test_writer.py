@@ -171,6 +171,38 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing_behind(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_disk_that_is_full_only_for_the_block_map_leaves_the_image_as_it_was(
+    request_: ImageRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "out" / "x.img"
+    out.parent.mkdir()
+    out.write_bytes(b"before")
+    bmap.path_for(out).write_bytes(b"its map")
+    monkeypatch.setattr(writer, "_write", lambda image_request, image, *_rest: bmap.BlockMap(0, ()))
+    monkeypatch.setattr(writer, "write_atomically", fail)
+    with pytest.raises(TryAgainError, match="disk is full"):
+        write_image(request_, out, Tools(), EPOCH)
+    assert (out.read_bytes(), bmap.path_for(out).read_bytes()) == (b"before", b"its map")
+    assert len(list(out.parent.iterdir())) == 2
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_makes_stays(
+    request_: ImageRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name in (f".x.img.{dead.pid}.tmp", f".x.img.{dead.pid}.tmp.bmap", f".x.img.{os.getppid()}.tmp", ".x.img.tmp"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(writer, "_write", lambda *_arguments: (_ for _ in ()).throw(BuildError("no")))
+    with pytest.raises(BuildError):
+        write_image(request_, tmp_path / "x.img", Tools(), EPOCH)
+    left = sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("."))
+    assert left == sorted([f".x.img.{os.getppid()}.tmp", ".x.img.tmp"])
+
+
 def test_a_revision_with_a_missing_blob_is_refused(request_: ImageRequest) -> None:
     with pytest.raises(BuildError, match="does not have"):
         storage_tree(dataclasses.replace(request_, links={"kernel": "sha256:" + "0" * 64}))
