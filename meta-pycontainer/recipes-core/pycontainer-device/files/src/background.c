@@ -9,6 +9,7 @@
 #include <linux/ioprio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,8 @@ static void verify(const struct revision *revision)
 static void drivers(void)
 {
 	struct error err;
+	// The containers start at the same time, and they come first.
+	setpriority(PRIO_PROCESS, 0, 10);
 	struct modules *index = modules_open(&err);
 	int loaded = index == NULL ? 0 : modules_coldplug(index);
 

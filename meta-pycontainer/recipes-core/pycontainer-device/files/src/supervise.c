@@ -172,6 +172,8 @@ static int setup(struct supervisor *s, struct error *err)
 		    watch(s, s->containers.each[i].output[0], SOURCE_OUTPUT, (unsigned)i, err) < 0)
 			return -1;
 	power_scan(&s->buttons, watch_button, s);
+	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
+	load_drivers(s);
 	// From here on the three keys are a signal to us and no longer the end of everything.
 	if (reboot(RB_DISABLE_CAD) < 0)
 		return fail_errno(err, "ctrl-alt-del");
