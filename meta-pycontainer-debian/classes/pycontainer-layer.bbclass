@@ -51,7 +51,7 @@ python do_deploy() {
     from pathlib import Path
     from pycontainer_debian.deb import Deb
     from pycontainer_debian.errors import DebianError
-    from pycontainer_debian.layer import Layer, publish, swap_in
+    from pycontainer_debian.layer import Layer, publish, supersede, swap_in
     facts = Path(d.getVar("WORKDIR"), "facts")
     names = json.loads((facts / "packages.json").read_text())
     copyrights = {name: text for name in names if (text := (facts / "copyright" / name).read_bytes())}
@@ -68,4 +68,5 @@ python do_deploy() {
     except DebianError as problem:
         bb.fatal(str(problem))
     swap_in(folder, Path(d.getVar("DEPLOY_DIR_IMAGE"), d.getVar("PYCONTAINER_LAYER")))
+    supersede(Path(d.getVar("DEPLOY_DIR_IMAGE")), d.getVar("PN"), d.getVar("PYCONTAINER_LAYER"))
 }

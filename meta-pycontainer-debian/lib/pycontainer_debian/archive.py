@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import lzma
@@ -141,9 +142,11 @@ def indexes(mirror: Mirror, suite: str, arch: str, folder: Path, fresh: bool, do
     identity = hashlib.sha256(f"{mirror.main} {mirror.security} {suite} {arch} {FORMAT}".encode()).hexdigest()[:16]
     state = folder / f"{suite}-{arch}-{identity}.json"
     if not fresh and state.is_file() and 0 <= time.time() - state.stat().st_mtime < _FRESH_SECONDS:
-        facts = json.loads(state.read_text(encoding="utf-8"))
-        if (folder / facts["universe"]).is_file():
-            return Indexes(folder / facts["universe"], facts["date"], facts["releases"])
+        # A power cut may have left the file empty; what cannot be read is made again.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            facts = json.loads(state.read_text(encoding="utf-8"))
+            if (folder / facts["universe"]).is_file():
+                return Indexes(folder / facts["universe"], facts["date"], facts["releases"])
     return _refresh(mirror, suite, arch, folder, state, download)
 
 

@@ -10,6 +10,9 @@ from typing import IO
 
 from .tree import Content, Entry, Tree
 
+_XATTRS = ("user.", "security.capability")
+"""What belongs to a file. The others are this machine's: its security modules label what is made on it."""
+
 
 def from_directory(root: Path) -> Tree:
     """Read a directory on disk, with owners, modes, hard links, devices and extended attributes."""
@@ -37,7 +40,8 @@ def _entry(path: Path, facts: os.stat_result) -> Entry:
     elif stat.S_ISCHR(facts.st_mode) or stat.S_ISBLK(facts.st_mode):
         entry.device = (os.major(facts.st_rdev), os.minor(facts.st_rdev))
     for name in sorted(os.listxattr(path, follow_symlinks=False)):
-        entry.xattrs[name] = os.getxattr(path, name, follow_symlinks=False)
+        if name.startswith(_XATTRS):
+            entry.xattrs[name] = os.getxattr(path, name, follow_symlinks=False)
     return entry
 
 

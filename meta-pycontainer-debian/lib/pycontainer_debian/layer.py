@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -131,6 +132,14 @@ def swap_in(source: Path, target: Path) -> None:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def supersede(folder: Path, recipe: str, layer: str) -> None:
+    """Remove from a deploy folder what a recipe deployed before, when its layer had another name."""
+    for path in sorted(folder.glob(f"*/{FRAGMENT}")):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if path.parent.name != layer and json.loads(path.read_text(encoding="utf-8"))["recipe"] == recipe:
+                shutil.rmtree(path.parent)
 
 
 def _link(source: str, target: str) -> None:

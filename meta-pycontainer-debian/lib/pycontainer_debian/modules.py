@@ -127,14 +127,16 @@ def _indexes(tree: Tree, folder: str) -> tuple[dict[str, list[str]], dict[str, l
 
 
 def plain(entry: Entry) -> bytes:
-    """Return a module's bytes, decompressed; raises DebianError when they are not what the suffix says."""
-    data = entry.content.read()
-    if not data.startswith(b"\xfd7zXZ\0"):
-        return data
+    """Return the bytes of a .ko.xz module, decompressed; raises DebianError when they are not what the suffix says."""
+    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=256 * 1024 * 1024)
     try:
-        result = lzma.LZMADecompressor(memlimit=256 * 1024 * 1024).decompress(data, max_length=_MODULE_LIMIT)
+        result = stream.decompress(entry.content.read(), max_length=_MODULE_LIMIT)
     except lzma.LZMAError as problem:
         raise DebianError("a kernel module cannot be decompressed", str(problem)) from problem
+    if not stream.eof:
+        raise DebianError(
+            "a kernel module cannot be decompressed", f"it is cut short, or larger than {_MODULE_LIMIT} bytes"
+        )
     return result
 
 

@@ -148,6 +148,16 @@ def test_indexes_are_downloaded_once_in_a_build(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unsigned")
+@pytest.mark.parametrize("left", ["", "{}", "[]", '{"universe": 1}'])
+def test_a_note_of_the_indexes_that_a_power_cut_left_empty_is_made_again(tmp_path: Path, left: str) -> None:
+    mirror = Mirror(ENTRY)
+    first = archive.indexes(ADDRESSES, "trixie", "amd64", tmp_path, False, mirror.download)
+    (note,) = tmp_path.glob("trixie-amd64-*.json")
+    note.write_text(left)
+    assert archive.indexes(ADDRESSES, "trixie", "amd64", tmp_path, False, mirror.download) == first
+
+
+@pytest.mark.usefixtures("unsigned")
 def test_fresh_indexes_ask_the_mirror_again_but_not_for_what_did_not_change(tmp_path: Path) -> None:
     mirror = Mirror(ENTRY)
     archive.indexes(ADDRESSES, "trixie", "amd64", tmp_path, False, mirror.download)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 from pycontainer_debian import deploy, elf, initramfs, modules, rootfs, tools
 from pycontainer_debian.deb import digests
 from pycontainer_debian.errors import DebianError
-from pycontainer_debian.layer import Layer, Packages, publish, swap_in
+from pycontainer_debian.layer import Layer, Packages, publish, supersede, swap_in
 from pycontainer_debian.lock import Locked, PinnedFile
 from pycontainer_debian.spdx import Component, purl, supplier
-from pycontainer_debian.tree import Tree
+from pycontainer_debian.tree import Content, Entry, Tree
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
@@ -154,6 +155,32 @@ def test_a_folder_is_swapped_in_whole(tmp_path: Path) -> None:
     swap_in(tmp_path / "new", tmp_path / "live")
     assert [p.name for p in (tmp_path / "live").iterdir()] == ["new"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["live", "new"]
+
+
+def test_a_recipe_whose_layer_got_another_name_leaves_nothing_under_the_old_one(tmp_path: Path) -> None:
+    folder = published(tmp_path).parent
+    shutil.copytree(folder / "web", folder / "abc")
+    fragment = json.loads((folder / "abc" / "layer.json").read_text())
+    (folder / "abc" / "layer.json").write_text(json.dumps(fragment | {"name": "abc"}))
+    other = shutil.copytree(folder / "web", folder / "other")
+    (other / "layer.json").write_text(json.dumps(fragment | {"name": "other", "recipe": "app-other"}))
+    supersede(folder, "app-web", "abc")
+    assert sorted(path.name for path in folder.iterdir()) == ["abc", "other"]
+    assert [layer["name"] for layer in deploy.fragments(folder, ["app-web"])] == ["abc"]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: b"\x7fELF" + data, lambda _data: b""])
+def test_a_module_that_is_not_whole_never_reaches_the_initramfs(damage) -> None:
+    whole = lzma.compress(b"module" * 1000)
+    assert modules.plain(Entry(0o100644, content=Content.of(whole))) == b"module" * 1000
+    with pytest.raises(DebianError, match="cannot be decompressed"):
+        modules.plain(Entry(0o100644, content=Content.of(damage(whole))))
+
+
+def test_a_module_larger_than_any_is_refused_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modules, "_MODULE_LIMIT", 1000)
+    with pytest.raises(DebianError, match="larger than 1000"):
+        modules.plain(Entry(0o100644, content=Content.of(lzma.compress(b"module" * 1000))))
 
 
 DEP = "kernel/a/one.ko.xz: kernel/b/two.ko.xz\nkernel/b/two.ko.xz:\nkernel/b/three-x.ko.xz:\nkernel/c/four.ko.xz:\n"

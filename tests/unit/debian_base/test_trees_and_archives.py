@@ -122,6 +122,19 @@ def test_extracting_and_reading_back_gives_the_same_tree(tmp_path: Path) -> None
     assert (tmp_path / "out/hard").stat().st_ino == (tmp_path / "out/a").stat().st_ino
 
 
+def test_labels_of_this_machine_are_not_part_of_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    here = {
+        "security.selinux": b"label",
+        "security.capability": b"cap",
+        "user.note": b"kept",
+        "trusted.overlay.x": b"y",
+    }
+    monkeypatch.setattr(os, "listxattr", lambda _path, follow_symlinks: list(here))
+    monkeypatch.setattr(os, "getxattr", lambda _path, name, follow_symlinks: here[name])
+    assert from_directory(tmp_path).entries["file"].xattrs == {"security.capability": b"cap", "user.note": b"kept"}
+
+
 def test_extracting_never_follows_a_link_that_lies_in_the_target(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a").symlink_to(tmp_path / "victim")
