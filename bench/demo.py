@@ -186,7 +186,9 @@ def serves(options: MachineOptions) -> bool:
 
 
 def least(low: int, high: int, works: Callable[[int], bool]) -> tuple[int, int]:
-    """The least multiple of 8 that works, and the largest that does not, between `low` (does not) and `high` (does)."""
+    """The least multiple of 8 that works, and the largest that does not, between `low` (does not) and `high`."""
+    if not works(high):
+        raise SystemExit(f"it does not work with {high} MiB")
     while high - low > 8:
         middle = (low + high) // 2 // 8 * 8
         low, high = (low, middle) if works(middle) else (middle, high)

@@ -17,7 +17,7 @@ HOST_LIBRARIES = "usr/lib/${TARGET_TRIPLET}"
 SRC_URI = "file://modules.list file://load.list"
 
 do_install[depends] += "linux-debian:do_deploy native-tools:do_deploy pycontainer-device:do_populate_sysroot \
-    sd-stub:do_populate_sysroot     native-toolchain:do_populate_sysroot"
+    sd-stub:do_populate_sysroot native-toolchain:do_populate_sysroot"
 do_install[file-checksums] += "${PYCONTAINER_LIB}/initramfs.py:True ${PYCONTAINER_LIB}/elf.py:True ${PYCONTAINER_LIB}/modules.py:True"
 do_install[cleandirs] += "${WORKDIR}/depmod"
 python do_install() {
