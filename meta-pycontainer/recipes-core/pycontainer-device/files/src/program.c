@@ -114,17 +114,20 @@ int program_run(const char *const argv[], unsigned timeout_ms, char *last, size_
 		return fail_errno(err, "pipe");
 	pid_t child = program_start(argv, output[1], err);
 	close(output[1]);
-	bool ended = child > 0 && read_output(output[0], last, size, clock_ms() + timeout_ms);
+	uint64_t end = clock_ms() + timeout_ms;
+	bool ended = child > 0 && read_output(output[0], last, size, end);
 	close(output[0]);
 	if (child < 0)
 		return -1;
-	if (!ended)
+	// It may have closed its output early.
+	uint64_t now = clock_ms();
+	ended = ended && program_wait(child, &status, now < end ? (unsigned)(end - now) : 0);
+	if (!ended) {
 		kill(child, SIGKILL);
-	// A process that sleeps in the kernel, on a disk that does not answer, does not even end by that.
-	if (!program_wait(child, &status, KILL_MS))
-		return fail(err, "%s does not end", argv[0]);
-	if (!ended)
-		return fail(err, "%s took longer than %u s and was ended; it last said: %s", argv[0], timeout_ms / 1000,
-			    last[0] == '\0' ? "nothing" : last);
+		// A process that sleeps in the kernel, on a disk that does not answer, does not even end by that.
+		bool killed = program_wait(child, &status, KILL_MS);
+		return fail(err, "%s took longer than %u s%s; it last said: %s", argv[0], timeout_ms / 1000,
+			    killed ? " and was ended" : " and cannot be ended", last[0] == '\0' ? "nothing" : last);
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -86,6 +86,9 @@ int main(void)
 	static const char *const slow[] = {"/bin/sh", "-c", "echo begun; exec sleep 20", NULL};
 	uint64_t before = clock_ms();
 	check(program_run(slow, 200, last, sizeof last, &err) == -1 && strstr(err.text, "was ended; it last said: begun") != NULL);
+	check(run("exec >&- 2>&-; sleep 0.2; exit 4", last, sizeof last, &err) == 4);
+	static const char *const closed[] = {"/bin/sh", "-c", "exec >&- 2>&-; exec sleep 20", NULL};
+	check(program_run(closed, 200, last, sizeof last, &err) == -1 && strstr(err.text, "was ended; it last said: nothing") != NULL);
 	check(clock_ms() - before < 4000);
 	check(waitpid(-1, NULL, WNOHANG) == -1);
 
