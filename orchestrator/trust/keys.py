@@ -236,16 +236,18 @@ def _read(path: Path) -> bytes:
 
 
 def _names(folder: Path, suffix: str) -> list[str]:
-    if not folder.is_dir():
-        return []
-    names = (path.name.removesuffix(suffix) for path in folder.iterdir() if path.name.endswith(suffix))
+    with explained("list the keys", folder):
+        names = [path.name.removesuffix(suffix) for path in folder.iterdir() if path.name.endswith(suffix)]
     return sorted(name for name in names if _NAME.match(name))
 
 
 def _check_folder(folder: Path) -> None:
     try:
-        mode = folder.stat().st_mode
-    except FileNotFoundError as problem:
+        with explained("use the keys", folder):
+            mode = folder.stat().st_mode
+    except ConfigError as problem:
+        if not isinstance(problem.__cause__, FileNotFoundError):
+            raise
         raise TrustError(
             "there are no keys", f"{folder} does not exist", "'pycontainer key' makes the first one"
         ) from problem

@@ -33,6 +33,18 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 
 
+def test_a_folder_of_keys_that_cannot_be_used_is_an_error_of_ours(environment, tmp_path: Path):
+    (tmp_path / "keys").write_text("a file")
+    for action in (load_keys, product_keys):
+        with pytest.raises(ConfigError, match="cannot"):
+            action("demo", environment=environment)
+
+
+def test_without_a_folder_there_are_no_keys(environment):
+    with pytest.raises(TrustError, match="there are no keys"):
+        load_keys("demo", environment=environment)
+
+
 def test_the_first_use_makes_a_key_and_the_second_finds_it(environment, tmp_path: Path):
     made = product_keys("demo", environment=environment)
     assert made.folder == tmp_path / "keys" / "demo"
