@@ -181,7 +181,7 @@ def load_revision(store: Store, name: str) -> Revision:
         if matches:
             listed = ", ".join(digest.removeprefix("sha256:")[:16] for digest in matches[:4])
             raise ConfigError(f"the name {name!r} is ambiguous", f"it begins {listed}", "give more digits")
-    names = [*(tag for tag in tags), *(entry.digest.removeprefix("sha256:")[:12] for entry in known)]
+    names = [*tags, *(entry.digest.removeprefix("sha256:")[:12] for entry in known)]
     raise ConfigError(
         f"no revision {name!r}",
         f"the store has {', '.join(names[:6])}" if names else f"the store at {store.root} has no revision",

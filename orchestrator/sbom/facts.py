@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from orchestrator.canonical import read_limited
 from orchestrator.errors import BuildError
 from orchestrator.sbom.model import Checksum, Contact
 
@@ -94,9 +95,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 def read(path: Path) -> Facts:
     """Read a base's document. Raises BuildError, naming the place, for anything that does not follow the contract."""
     try:
-        data = path.read_bytes()
+        data = read_limited(path, _LIMIT)
         if len(data) > _LIMIT:
-            raise _refuse(path, f"{len(data)} bytes, the limit is {_LIMIT}")
+            raise _refuse(path, f"the limit is {_LIMIT} bytes")
         document = msgspec.json.decode(data, type=_Document)
     except (OSError, msgspec.MsgspecError) as problem:
         raise _refuse(path, str(problem)) from problem
