@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from orchestrator.canonical import canonical_json, hex_of, read_limited
+from orchestrator.canonical import canonical_json, hex_of, read_limited, remove_leftovers
 from orchestrator.deploy import Deploy
 from orchestrator.errors import BuildError, ConfigError
 from orchestrator.image.flash import load_map
@@ -40,6 +42,18 @@ def test_files_that_a_user_names_are_refused_when_they_have_no_end(endless: Path
     endless.rename(tmp_path / "pycontainer-deploy.json")
     with pytest.raises(BuildError, match="too large"):
         Deploy(tmp_path)
+
+
+def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for number in (dead.pid, os.getpid(), os.getppid(), 10**30):
+        (tmp_path / f".work-{number}-x" / "inner").mkdir(parents=True)
+    (tmp_path / ".work-x").write_bytes(b"")
+    remove_leftovers(tmp_path, r"\.work-(\d+)-.*")
+    left = {f".work-{os.getpid()}-x", f".work-{os.getppid()}-x", ".work-x"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    remove_leftovers(tmp_path / "nothing", r"(\d+)")
 
 
 def test_equal_values_give_equal_bytes() -> None:
