@@ -47,12 +47,6 @@ class VerificationError(PyContainerError):
     exit_code = 5
 
 
-class ReproducibilityError(PyContainerError):
-    """Two builds of the same inputs differ."""
-
-    exit_code = 6
-
-
 class TrustError(PyContainerError):
     """Policy or signature: a missing, wrong or insufficient signature or key."""
 

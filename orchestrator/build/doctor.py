@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import locale
 import os
+import pwd
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,7 +94,7 @@ def _wheel() -> Finding:
         f"{name} {wanted}",
         found == wanted,
         f"the BitBake library that the launcher is written for; found: {found}",
-        command=f"{sys.executable} -m pip install {name}=={wanted}",
+        command=shlex.join([sys.executable, "-m", "pip", "install", f"{name}=={wanted}"]),
     )
 
 
@@ -133,7 +135,7 @@ def _shared_memory() -> Finding:
 def _ownership() -> Finding:
     if os.geteuid() == 0:
         return Finding("file ownership in root file systems", True, "you are root")
-    user = Path.home().name
+    user = pwd.getpwuid(os.getuid()).pw_name
     try:
         ranges = Path("/etc/subuid").read_text().splitlines()
     except OSError:
@@ -167,8 +169,8 @@ def commands(findings: Sequence[Finding]) -> list[list[str]]:
         result.append([*prefix, "apt-get", "install", "-y", "--no-install-recommends", *packages])
     for finding in missing:
         if finding.command and not finding.command.startswith("mount"):
-            own = finding.command.startswith(sys.executable)
-            result.append([*([] if own else prefix), *finding.command.split()])
+            own = finding.command.startswith(shlex.quote(sys.executable))
+            result.append([*([] if own else prefix), *shlex.split(finding.command)])
     return result
 
 

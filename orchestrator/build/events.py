@@ -7,6 +7,7 @@ worth a failed build.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,8 @@ class EventTail:
             except ValueError:
                 continue
             if isinstance(event, dict):
-                self._one(event)
+                with contextlib.suppress(ValueError, TypeError):
+                    self._one(event)
         return bool(lines)
 
     def _one(self, event: dict[str, Any]) -> None:

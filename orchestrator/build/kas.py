@@ -175,7 +175,7 @@ _FULL_DISK = "No space left on device"
 _OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\s+do: +(.+))?", re.M)
 _EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
 _NETWORK_WORDS = re.compile(
-    r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)|fetch", re.I
+    r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)|cannot (?:be )?download|does not answer|no network", re.I
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.build.base import environment
 from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
 from orchestrator.build.workspace import LOCK_NAME, Workspace
-from orchestrator.canonical import write_atomically
+from orchestrator.canonical import read_limited, write_atomically
 from orchestrator.errors import BuildError, ConfigError
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
@@ -107,7 +107,7 @@ def _resolved(product: Product, place: Workspace, reporter: Reporter, held: int)
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        data = path.read_bytes()
+        data = read_limited(path, _LIMIT)
     except OSError as problem:
         raise ConfigError(f"the lock file {path} cannot be read", str(problem)) from problem
     return _decode(data, path)

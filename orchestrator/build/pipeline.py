@@ -17,8 +17,8 @@ from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
-from orchestrator.canonical import hex_of
 from orchestrator.deploy import Deploy
+from orchestrator.errors import PyContainerError
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
@@ -33,6 +33,7 @@ from orchestrator.revision import (
     assemble,
     created_at,
     product_facts,
+    read_revision,
     set_candidate,
 )
 from orchestrator.run import Tools
@@ -130,7 +131,14 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     if last.get("inputs") != inputs or last.get("files") != _output_states(place) or not place.image.exists():
         return None
     summary = from_data(last.get("summary"))
-    if summary is None or not (place.store / "blobs" / "sha256" / hex_of(summary.revision)).exists():
+    if summary is None or not all(Path(layer.spdx).exists() for layer in summary.layers):
+        return None
+    try:
+        store = Store.open(place.store)
+        revision = read_revision(store, summary.revision)
+    except PyContainerError:
+        return None
+    if not all(store.has_blob(blob.digest, blob.size) for blob in revision.blobs()):
         return None
     return summary if last.get("base") == base_fingerprint(product, place) else None
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.canonical import canonical_json, sha256_digest, write_atomically
+from orchestrator.canonical import canonical_json, read_limited, sha256_digest, write_atomically
 from orchestrator.errors import ConfigError
 
+_STAMP_LIMIT = 4 * 1024 * 1024
 _PASSED_OVER = {"__pycache__", ".git", ".mypy_cache", ".ruff_cache"}
 
 
@@ -73,7 +74,7 @@ def combine(parts: Mapping[str, Any]) -> str:
 def read_stamp(path: Path) -> dict[str, Any]:
     """Return the last build's stamp; an absent or damaged one counts as none: everything is then looked at again."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_limited(path, _STAMP_LIMIT))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

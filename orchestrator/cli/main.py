@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator.cli.parser import make_parser
-from orchestrator.errors import PyContainerError, TryAgainError
+from orchestrator.errors import ConfigError, PyContainerError, TryAgainError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if problem.filename is None and problem.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return _complain(_of_system(problem), options.json)
     if options.json:
@@ -47,13 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _of_system(problem: OSError) -> PyContainerError:
-    """A full, read-only or forbidden file system is an ordinary event: say so in our three lines."""
+    """A full disk, a wrong or a forbidden path are ordinary events: say so in our three lines."""
+    if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ConfigError(
+            f"{problem.filename} cannot be used", problem.strerror or str(problem), "name or allow another place"
+        )
     where = problem.filename or "the file system"
-    hint = "make room" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a place that you may write to"
     return TryAgainError(
         f"cannot write {where}",
         os.strerror(problem.errno or 0),
-        f"{hint} and run the same command again; nothing is lost",
+        "make room and run the same command again; nothing is lost",
     )
 
 

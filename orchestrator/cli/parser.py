@@ -17,7 +17,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pycontainer",
         description="Turn an embedded Linux product into layers, one signed revision and a flashable image.",
-        epilog="Exit codes: 0 ok, 2 usage or configuration, 3 fetch, 4 build, 5 verification, 6 not reproducible, "
+        epilog="Exit codes: 0 ok, 2 usage or configuration, 3 fetch, 4 build, 5 verification, "
         "7 policy or signature, 75 try again.",
     )
     parser.add_argument("--version", action="version", version=f"pycontainer {__version__}")
@@ -39,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     _product(run)
     run.add_argument("--image", type=Path, help="another image than the product's last build")
     run.add_argument("--persist", action="store_true", help="keep what the device writes (default: forget it)")
-    run.add_argument("--memory", type=int, metavar="MIB", help="RAM of the virtual machine")
+    run.add_argument("--memory", type=_mebibytes, metavar="MIB", help="RAM of the virtual machine")
     run.add_argument(
         "--port", action="append", default=[], metavar="[HOST:]GUEST",
         help="forward a port of 127.0.0.1 to the device (default: the ports that its apps expose)",
@@ -77,6 +77,13 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--install", action="store_true", help="install what is missing (root or sudo)")
     doctor.add_argument("--quiet", action="store_true", help="say nothing when nothing is missing")
     return parser
+
+
+def _mebibytes(text: str) -> int:
+    value = int(text)
+    if not 32 <= value <= 1024 * 1024:
+        raise argparse.ArgumentTypeError("from 32 to 1048576 MiB")
+    return value
 
 
 def _command(

@@ -76,6 +76,19 @@ def test_a_second_build_does_nothing_and_says_so(demo: Product):
     assert (digest(demo.image), demo.image.stat().st_mtime_ns) == before
 
 
+def test_a_deleted_document_or_blob_is_made_again(sibling: Product):
+    document = sibling.folder / "build" / "sbom" / "web.spdx.json"
+    before = document.read_bytes()
+    document.unlink()
+    assert sibling.build()["unchanged"] is False
+    assert document.read_bytes() == before
+    blobs = sibling.folder / ".pycontainer" / "store" / "blobs" / "sha256"
+    largest = max(blobs.iterdir(), key=lambda path: path.stat().st_size)
+    largest.unlink()
+    assert sibling.build()["unchanged"] is False
+    assert largest.exists()
+
+
 def test_a_changed_page_gives_a_new_revision_without_bitbake(sibling: Product):
     before = sibling.run("build", "--json").json
     page = sibling.folder / "www" / "index.html"

@@ -98,6 +98,11 @@ def test_a_missing_host_tool_is_found_by_the_doctor(tmp_path: Path):
     assert "apt-get install" in done.out
 
 
+def test_an_output_path_that_cannot_be(sibling: Product, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    complains(sibling.run("image", "-o", tmp_path / "file" / "x.img"), 2)
+
+
 def test_an_image_that_was_never_built(fresh: Product):
     complains(fresh.run("run"), 4, "deploy")
 

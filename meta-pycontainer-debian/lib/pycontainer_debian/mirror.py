@@ -43,6 +43,8 @@ def mirrors(environ: Mapping[str, str], apt: Path = Path("/etc/apt")) -> Mirrors
             f"no Debian mirror is known: no source in {apt} has a path that ends in /{_MAIN} with component main; "
             "set PYCONTAINER_DEBIAN_MIRROR to the URL of one"
         )
+    for uri in found.values():
+        _refuse_password(f"a source in {apt}", uri)
     return _pair(found[_MAIN], found.get(_SECURITY, ""))
 
 
@@ -60,7 +62,17 @@ def _pair(main: str, security: str) -> Mirrors:
 def _checked(name: str, uri: str) -> str:
     if uri and (not uri.startswith(("http://", "https://")) or any(c.isspace() for c in uri)):
         raise MirrorError(f"{name}={uri!r} is not an http or https URL")
+    _refuse_password(name, uri)
     return uri.rstrip("/")
+
+
+def _refuse_password(name: str, uri: str) -> None:
+    """Addresses stand in logs and error messages, so a password must come another way."""
+    if "@" in uri.partition("://")[2].partition("/")[0]:
+        raise MirrorError(
+            f"{name} has a user or password in its address, which would end up in logs; "
+            "put them into ~/.netrc, which wget reads, and set PYCONTAINER_DEBIAN_MIRROR without them"
+        )
 
 
 def _last(uri: str) -> str:

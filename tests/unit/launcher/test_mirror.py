@@ -98,3 +98,10 @@ def test_any_text_in_a_source_file_is_survived(text):
     list(mirror._one_line_style(text))
     list(mirror._one_line_style("deb " + text))
     list(mirror._deb822_style(text))
+
+
+def test_a_password_in_a_mirrors_address_is_refused_and_not_repeated(tmp_path):
+    with pytest.raises(MirrorError) as caught:
+        mirrors({"PYCONTAINER_DEBIAN_MIRROR": "https://me:secret@mirror.example/debian"}, tmp_path)
+    assert "secret" not in str(caught.value)
+    assert ".netrc" in str(caught.value)
