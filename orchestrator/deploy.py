@@ -117,6 +117,18 @@ class Deploy:
                 "base and orchestrator must be of one release",
             ) from problem
 
+    def intact(self) -> bool:
+        """Whether every file that the manifest lists is there in its size; contents are checked when they are used."""
+        for layer in self.manifest.layers:
+            for file in (*layer.files.values(), layer.spdx, layer.copyright):
+                if file is not None:
+                    try:
+                        if self.resolve(file.path).stat().st_size != file.size:
+                            return False
+                    except OSError:
+                        return False
+        return True
+
     def layer(self, recipe: str) -> DeployLayer | None:
         """Return the layer that was built by `recipe`, or None."""
         return next((layer for layer in self.manifest.layers if layer.recipe == recipe), None)

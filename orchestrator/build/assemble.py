@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.canonical import sha256_digest, write_atomically
+from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
 from orchestrator.errors import BuildError, VerificationError
 from orchestrator.layers.audit import Relaxation, relaxations
@@ -37,6 +38,13 @@ from orchestrator.sbom import Product as SbomProduct
 from orchestrator.sbom.summary import Summary
 
 RevisionLayer = PlatformLayer | ContainerLayer
+
+
+class _Part(NamedTuple):
+    """A blob of a layer, and whether an earlier build made it."""
+
+    blob: Blob
+    cached: bool
 
 
 @dataclass(frozen=True)
@@ -84,12 +92,8 @@ class Assembly:
     def _platform(self, kind: Kind) -> Assembled:
         deployed = self.deploy.of_kind(kind)[0]
         with self.reporter.step(f"layer {deployed.name}") as step:
-            if kind == "bootloader":
-                blobs, cached = {"efi": self._plain(deployed, "efi")}, True
-            elif kind == "bsp":
-                blobs, cached = self._bsp(deployed)
-            else:
-                blobs, cached = self._host(deployed), True
+            parts = {"bootloader": self._bootloader, "bsp": self._bsp, "host": self._host}[kind](deployed)
+            blobs, cached = {role: part.blob for role, part in parts.items()}, all(part.cached for part in parts.values())
             document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed)
             layer = msgspec.convert(
                 {
@@ -101,33 +105,36 @@ class Assembly:
                 },
                 PlatformLayer,
             )
-            step.result = "unchanged" if cached else "packed"
+            step.result = "unchanged" if cached else "taken over" if kind != "bsp" else "packed"
         return Assembled(layer, blobs, document, counts, cached=cached)
 
-    def _plain(self, deployed: DeployLayer, role: str) -> Blob:
+    def _keep(self, data: bytes) -> _Part:
+        """Put bytes into the cache as they are; tells whether they were there."""
+        cached = (self.around.cache.blobs / hex_of(sha256_digest(data))).exists()
+        return _Part(self.around.cache.add_bytes(data), cached)
+
+    def _plain(self, deployed: DeployLayer, role: str) -> _Part:
         if role not in deployed.files:
             raise BuildError(f"the {deployed.kind} layer has no {role}", f"the recipe {deployed.recipe} deploys it not")
-        return self.around.cache.add_bytes(self.deploy.verified(deployed.files[role]).read_bytes())
+        return self._keep(self.deploy.verified(deployed.files[role]).read_bytes())
 
-    def _bsp(self, deployed: DeployLayer) -> tuple[dict[str, Blob], bool]:
-        blobs, cached = {"kernel": self._plain(deployed, "kernel")}, True
-        if "dtb" in deployed.files:
-            blobs["dtb"] = self._plain(deployed, "dtb")
+    def _bootloader(self, deployed: DeployLayer) -> dict[str, _Part]:
+        return {"efi": self._plain(deployed, "efi")}
+
+    def _bsp(self, deployed: DeployLayer) -> dict[str, _Part]:
+        parts: dict[str, _Part] = {role: self._plain(deployed, role) for role in ("kernel", "dtb") if role in {"kernel", *deployed.files}}
         for role in ("modules", "firmware"):
             if role in deployed.files:
-                source = bitbake_source(self.deploy, deployed, role)
-                packed = pack_tree_layer(source, deployed.name, role, self.around)
-                blobs[role] = packed.blobs[role]
-                cached = cached and packed.cached
-        return blobs, cached
+                packed = pack_tree_layer(bitbake_source(self.deploy, deployed, role), deployed.name, role, self.around)
+                parts[role] = _Part(packed.blobs[role], packed.cached)
+        return parts
 
-    def _host(self, deployed: DeployLayer) -> dict[str, Blob]:
+    def _host(self, deployed: DeployLayer) -> dict[str, _Part]:
         initramfs = initramfs_with_facts(self.deploy.verified(deployed.files["initramfs"]), self.facts)
         arguments = [word for layer in self.deploy.of_kind("bsp") for word in layer.command_line]
-        cache = self.around.cache
         return {
-            "initramfs": cache.add_bytes(initramfs),
-            "boot-env": cache.add_bytes(boot_env([*arguments, *self.product.kernel.args])),
+            "initramfs": self._keep(initramfs),
+            "boot-env": self._keep(boot_env([*arguments, *self.product.kernel.args])),
         }
 
     def _container(self, name: str, layer: Layer) -> Assembled:
@@ -137,9 +144,8 @@ class Assembly:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
             rootfs = source.path if isinstance(source, TarSource) else None
-            document, counts = self._document(
-                name, layer.kind, version, built.blobs, deployed, rootfs, source.describe()
-            )
+            origin = f"tar {layer.source.tar}" if layer.source.tar else f"directory {layer.source.directory}"
+            document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs, origin)
             step.result = "unchanged" if built.cached else "packed"
         entry = container_layer(name, layer, version, built, sha256_digest(document), self.groups[name])
         return Assembled(

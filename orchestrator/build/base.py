@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.build.doctor import examine
 from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
 from orchestrator.build.workspace import Workspace
@@ -72,8 +74,15 @@ def ensure_base(
     for a wrong deploy manifest.
     """
     known = fingerprint(product, place)
-    if not force and last.get("base") == known and (place.deploy / MANIFEST_NAME).exists():
-        return Deploy(place.deploy), known, 0
+    if (place.deploy / MANIFEST_NAME).exists():
+        if not force and Deploy(place.deploy).intact():
+            if last.get("base") == known:
+                return Deploy(place.deploy), known, 0
+        else:
+            # BitBake believes its stamps, not the files: what was taken away or changed comes back by building anew.
+            reporter.view.message("note", "building the base anew, from the downloads" + ("" if force else ": a file is gone"))
+            shutil.rmtree(place.bitbake / "tmp", ignore_errors=True)
+    _ask_doctor()
     home = checkout()
     run = KasRun(
         home=home,
@@ -88,9 +97,20 @@ def ensure_base(
         outcome = run_kas(run, reporter.view)
         deploy = Deploy(place.deploy)
         _check(deploy, product, place)
-        step.result = f"{outcome.tasks_run} tasks"
+        step.result = f"{outcome.tasks_run} task{'' if outcome.tasks_run == 1 else 's'}"
     # The lock file may have been written by this very run: it is part of what the next build compares with.
     return deploy, fingerprint(product, place), outcome.tasks_run
+
+
+def _ask_doctor() -> None:
+    """Refuse to start what cannot end: BitBake would find out in the middle."""
+    missing = [finding for finding in examine(["build"]) if not finding.ok]
+    if missing:
+        raise ConfigError(
+            f"this machine lacks what a build needs: {', '.join(finding.name for finding in missing)}",
+            missing[0].detail,
+            "pycontainer doctor lists the commands that mend it; with --install it runs them",
+        )
 
 
 def _check(deploy: Deploy, product: Product, place: Workspace) -> None:

@@ -7,9 +7,11 @@ own: Ctrl-C reaches it by pid, once, in order, and its server is waited for befo
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +173,7 @@ def _interrupt(process: subprocess.Popen[bytes], bitbake: int, times: int) -> No
 
 
 _FETCH_TASKS = ("do_fetch",)
+_FULL_BELOW = 4 * 1024 * 1024
 _FULL_DISK = "No space left on device"
 _OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\s+do: +(.+))?", re.M)
 _EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
@@ -182,6 +185,10 @@ _NETWORK_WORDS = re.compile(
 def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     """The error for a failed run: the first failed task with its own last words, or what BitBake said before any."""
     kind: type[PyContainerError]
+    if full := _full_place(run):
+        return TryAgainError(
+            "the disk is full", f"nothing is left in {full}", "make room and run the same command again; nothing is lost"
+        )
     if outcome.failed:
         task = outcome.failed[0]
         kind = FetchError if task.task in _FETCH_TASKS else BuildError
@@ -202,6 +209,16 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
         what, why = [*lines[:2], f"kas ended with status {status}", ""][:2]
     kind = FetchError if _NETWORK_WORDS.search(text) else ConfigError if status == 2 else BuildError
     return kind(what, why, hint or f"the whole output is in {run.log}")
+
+
+def _full_place(run: KasRun) -> str:
+    """The folder whose file system has no room left: wget and others fail on it without a word of it."""
+    downloads = run.environment.get("DL_DIR") or os.environ.get("DL_DIR") or Path.home()
+    for place in (run.build_dir, Path(downloads)):
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(place).free < _FULL_BELOW:
+                return str(place)
+    return ""
 
 
 def _three_lines(errors: str, log: str) -> tuple[str, str, str]:

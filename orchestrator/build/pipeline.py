@@ -11,17 +11,18 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.build.assemble import Assembled, Assembly
+from orchestrator.build.assemble import Assembled, Assembly, run_options
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
-from orchestrator.deploy import Deploy
+from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
+from orchestrator.layers.runconfig import check_options
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
@@ -64,6 +65,10 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
     with place.locked() as held:
         keys = product_keys(product.product)
         last = read_stamp(place.stamp)
+        # What would fail after minutes fails now: private keys that are not safe, capabilities that do not exist.
+        keys.signers()
+        for name, layer in product.layers.items():
+            check_options(run_options(name, layer, place.root))
         inputs = product_fingerprint(product, place, keys)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             return msgspec.structs.replace(
@@ -139,6 +144,8 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     except PyContainerError:
         return None
     if not all(store.has_blob(blob.digest, blob.size) for blob in revision.blobs()):
+        return None
+    if not (place.deploy / MANIFEST_NAME).exists() or not Deploy(place.deploy).intact():
         return None
     return summary if last.get("base") == base_fingerprint(product, place) else None
 

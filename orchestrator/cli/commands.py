@@ -83,10 +83,12 @@ def image(options: Namespace) -> Result:
     with place.locked(), _reporter(options.json) as reporter:
         store, revision = _revision(product, place, options.revision)
         out = options.output or place.image
+        keys = load_keys(product.product)
+        with reporter.step(f"check {revision.short}") as step:
+            verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
+            step.result = "whole and signed"
         with reporter.step(f"image of {revision.short}"):
-            written = pipeline.image_of(
-                store, revision, product, place, Deploy(place.deploy), load_keys(product.product), out
-            )
+            written = pipeline.image_of(store, revision, product, place, Deploy(place.deploy), keys, out)
     text = (
         f"{screens.near(str(written.image))}: revision {revision.short}, {format_size(written.size)}, "
         f"{format_size(written.used)} to write\n{screens.near(str(written.block_map))}: its block map"
@@ -108,6 +110,8 @@ def run(options: Namespace) -> Result:
     )
     machine = dataclasses.replace(machine, accel=accel.choose(machine))
     log = place.logs / "console.log"
+    if not machine.forwards:
+        print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
     if options.expect is None:
         session.run_image(machine, log=log)
         return Result("")
@@ -149,7 +153,7 @@ def _typed(target: Target) -> bool:
         )
     print(f"everything on this disk will be lost: {target.describe()}", file=sys.stderr)
     print(f"type its name, {target.name}, to go on: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() == target.name
+    return sys.stdin.readline().strip() in (target.name, str(target.path))
 
 
 def show(options: Namespace) -> Result:

@@ -25,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         result = options.command(options)
+        if options.json:
+            print(json.dumps(result.data, sort_keys=True, ensure_ascii=False))
+        elif result.text:
+            print(result.text)
+        sys.stdout.flush()
     except PyContainerError as problem:
         return _complain(problem, options.json)
     except KeyboardInterrupt:
@@ -38,10 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if problem.filename is None and problem.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return _complain(_of_system(problem), options.json)
-    if options.json:
-        print(json.dumps(result.data, sort_keys=True, ensure_ascii=False))
-    elif result.text:
-        print(result.text)
     code: int = result.exit_code
     return code
 

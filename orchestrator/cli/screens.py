@@ -44,6 +44,11 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> 
     return result
 
 
+def program() -> str:
+    """Return how the user can call this program: by its name when PATH has it, else by the path used now."""
+    return "pycontainer" if shutil.which("pycontainer") else near(sys.argv[0])
+
+
 def near(path: str) -> str:
     """Return a path as seen from here when that is shorter."""
     relative = os.path.relpath(path)
@@ -80,8 +85,8 @@ def build_screen(summary: BuildSummary, place: Path) -> str:
     shown = near(str(place))
     product = "" if shown == "." else f" {shown}"
     following = Text.assemble(
-        ("next  ", "bold"), f"pycontainer run{product}", ("   boot it in QEMU\n", "dim"),
-        f"      pycontainer flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
+        ("next  ", "bold"), f"{program()} run{product}", ("   boot it in QEMU\n", "dim"),
+        f"      {program()} flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
     )  # fmt: skip
     return render("", head, "", table(columns, rows), "", facts, "", following)
 

@@ -21,6 +21,7 @@ from orchestrator.emulator.qemu import MachineOptions
 from orchestrator.errors import VerificationError
 
 _PREFIX = b"\x01"
+_CLEARING = re.compile(rb"\x1b\[(?:2J|=3h|\d+;\d+H)")
 _POWER_OFF_SECONDS = 20.0
 
 
@@ -62,7 +63,8 @@ def run_image(
     output = sys.stdout.buffer
 
     def show(data: bytes) -> None:
-        output.write(data)
+        # Firmware clears the screen, and with it the address of the page: let the terminal only scroll.
+        output.write(_CLEARING.sub(b"", data))
         output.flush()
 
     machine = Machine(options, log=log, on_output=show)

@@ -56,11 +56,13 @@ class LayerSource(Protocol):
 
 @dataclass(frozen=True)
 class TarSource:
-    """A root file system tar, plain or compressed by gzip, xz or zstd. `expected` is its digest, when known."""
+    """A root file system tar, plain or compressed by gzip, xz or zstd. `expected` is its digest, when known, and
+    `remedy` what the user can do when it is gone or another one."""
 
     path: Path
     expected: str | None = None
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    remedy: str = "check the path, or get it again"
 
     def describe(self) -> str:
         return f"tar {self.path}"
@@ -69,10 +71,10 @@ class TarSource:
         try:
             found = hash_file(self.path)
         except OSError as problem:
-            raise ConfigError(f"{self.path} cannot be read", problem.strerror or "", "check the path") from problem
+            raise ConfigError(f"{self.path} cannot be read", problem.strerror or "", self.remedy) from problem
         if self.expected is not None and found != self.expected:
             raise VerificationError(
-                f"{self.path} has the wrong digest", f"it is {found}, expected {self.expected}", "get it again"
+                f"{self.path} has the wrong digest", f"it is {found}, expected {self.expected}", self.remedy
             )
         return sha256_digest(canonical_json(["tar", found, dict(self.config)]))
 
@@ -116,7 +118,7 @@ def bitbake_source(deploy: Deploy, layer: DeployLayer, role: str = "rootfs") -> 
         )
     if not DIGEST.match(file.digest):
         raise VerificationError(f"the digest of {file.path} in the deploy manifest is malformed")
-    return TarSource(deploy.resolve(file.path), file.digest, layer.config)
+    return TarSource(deploy.resolve(file.path), file.digest, layer.config, "build it anew: pycontainer build --force")
 
 
 def uncompressed(path: Path, workspace: Path, limit: int) -> Path:

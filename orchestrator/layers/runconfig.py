@@ -154,6 +154,12 @@ def _environment(image: ImageConfig, options: RunOptions, user: User) -> dict[st
     return dict(sorted(found.items()))
 
 
+def check_options(options: RunOptions) -> None:
+    """Refuse, before anything is built, what no image could make right; raises ConfigError."""
+    _capabilities(options)
+    _rlimits(options)
+
+
 def _capabilities(options: RunOptions) -> frozenset[str]:
     found = frozenset("CAP_" + name.upper().removeprefix("CAP_") for name in options.capabilities)
     for name in sorted(found - defaults.CAPABILITIES):

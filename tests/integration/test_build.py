@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,36 @@ def test_removing_the_change_brings_the_old_revision_back(sibling: Product):
     assert sibling.build()["revision"] != before
     page.write_text(text)
     assert sibling.build()["revision"] == before
+
+
+def test_a_tar_and_a_folder_give_the_same_revision_wherever_the_product_lies(demo: Product, tmp_path: Path):
+    """No path of the build machine enters a layer or its document."""
+    found = set()
+    for folder in (tmp_path / "a" / "product", tmp_path / "elsewhere" / "b" / "product"):
+        product = copy_demo(folder, demo.keys)
+        (folder / "root" / "bin").mkdir(parents=True)
+        shutil.copyfile(shutil.which("busybox") or "", folder / "root" / "bin" / "busybox")
+        (folder / "root" / "bin" / "busybox").chmod(0o755)
+        with tarfile.open(folder / "root.tar", "w") as archive:
+            for name in ("bin", "bin/busybox"):
+                entry = archive.gettarinfo(str(folder / "root" / name), name)
+                entry.mtime, entry.uid, entry.gid = 0, 0, 0
+                content = (folder / "root" / name).open("rb") if entry.isfile() else None
+                archive.addfile(entry, content)
+        text = (folder / "pycontainer.yaml").read_text()
+        sources = {"tarred": "tar: root.tar", "plain": "directory: root"}
+        for name, source in sources.items():
+            text += f"  {name}:\n    kind: app\n    from: {{{source}}}\n    command: [/bin/busybox, sleep, '9']\n"
+        (folder / "pycontainer.yaml").write_text(text)
+        (folder / "build").mkdir()
+        link = folder / "build" / "bitbake-qemu-amd64"
+        link.symlink_to(demo.folder / "build" / "bitbake-qemu-amd64")
+        stamp = json.loads((demo.folder / "build" / "stamp-qemu-amd64.json").read_text())
+        (folder / "build" / "stamp-qemu-amd64.json").write_text(json.dumps({"base": stamp["base"]}))
+        found.add(product.build()["revision"])
+        for document in (folder / "build" / "sbom").iterdir():
+            assert str(tmp_path) not in document.read_text(), document.name
+    assert len(found) == 1
 
 
 @pytest.mark.slow

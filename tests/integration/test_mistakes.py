@@ -53,6 +53,23 @@ def test_no_product_file_says_how_to_name_one(tmp_path: Path):
     complains(pycontainer("build", tmp_path), 2, "pycontainer.yaml")
 
 
+def test_a_capability_that_does_not_exist_is_found_before_bitbake_runs(fresh: Product):
+    edit(fresh, "NET_RAW", "NET_ROW")
+    complains(fresh.run("build"), 2, "CAP_NET_ROW")
+    assert not (fresh.folder / "build" / "bitbake-qemu-amd64").exists()
+
+
+def test_an_image_of_a_damaged_store_is_not_written(sibling: Product, tmp_path: Path):
+    blobs = sibling.folder / ".pycontainer" / "store" / "blobs" / "sha256"
+    largest = max(blobs.iterdir(), key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.unlink()
+    largest.write_bytes(data)
+    complains(sibling.run("image", "-o", tmp_path / "x.img"), 7)
+    assert not (tmp_path / "x.img").exists()
+
+
 def test_a_file_that_the_product_names_but_does_not_have(fresh: Product):
     edit(fresh, "source: www", "source: wwww")
     complains(fresh.run("build"), 2, "wwww")
@@ -83,7 +100,7 @@ def test_a_private_key_that_others_can_read(sibling: Product, tmp_path: Path):
     sibling.build(PYCONTAINER_KEYS=str(keys))
     private = next(keys.rglob("*.key.pem"))
     private.chmod(0o644)
-    complains(sibling.run("build", "--force", PYCONTAINER_KEYS=str(keys)), 7, "chmod")
+    complains(sibling.run("build", PYCONTAINER_KEYS=str(keys)), 7, "chmod")
 
 
 def test_qemu_is_missing(demo: Product, tmp_path: Path):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.canonical import canonical_json
+from orchestrator.canonical import canonical_json, sha256_digest
 from orchestrator.errors import VerificationError
-from orchestrator.oci import MANIFEST_TYPE, Manifest, canonical_bytes, decode_index, decode_manifest, describe
+from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, canonical_bytes, decode_index, decode_manifest
 from orchestrator.oci.strict import load_json
 
 JSON = st.recursive(
@@ -20,6 +20,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+
+
+def describe(data: bytes, media_type: str) -> Descriptor:
+    return Descriptor(media_type=media_type, digest=sha256_digest(data), size=len(data))
+
+
 GOOD = canonical_bytes(
     Manifest(
         schema_version=2,
