@@ -13,11 +13,13 @@ import yaml
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
-from orchestrator.product.model import Layer, Name, Product
+from orchestrator.product.model import PATTERNS, Layer, Name, Product
 
 PRODUCT_FILE = "pycontainer.yaml"
 _LIMIT = 1024 * 1024
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.*?)`")
+_CHOICE = re.compile(r"Invalid enum value '([^']*)'")
+_PATTERN = re.compile(r"matching regex '(.*)'")
 _AT_PATH = re.compile(r" - at `(?:key in )?\$(.*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[(\.\.\.)\]")
 
@@ -157,6 +159,15 @@ class _Reader:
                 reason = f"unknown key '{word}'"
                 if near:
                     hint = f"did you mean '{near[0]}'?"
+            elif _CHOICE.search(message):
+                choices = _choices(kind, tuple(inner))
+                near = difflib.get_close_matches(_CHOICE.findall(message)[0], choices, n=1, cutoff=0.5)
+                reason = f"'{_CHOICE.findall(message)[0]}' is not one of: {', '.join(choices)}"
+                if near:
+                    hint = f"did you mean '{near[0]}'?"
+            elif pattern := _PATTERN.search(reason):
+                known = pattern[1].replace("\\\\", "\\")  # the message shows it as Python would write it
+                reason = f"written wrongly: {PATTERNS.get(known, 'it must match ' + known)}"
             self.fail((*prefix, *inner), reason, hint, problem)
 
     def fail(self, path: Path_, reason: str, hint: str, cause: Exception | None = None) -> NoReturn:
@@ -179,6 +190,29 @@ class _Reader:
                 node = node.value[step]
                 line = node.start_mark.line
         return int(line) + 1
+
+
+def _choices(kind: Any, path: Path_) -> list[str]:
+    """The words that are allowed at `path` below `kind`, sorted; none when it is not a choice."""
+    found: list[Any] = [msgspec.inspect.type_info(kind)]
+    for step in (*path, None):
+        plain: list[Any] = []
+        while found:
+            item = found.pop()
+            if isinstance(item, msgspec.inspect.UnionType):
+                found.extend(item.types)
+            elif isinstance(item, msgspec.inspect.Metadata):
+                found.append(item.type)
+            else:
+                plain.append(item)
+        if step is None:
+            return sorted(str(value) for item in plain for value in getattr(item, "values", ()))
+        for item in plain:
+            if isinstance(item, msgspec.inspect.StructType) and isinstance(step, str):
+                found += [field.type for field in item.fields if field.encode_name == step]
+            elif isinstance(item, msgspec.inspect.ListType) and isinstance(step, int):
+                found.append(item.item_type)
+    return []
 
 
 def _field_names(kind: Any) -> list[str]:

@@ -14,11 +14,34 @@ import msgspec
 from orchestrator.product.units import parse_duration, parse_size
 
 # Patterns end in (?![\s\S]) because Python's $ also matches before a last line end, and JSON Schema knows no \Z.
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}(?![\s\S])")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}(?![\s\S])")]
-AbsolutePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\0]*(?![\s\S])", max_length=4096)]
-Capability = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]{1,40}(?![\s\S])")]
-Mode = Annotated[str, msgspec.Meta(pattern=r"^0?[0-7]{3,4}(?![\s\S])")]
+_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}(?![\s\S])"
+_VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}(?![\s\S])"
+_PATH = r"^/[^\0]*(?![\s\S])"
+_CAPABILITY = r"^[A-Z][A-Z0-9_]{1,40}(?![\s\S])"
+_MODE = r"^0?[0-7]{3,4}(?![\s\S])"
+_RECIPE = r"^[a-z0-9][a-z0-9+._-]*(?![\s\S])"
+_VARIABLE = r"^[^=\0]+(?![\s\S])"
+_HOST = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}(?![\s\S])"
+_ARGUMENT = r"^[A-Za-z0-9_.,:;=+/@%^~!-]+(?![\s\S])"
+
+PATTERNS = {
+    _NAME: "lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit, 63 at most",
+    _VERSION: "letters, digits and . + ~ _ -, beginning with a letter or digit, 64 at most",
+    _PATH: "an absolute path, beginning with /",
+    _CAPABILITY: "a capability's name in capital letters, such as NET_ADMIN",
+    _MODE: "an octal mode in quotes, such as '0755'",
+    _RECIPE: "a recipe's name, such as app-nginx",
+    _VARIABLE: "the name of an environment variable, without =",
+    _HOST: "a host name: letters, digits, '.' and '-', 63 at most",
+    _ARGUMENT: "one kernel argument without spaces, quotes or characters that the boot loader would change",
+}
+"""What each pattern allows, in words for an error message."""
+
+Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
+Version = Annotated[str, msgspec.Meta(pattern=_VERSION)]
+AbsolutePath = Annotated[str, msgspec.Meta(pattern=_PATH, max_length=4096)]
+Capability = Annotated[str, msgspec.Meta(pattern=_CAPABILITY)]
+Mode = Annotated[str, msgspec.Meta(pattern=_MODE)]
 
 
 def _size(text: str) -> int:
@@ -28,7 +51,7 @@ def _size(text: str) -> int:
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Where a layer comes from: exactly one of a BitBake recipe, a root file system tar, or a directory."""
 
-    bitbake: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9+._-]*(?![\s\S])")] | None = None
+    bitbake: Annotated[str, msgspec.Meta(pattern=_RECIPE)] | None = None
     tar: str | None = None
     directory: str | None = None
 
@@ -105,10 +128,10 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     files: list[Files] = []
     entrypoint: list[str] | None = None
     command: list[str] | None = None
-    environment: dict[Annotated[str, msgspec.Meta(pattern=r"^[^=\0]+(?![\s\S])")], str] = {}
+    environment: dict[Annotated[str, msgspec.Meta(pattern=_VARIABLE)], str] = {}
     user: str | None = None
     working_directory: AbsolutePath | None = None
-    hostname: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}(?![\s\S])")] | None = None
+    hostname: Annotated[str, msgspec.Meta(pattern=_HOST)] | None = None
     volumes: list[Volume] = []
     tmpfs: list[AbsolutePath] = []
     memory: str | None = None
@@ -151,7 +174,7 @@ class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Kernel arguments appended to those of the machine; what the boot loader would split or expand is refused."""
 
-    args: list[Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.,:;=+/@%^~!-]+(?![\s\S])", max_length=200)]] = []
+    args: list[Annotated[str, msgspec.Meta(pattern=_ARGUMENT, max_length=200)]] = []
 
 
 class Supplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
