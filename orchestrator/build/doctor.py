@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import locale
 import os
 import pwd
 import shlex
@@ -104,13 +103,9 @@ def _program(entry: _Program) -> Finding:
 
 
 def _locale() -> Finding:
-    try:
-        previous = locale.setlocale(locale.LC_CTYPE)
-        locale.setlocale(locale.LC_CTYPE, "en_US.UTF-8")
-        locale.setlocale(locale.LC_CTYPE, previous)
-        found = True
-    except locale.Error:
-        found = False
+    # In a process of its own: the C library remembers that a locale was missing, also after it was installed.
+    attempt = "import locale; locale.setlocale(locale.LC_CTYPE, 'en_US.UTF-8')"
+    found = subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False).returncode == 0
     return Finding(
         "locale en_US.UTF-8",
         found,

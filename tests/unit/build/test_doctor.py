@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import locale
+import subprocess
 
 import pytest
 
@@ -32,12 +32,17 @@ def test_missing_packages_come_in_one_command_with_the_locale_after_them(monkeyp
 
 
 def test_a_missing_program_and_locale_are_seen(monkeypatch: pytest.MonkeyPatch):
-    def no_locale(category: int, name: str | None = None) -> str:
-        if name == "en_US.UTF-8":
-            raise locale.Error
-        return "C"
+    def no_locale(argv: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        assert "en_US.UTF-8" in argv[-1]
+        return subprocess.CompletedProcess(argv, 1)
 
     monkeypatch.setattr(doctor.shutil, "which", lambda *_, **__: None)
-    monkeypatch.setattr(doctor.locale, "setlocale", no_locale)
+    monkeypatch.setattr(doctor.subprocess, "run", no_locale)
     missing = {finding.name for finding in examine(["build", "run"]) if not finding.ok}
     assert {"wget", "git", "qemu-system-x86_64", "locale en_US.UTF-8"} <= missing
+
+
+def test_the_locale_of_this_machine_is_found_as_the_shell_finds_it():
+    listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True).stdout.lower()
+    found = next(finding for finding in examine(["build"]) if finding.name == "locale en_US.UTF-8")
+    assert found.ok == ("en_us.utf8" in listed)
