@@ -45,6 +45,7 @@ class _Program:
 _PROGRAMS = (
     _Program("bash", "bash", "BitBake runs shell tasks with it", "build"),
     _Program("wget", "wget", "BitBake's fetcher runs it", "build"),
+    _Program("zstd", "zstd", "BitBake's library writes its signature files with it", "build"),
     _Program("git", "git", "kas runs it", "build"),
     _Program("gpgv", "gpgv", "verifies the Debian archive's signatures", "build"),
     _Program("qemu-system-x86_64", "qemu-system-x86", "runs images (amd64)", "run"),

@@ -177,6 +177,7 @@ _FULL_BELOW = 4 * 1024 * 1024
 _FULL_DISK = "No space left on device"
 _OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\s+do: +(.+))?", re.M)
 _EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
+_THROWN = re.compile(r"^((?!AttributeError: 'bool')\w+(?:Error|Exception): .+)", re.M)
 _NETWORK_WORDS = re.compile(
     r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)|cannot (?:be )?download|does not answer|no network", re.I
 )
@@ -226,7 +227,7 @@ def _three_lines(errors: str, log: str) -> tuple[str, str, str]:
     for text in (errors, log):
         if found := _OURS.search(text):
             return tuple(" ".join((part or "").split())[:400] for part in found.groups())  # type: ignore[return-value]
-    thrown = _EXCEPTION.findall(log)
+    thrown = _EXCEPTION.findall(log) or _THROWN.findall(errors)
     return (thrown[-1][:400] if thrown else _last_error(log), "", "")
 
 

@@ -45,6 +45,13 @@ def test_an_exception_in_a_task_is_named_by_its_last_line(run: KasRun, tmp_path:
     assert "log.task" in error.hint
 
 
+def test_an_exception_that_only_the_events_tell_is_named(run: KasRun, tmp_path: Path):
+    outcome = failed(tmp_path, "do_fetch", "2026 - 'x.deb' saved [1/1]\nDEBUG: Python function do_fetch finished\n")
+    outcome.errors += ["ERROR: Build of do_fetch failed", "Traceback (most recent call last):\n  File x\n"
+                       "FileNotFoundError: [Errno 2] No such file or directory: 'zstd'\n"]  # fmt: skip
+    assert _failure(run, outcome, 1).why == "FileNotFoundError: [Errno 2] No such file or directory: 'zstd'"
+
+
 def test_a_full_disk_asks_to_try_again(run: KasRun, tmp_path: Path):
     error = _failure(run, failed(tmp_path, "do_install", "Exception: OSError: No space left on device\n"), 1)
     assert isinstance(error, TryAgainError)

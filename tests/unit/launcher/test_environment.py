@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import hashserv
@@ -58,6 +59,14 @@ def test_the_assignments_are_quoted_for_the_shell(monkeypatch, capsys):
     assert "DL_DIR=/my $(touch x)'s" in words
 
 
+def until_it_runs(process: subprocess.Popen) -> None:
+    """Between fork and exec a child still shows its parent's command line."""
+    ours = Path("/proc/self/cmdline").read_bytes()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{process.pid}/cmdline").read_bytes() in (b"", ours) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def test_the_folders_of_a_python_caller_are_found_and_those_of_no_other(monkeypatch):
     code = "import sys; sys.stdin.read()"
     environ = {"HOME": "/my/home", "XDG_CACHE_HOME": "/my/cache", "OTHER": "x"}
@@ -66,14 +75,16 @@ def test_the_folders_of_a_python_caller_are_found_and_those_of_no_other(monkeypa
         (["cat"], {}),
     ):
         process = subprocess.Popen(program, env=environ, stdin=subprocess.PIPE)
+        until_it_runs(process)
         assert environment.caller_folders(str(process.pid)) == expected
         process.communicate()
     assert environment.caller_folders("no number") == {}
 
 
-def test_a_missing_wget_is_told_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
-    with pytest.raises(LauncherError, match="wget") as caught:
+@pytest.mark.parametrize("program", ["wget", "zstd"])
+def test_a_missing_program_is_told_with_the_command_that_installs_it(monkeypatch, program):
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == program else f"/usr/bin/{name}")
+    with pytest.raises(LauncherError, match=program) as caught:
         environment.check_host()
     assert "doctor --install" in caught.value.hint
 

@@ -43,12 +43,13 @@ _WHEEL_MISSING_STATUS = 3
 
 def check_host() -> None:
     """Raise LauncherError when the host lacks what BitBake itself needs."""
-    if shutil.which("wget") is None:
-        raise LauncherError(
-            "the program wget is missing",
-            "BitBake downloads with it",
-            "run: pycontainer doctor --install (or: apt-get install wget)",
-        )
+    for program, why in (("wget", "BitBake downloads with it"), ("zstd", "BitBake writes signature files with it")):
+        if shutil.which(program) is None:
+            raise LauncherError(
+                f"the program {program} is missing",
+                why,
+                f"run: pycontainer doctor --install (or: apt-get install {program})",
+            )
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, "en_US.UTF-8")
