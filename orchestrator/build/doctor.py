@@ -62,6 +62,7 @@ _PROGRAMS = (
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
 )
 _TEST_FILES = (
+    (Path("/usr/include/stdio.h"), "libc6-dev", "the device program's unit tests include it"),
     (Path("/usr/include/jansson.h"), "libjansson-dev", "the device program's unit tests include it"),
     (Path("/usr/include/sodium.h"), "libsodium-dev", "the device program's unit tests include it"),
     (Path("/usr/share/containers/seccomp.json"), "golang-github-containers-common", "the engines' seccomp profile"),
