@@ -93,7 +93,8 @@ class Assembly:
         deployed = self.deploy.of_kind(kind)[0]
         with self.reporter.step(f"layer {deployed.name}") as step:
             parts = {"bootloader": self._bootloader, "bsp": self._bsp, "host": self._host}[kind](deployed)
-            blobs, cached = {role: part.blob for role, part in parts.items()}, all(part.cached for part in parts.values())
+            blobs = {role: part.blob for role, part in parts.items()}
+            cached = all(part.cached for part in parts.values())
             document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed)
             layer = msgspec.convert(
                 {
@@ -122,7 +123,9 @@ class Assembly:
         return {"efi": self._plain(deployed, "efi")}
 
     def _bsp(self, deployed: DeployLayer) -> dict[str, _Part]:
-        parts: dict[str, _Part] = {role: self._plain(deployed, role) for role in ("kernel", "dtb") if role in {"kernel", *deployed.files}}
+        parts = {"kernel": self._plain(deployed, "kernel")}
+        if "dtb" in deployed.files:
+            parts["dtb"] = self._plain(deployed, "dtb")
         for role in ("modules", "firmware"):
             if role in deployed.files:
                 packed = pack_tree_layer(bitbake_source(self.deploy, deployed, role), deployed.name, role, self.around)

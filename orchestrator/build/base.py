@@ -80,7 +80,8 @@ def ensure_base(
                 return Deploy(place.deploy), known, 0
         else:
             # BitBake believes its stamps, not the files: what was taken away or changed comes back by building anew.
-            reporter.view.message("note", "building the base anew, from the downloads" + ("" if force else ": a file is gone"))
+            why = "" if force else ": a file of it is gone"
+            reporter.view.message("note", f"building the base anew, from the downloads{why}")
             shutil.rmtree(place.bitbake / "tmp", ignore_errors=True)
     _ask_doctor()
     home = checkout()

@@ -59,6 +59,9 @@ _PROGRAMS = (
     _Program("cpio", "cpio", "the oracle for initramfs archives", "test"),
     _Program("grub-editenv", "grub-common", "the oracle for boot records", "test"),
     _Program("sfdisk", "fdisk", "the oracle for partition tables", "test"),
+    _Program("mkfs.fat", "dosfstools", "stands in for the native tools in unit tests", "test"),
+    _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),
+    _Program("debugfs", "e2fsprogs", "stands in for the native tools in unit tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
 )
 _TEST_FILES = (

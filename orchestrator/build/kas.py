@@ -179,7 +179,9 @@ _OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\
 _EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
 _THROWN = re.compile(r"^((?!AttributeError: 'bool')\w+(?:Error|Exception): .+)", re.M)
 _NETWORK_WORDS = re.compile(
-    r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)|cannot (?:be )?download|does not answer|no network", re.I
+    r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)"
+    r"|cannot (?:be )?download|does not answer|no network",
+    re.I,
 )
 
 
@@ -188,7 +190,9 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     kind: type[PyContainerError]
     if full := _full_place(run):
         return TryAgainError(
-            "the disk is full", f"nothing is left in {full}", "make room and run the same command again; nothing is lost"
+            "the disk is full",
+            f"nothing is left in {full}",
+            "make room and run the same command again; nothing is lost",
         )
     if outcome.failed:
         task = outcome.failed[0]
