@@ -42,9 +42,10 @@ def expect(options: MachineOptions, text: str, timeout: float, log: Path | None 
         except VerificationError as problem:
             raise VerificationError(f"the console did not show {text!r}", problem.why, problem.hint) from problem
         # What is looked for may come in the middle of its line: give the rest of it a moment.
+        line = match.group()
         with contextlib.suppress(VerificationError):
-            return match.group().strip() + machine.wait_for(r"[^\n]*(?=\n)", 2).group().rstrip()
-        return match.group().strip()
+            line += machine.wait_for(r"[^\n]*(?=\n)", 2).group()
+        return line.strip()
 
 
 def run_image(
@@ -68,8 +69,10 @@ def run_image(
         output.flush()
 
     machine = Machine(options, log=log, on_output=show)
-    with _terminated_is_interrupted(), machine:
+    with _stop_requests() as stopping, machine:
         try:
+            # The console may speak before the machine counts as started: from here on a Ctrl-C can be obeyed in order.
+            stopping.allow()
             for forward in machine.forwards:
                 place = f"127.0.0.1:{forward.host}"
                 tell(f"port {forward.guest} of the device is port {forward.host} here: http://{place}/")
@@ -133,15 +136,34 @@ def _raw_terminal() -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-@contextlib.contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, so that CI's time limit leaves neither machine nor temporary files."""
+class _Stopping:
+    """Ctrl-C and SIGTERM (CI's time limit) as KeyboardInterrupt, the first one held back until `allow` is called."""
 
-    def interrupt(_number: int, _frame: FrameType | None) -> Any:
+    def __init__(self) -> None:
+        self._held = True
+        self._asked = False
+
+    def allow(self) -> None:
+        """Raise what was held back, and from now on at once."""
+        self._held = False
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def request(self, _number: int, _frame: FrameType | None) -> Any:
+        """The signals' handler: a start that hangs is still ended, by the second one."""
+        if self._held and not self._asked:
+            self._asked = True
+            return
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+
+@contextlib.contextmanager
+def _stop_requests() -> Iterator[_Stopping]:
+    """Handle SIGINT and SIGTERM alike, so that neither leaves a machine or temporary files."""
+    stopping = _Stopping()
+    before = {number: signal.signal(number, stopping.request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stopping
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

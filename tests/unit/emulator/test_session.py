@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.session import expect, run_image
 from orchestrator.errors import VerificationError
 from tests.unit.emulator.conftest import Faker
@@ -20,6 +21,7 @@ from tests.unit.emulator.test_machine import REPOSITORY, gone_within
 RUNNER = """
 import pathlib, sys
 from orchestrator.emulator.qemu import MachineOptions
+from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.session import run_image
 from tests.unit.emulator.conftest import emulator
 folder = pathlib.Path(sys.argv[1])
@@ -29,6 +31,10 @@ sys.exit(run_image(MachineOptions(emulator(), folder / 'code.fd', folder / 'vars
 
 def test_the_awaited_line_is_returned_whole(fake: Faker) -> None:
     assert expect(fake("boot\n|pycontainer[ 4.5] ready: demo (1.0)\n|"), "ready: demo (1.0)", 10).endswith("demo (1.0)")
+
+
+def test_a_line_that_comes_in_pieces_keeps_its_spaces(fake: Faker) -> None:
+    assert expect(fake("ready: demo |1.0 |(abc)\n|"), "ready:", 10) == "ready: demo 1.0 (abc)"
 
 
 def test_an_expected_text_is_no_pattern(fake: Faker) -> None:
@@ -53,6 +59,26 @@ def test_an_interrupt_presses_the_power_button(fake: Faker, tmp_path: Path, how:
     assert out == b"goodbye\n", err
     assert b"powering off" in err
     assert runner.returncode == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_machine_starts_is_obeyed_when_it_runs(
+    fake: Faker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = fake("up\n")
+    start = Machine.start
+
+    def start_and_be_interrupted(machine: Machine) -> None:
+        start(machine)
+        os.kill(os.getpid(), how)
+
+    monkeypatch.setattr(Machine, "start", start_and_be_interrupted)
+    before = signal.getsignal(how)
+    said: list[str] = []
+    assert run_image(options, say=said.append) == 0
+    assert any("powering off" in line for line in said)
+    assert capfd.readouterr().out.endswith("goodbye\n")
+    assert signal.getsignal(how) is before
 
 
 def test_a_device_that_powers_itself_off_ends_the_command(fake: Faker, tmp_path: Path) -> None:
