@@ -15,6 +15,7 @@
 #include "storage.h"
 #include "store.h"
 #include "supervise.h"
+#include "volume.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ struct device {
 	struct cmdline cmdline;
 	struct facts facts;
 	struct modules *modules;
-	struct revision revision;
+	struct revision *revision;
 	struct proven *proven;	// of each layer
 	int firmware;
 	uint64_t started_ms;
@@ -112,8 +113,8 @@ static int step_storage(struct device *device, struct error *err)
 // Prove every blob that is needed before containers run.
 static int prove_layers(struct device *device, struct seal_counts *counts, struct error *err)
 {
-	for (size_t i = 0; i < device->revision.layer_count; i++) {
-		const struct layer *layer = &device->revision.layers[i];
+	for (size_t i = 0; i < device->revision->layer_count; i++) {
+		const struct layer *layer = &device->revision->layers[i];
 		struct proven *proven = &device->proven[i];
 		const struct blob *image = layer->container ? layer->rootfs : layer->modules;
 		if (image != NULL && (proven->image = store_open(STORAGE, image, counts, err)) < 0)
@@ -130,21 +131,24 @@ static int prove_layers(struct device *device, struct seal_counts *counts, struc
 static int step_verify(struct device *device, struct error *err)
 {
 	struct seal_counts counts = {0};
-	int signers = store_load(&device->revision, STORAGE, device->cmdline.revision, &device->facts, err);
+	device->revision = calloc(1, sizeof *device->revision);
+	if (device->revision == NULL)
+		return fail_errno(err, "revision");
+	int signers = store_load(device->revision, STORAGE, device->cmdline.revision, &device->facts, err);
 
 	if (signers < 0)
 		return -1;
-	device->proven = malloc((device->revision.layer_count + 1) * sizeof *device->proven);
+	device->proven = malloc((device->revision->layer_count + 1) * sizeof *device->proven);
 	if (device->proven == NULL)
 		return fail_errno(err, "layers");
-	for (size_t i = 0; i < device->revision.layer_count; i++)
+	for (size_t i = 0; i < device->revision->layer_count; i++)
 		device->proven[i] = (struct proven){-1, -1};
 	if (prove_layers(device, &counts, err) < 0)
 		return -1;
 	char hashed[80] = "";
 	if (counts.hashed > 0)
 		snprintf(hashed, sizeof hashed, ", %u hashed in full: %s", counts.hashed, counts.unsealed);
-	console_line("verify: revision %.12s signed by %d of %u keys; %u blobs whole, %u sealed now%s", device->revision.id,
+	console_line("verify: revision %.12s signed by %d of %u keys; %u blobs whole, %u sealed now%s", device->revision->id,
 		     signers, device->facts.key_count, counts.sealed + counts.newly + counts.hashed, counts.newly, hashed);
 	return 0;
 }
@@ -158,8 +162,8 @@ static void drop(int *fd)
 
 static int step_hardware(struct device *device, struct error *err)
 {
-	const struct layer *bsp = revision_layer(&device->revision, "bsp");
-	int *image = bsp == NULL ? NULL : &device->proven[bsp - device->revision.layers].image;
+	const struct layer *bsp = revision_layer(device->revision, "bsp");
+	int *image = bsp == NULL ? NULL : &device->proven[bsp - device->revision->layers].image;
 
 	if (device->firmware >= 0 && image_mount_firmware(device->firmware, err) < 0)
 		return fail_in(err, "firmware");
@@ -184,12 +188,13 @@ static int step_layers(struct device *device, struct error *err)
 	char names[256] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < device->revision.layer_count; i++) {
-		const struct layer *layer = &device->revision.layers[i];
+	for (size_t i = 0; i < device->revision->layer_count; i++) {
+		const struct layer *layer = &device->revision->layers[i];
 		if (!layer->container)
 			continue;
 		struct proven *proven = &device->proven[i];
-		if (crun_prepare(&device->revision, layer, proven->image, proven->config, err) < 0)
+		if (crun_prepare(layer, proven->image, proven->config, err) < 0 ||
+		    volume_mount_all(device->revision, layer, err) < 0)
 			return fail_in(err, "%s", layer->name);
 		drop(&proven->image);
 		drop(&proven->config);
@@ -206,7 +211,7 @@ static int step_layers(struct device *device, struct error *err)
 
 static int step_containers(struct device *device, struct error *err)
 {
-	return supervise(&device->revision, device->started_ms, &device->end, err);
+	return supervise(device->revision, device->started_ms, &device->end, err);
 }
 
 static const struct step {

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 struct supervisor {
-	const struct revision *revision;
 	struct containers containers;
 	int epoll, signals, events;
 	struct buttons buttons;
@@ -64,9 +63,10 @@ static void report_ready(struct supervisor *s)
 		return;
 	uint64_t took = clock_ms() - s->started_ms;
 	s->ready = true;
-	console_line("ready: %s %s (%.12s) %srunning in %" PRIu64 ".%" PRIu64 " s", s->revision->product,
-		     s->revision->version, s->revision->id, names, took / 1000, took % 1000 / 100);
-	background_verify(&s->verify, s->revision);
+	const struct revision *revision = s->containers.now.revision;
+	console_line("ready: %s %s (%.12s) %srunning in %" PRIu64 ".%" PRIu64 " s", revision->product, revision->version,
+		     revision->id, names, took / 1000, took % 1000 / 100);
+	background_verify(&s->verify, revision);
 }
 
 static void load_drivers(struct supervisor *s)
@@ -127,6 +127,7 @@ static int next_timeout(const struct supervisor *s)
 static void dispatch(struct supervisor *s, const struct epoll_event *event)
 {
 	unsigned number = (unsigned)event->data.u64;
+	struct container *container;
 
 	switch ((enum source)(event->data.u64 >> 32)) {
 	case SOURCE_SIGNAL:
@@ -140,9 +141,26 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 			begin_end(s, END_POWER_OFF, "power button");
 		break;
 	case SOURCE_OUTPUT:
-		container_output(&s->containers.each[number]);
+		container = containers_by_output(&s->containers, (int)number);
+		if (container != NULL)
+			container_output(container);
 		break;
 	}
+}
+
+static int watch_outputs(struct supervisor *s, struct error *err)
+{
+	struct crew *crew = &s->containers.now;
+
+	for (size_t i = 0; i < crew->revision->layer_count; i++) {
+		struct container *c = &crew->each[i];
+		if (c->layer == NULL || c->watched)
+			continue;
+		if (watch(s, c->output[0], SOURCE_OUTPUT, (unsigned)c->output[0], err) < 0)
+			return -1;
+		c->watched = true;
+	}
+	return 0;
 }
 
 static int setup(struct supervisor *s, struct error *err)
@@ -165,12 +183,8 @@ static int setup(struct supervisor *s, struct error *err)
 	if (s->events < 0 || watch(s, s->signals, SOURCE_SIGNAL, 0, err) < 0 ||
 	    watch(s, s->events, SOURCE_EVENT, 0, err) < 0)
 		return -1;
-	if (containers_init(&s->containers, s->revision, err) < 0)
+	if (watch_outputs(s, err) < 0)
 		return -1;
-	for (size_t i = 0; i < s->revision->layer_count; i++)
-		if (s->revision->layers[i].container &&
-		    watch(s, s->containers.each[i].output[0], SOURCE_OUTPUT, (unsigned)i, err) < 0)
-			return -1;
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);
@@ -180,12 +194,13 @@ static int setup(struct supervisor *s, struct error *err)
 	return 0;
 }
 
-int supervise(const struct revision *revision, uint64_t started_ms, enum end *end, struct error *err)
+int supervise(struct revision *revision, uint64_t started_ms, enum end *end, struct error *err)
 {
-	struct supervisor s = {.revision = revision, .started_ms = started_ms};
+	static struct supervisor s;
 	struct epoll_event events[16];
 
-	if (setup(&s, err) < 0)
+	s.started_ms = started_ms;
+	if (crew_init(&s.containers.now, revision, true, err) < 0 || setup(&s, err) < 0)
 		return -1;
 	do {
 		if (s.ending)

@@ -6,5 +6,6 @@
 #include "revision.h"
 
 // Start the containers and look after everything until the machine shall end; every container has ended then.
-// `started_ms`: when this program began, for the message.
-int supervise(const struct revision *revision, uint64_t started_ms, enum end *end, struct error *err);
+// The revision, whose layers are prepared, was allocated by malloc and belongs to this from now on. `started_ms`: when
+// this program began, for the message.
+int supervise(struct revision *revision, uint64_t started_ms, enum end *end, struct error *err);

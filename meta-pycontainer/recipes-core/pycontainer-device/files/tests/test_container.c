@@ -11,7 +11,7 @@
 static struct layer layers[2] = {{.name = "web", .container = true, .log_bytes = 4096, .log_files = 2,
 				  .restart = {.policy = RESTART_NO}, .stop_signal = 15},
 				 {.name = "bsp"}};
-static const struct revision revision = {.layers = layers, .layer_count = 2};
+static struct revision revision = {.layers = layers, .layer_count = 2};
 
 // There is no /storage here, so that all bytes that are taken are counted as lost.
 static void test_output(void)
@@ -38,8 +38,8 @@ static void test_runtime_that_does_not_end(enum state state)
 	struct error err;
 	int status;
 
-	check(containers_init(&all, &revision, &err) == 0);
-	struct container *web = &all.each[0];
+	check(crew_init(&all.now, &revision, false, &err) == 0);
+	struct container *web = &all.now.each[0];
 	web->helper = fork();
 	if (web->helper == 0) {
 		pause();
@@ -62,8 +62,8 @@ static void test_runtime_that_does_not_end(enum state state)
 	check(all.end_count == 0 && web->state == STATE_STOPPED);
 	close(web->output[0]);
 	close(web->output[1]);
-	free(all.each);
-	free(all.flags);
+	free(all.now.each);
+	free(all.now.flags);
 }
 
 int main(void)
