@@ -49,6 +49,12 @@ static void test_good(void)
 	check(web->restart.policy == RESTART_ALWAYS && web->restart.max_delay_ms == 30000);
 	check(web->stop_signal == 15 && web->stop_timeout_ms == 10000 && web->log_files == 2);
 	check(web->volume_count == 1 && web->volumes[0].mode == 0750 && web->volumes[0].uid == 7 && web->volumes[0].gid == 8);
+	// What the config does not say.
+	check(web->health.kind == HEALTH_NONE && web->healthy_for_ms == 0 && web->max_restarts == 3 && !web->required);
+	check(web->network == NETWORK_NONE && web->port_count == 0 && web->control_count == 0);
+	check(web->io.read == 0 && web->io.write == 0);
+	check(r.security_version == 0 && r.confirm_timeout_ms == 300000 && !r.confirm_manual);
+	check(r.file_count == 0 && r.reach_count == 0);
 	check(revision_layer(&r, "bsp") == &r.layers[0] && revision_layer(&r, "host") == NULL);
 	revision_free(&r);
 }
