@@ -67,6 +67,7 @@ bool job_ended(struct job *job, pid_t process, int status)
 	}
 	result.text[sizeof result.text - 1] = '\0';
 	result.id[sizeof result.id - 1] = '\0';
+	result.other[sizeof result.other - 1] = '\0';
 	close(job->result);
 	job->process = 0;
 	job->result = -1;

@@ -10,7 +10,8 @@
 struct job_result {
 	int status;		// 0: done; -1: failed, `text` says why
 	char text[320];
-	char id[HEX_SIZE];	// what it means, like the other members, the job says
+	char id[HEX_SIZE];	// what these mean, the job says
+	char other[HEX_SIZE];
 	uint64_t number[4];
 	unsigned char flags[32];
 };

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// What the main loop looks after, for the modules that it consists of.
+#pragma once
+#include "background.h"
+#include "cmdline.h"
+#include "containers.h"
+#include "facts.h"
+#include "power.h"
+#include "update.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct supervisor {
+	const struct facts *facts;
+	const struct cmdline *cmdline;
+	struct containers containers;
+	struct update update;
+	int epoll, signals, events;
+	struct buttons buttons;
+	uint64_t started_ms;
+	bool ready, ending;
+	enum end end;
+	struct background verify, drivers;
+	bool drivers_again;	// devices came while their process was at work
+};
+
+// Begin the end: the containers are stopped, then the machine.
+void supervisor_end(struct supervisor *s, enum end end, const char *why);
