@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "container.h"
+#include "checkup.h"
 #include "console.h"
 #include "crun.h"
 #include "storage.h"
@@ -22,7 +23,7 @@
 
 int container_init(struct container *container, const struct layer *layer, struct error *err)
 {
-	*container = (struct container){.layer = layer, .deadline = UINT64_MAX};
+	*container = (struct container){.layer = layer, .deadline = UINT64_MAX, .health_due = UINT64_MAX};
 	log_init(&container->log, STORAGE "/logs", layer->name, layer->log_bytes, layer->log_files);
 	// Our end only is non-blocking: programs expect their standard output to block.
 	if (pipe2(container->output, O_CLOEXEC) < 0 || fcntl(container->output[0], F_SETFL, O_NONBLOCK) < 0)
@@ -169,6 +170,14 @@ void container_stop(struct container *container, enum then then)
 	}
 }
 
+bool container_is_up(const struct container *container)
+{
+	if (container->state == STATE_DONE)
+		return true;
+	return container->state == STATE_RUNNING &&
+	       (container->health.state == HEALTH_UNCHECKED || container->was_healthy);
+}
+
 static void started(struct container *container, int status)
 {
 	struct error err;
@@ -181,6 +190,8 @@ static void started(struct container *container, int status)
 		if (container->init > 0) {
 			container->since = clock_ms();
 			enter(container, STATE_RUNNING, UINT64_MAX);
+			container->was_healthy = false;
+			checkup_begin(container, container->since);
 			console_line("container %s: running, process %d", container->layer->name, (int)container->init);
 			if (container->stop_wanted) {
 				container->stop_wanted = false;

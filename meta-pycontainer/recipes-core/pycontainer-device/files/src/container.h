@@ -2,6 +2,7 @@
 // One container's life: started, restarted with back-off, stopped.
 #pragma once
 #include "backoff.h"
+#include "health.h"
 #include "log.h"
 #include "revision.h"
 #include <stdbool.h>
@@ -44,6 +45,10 @@ struct container {
 	enum then then;
 	uint64_t restarts;	// by itself, since the trial or the start began
 	char how[96];		// it ended last
+	struct health health;
+	uint64_t health_due;	// when to look after it; UINT64_MAX: not by itself
+	pid_t probe;		// of the health check, or 0
+	bool was_healthy;	// since it began to run
 	struct backoff backoff;
 	struct log log;
 	int output[2];		// pipe of its standard output and error: read, write
@@ -58,6 +63,8 @@ void container_close(struct container *container);
 // A process of ours ended; true when it belonged to this container.
 bool container_helper_ended(struct container *container, pid_t pid, int status);
 bool container_init_ended(struct container *container, pid_t pid, int status);
+// Does it run, as well as it is known, or has it ended well?
+bool container_is_up(const struct container *container);
 // The deadline passed.
 void container_deadline(struct container *container, const struct revision *revision);
 // Read what the container wrote: all that is there, but not without end.

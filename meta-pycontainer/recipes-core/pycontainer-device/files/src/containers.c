@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "containers.h"
+#include "checkup.h"
+#include "console.h"
 #include "crun.h"
 
 #include <stdio.h>
@@ -39,6 +41,9 @@ static void take_over(struct container *to, struct container *from, const struct
 	container_close(to);
 	*to = *from;
 	to->layer = layer;
+	// The new revision may mean something else by healthy, and its trial wants to see it for itself.
+	if (to->state == STATE_RUNNING)
+		checkup_begin(to, clock_ms());
 	*from = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};
 }
 
@@ -190,15 +195,20 @@ void containers_match_ends(struct containers *all)
 {
 	hand_out(all, container_helper_ended);
 	hand_out(all, container_init_ended);
+	hand_out(all, checkup_ended);
 	if (!any_starting(&all->now) && !any_starting(&all->former))
 		all->end_count = 0;
 }
 
 static uint64_t first_deadline(const struct crew *crew, uint64_t first)
 {
-	for (size_t i = 0; crew->revision != NULL && i < crew->revision->layer_count; i++)
-		if (crew->each[i].deadline < first)
-			first = crew->each[i].deadline;
+	for (size_t i = 0; crew->revision != NULL && i < crew->revision->layer_count; i++) {
+		const struct container *c = &crew->each[i];
+		if (c->deadline < first)
+			first = c->deadline;
+		if (c->layer != NULL && c->health_due < first)
+			first = c->health_due;
+	}
 	return first;
 }
 
@@ -212,9 +222,13 @@ void containers_act(struct containers *all, uint64_t now)
 	struct crew *const crews[] = {&all->now, &all->former};
 
 	for (size_t k = 0; k < 2; k++)
-		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++)
-			if (crews[k]->each[i].deadline <= now)
-				container_deadline(&crews[k]->each[i], crews[k]->revision);
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++) {
+			struct container *c = &crews[k]->each[i];
+			if (c->layer != NULL && c->health_due <= now)
+				checkup_due(c, now);
+			if (c->deadline <= now)
+				container_deadline(c, crews[k]->revision);
+		}
 }
 
 struct container *containers_by_output(const struct containers *all, int fd)

@@ -55,11 +55,6 @@ void crew_free(struct crew *crew)
 	*crew = (struct crew){0};
 }
 
-bool container_is_up(const struct container *container)
-{
-	return container->state == STATE_RUNNING || container->state == STATE_DONE;
-}
-
 void crew_start(struct crew *crew, bool (*held)(const void *context, const struct layer *layer), const void *context)
 {
 	for (size_t i = 0; i < crew->revision->layer_count; i++)

@@ -23,5 +23,3 @@ void crew_stop(struct crew *crew, enum then then);
 bool crew_stopped(const struct crew *crew);
 // By its layer's name, or NULL.
 struct container *crew_find(const struct crew *crew, const char *name);
-// Does it run, as well as it is known, or has it ended well?
-bool container_is_up(const struct container *container);

@@ -34,8 +34,7 @@ struct update {
 	uint64_t began_ms;
 	bool manual_confirmed;
 	char reason[200];		// why the trial was given up
-	struct trial_waiting waiting;	// what it still waits for
-	uint64_t next_ms;		// when to look again
+	struct trial_decision decision;	// what it still waits for
 	struct job job, conditions;
 	bool held[32];			// the revision's conditions, files first
 	uint64_t conditions_ms;		// when they were last looked at
@@ -53,5 +52,6 @@ bool update_ended(struct supervisor *s, pid_t process, int status);
 // Asked for from outside; 0: accepted, `answer` is called with the ticket (not 0) later.
 int update_try(struct supervisor *s, const char *id, uint64_t ticket, struct error *err);
 int update_confirm(struct supervisor *s, uint64_t ticket, struct error *err);
+// During a trial its end; else a trial of the revision that was confirmed before.
 int update_rollback(struct supervisor *s, uint64_t ticket, struct error *err);
 const char *update_phase_name(const struct update *update);

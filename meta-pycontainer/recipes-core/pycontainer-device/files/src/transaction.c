@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#include "transaction.h"
+#include "boot.h"
+#include "change.h"
+#include "esp.h"
+#include "record.h"
+#include "revisions.h"
+#include "state.h"
+#include "store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void put_record(struct job_result *out, const struct record *record)
+{
+	memcpy(out->id, record->rev, sizeof out->id);
+	memcpy(out->other, record->attempt, sizeof out->other);
+	out->number[RESULT_GENERATION] = record->generation;
+	out->number[RESULT_LEFT] = record->left;
+}
+
+static int write_outcome(struct transaction *t, const char *id, bool confirmed, const char *reason, struct error *err)
+{
+	struct outcome outcome = {.confirmed = confirmed};
+
+	memcpy(outcome.revision, id, sizeof outcome.revision);
+	snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
+	return state_write_outcome(t->storage, &outcome, err);
+}
+
+static int clear_record(struct transaction *t, struct record *record, struct error *err)
+{
+	record->attempt[0] = '\0';
+	record->left = 0;
+	return record_store(t->esp, record, err) < 0 ? -1 : 0;
+}
+
+// What follows from a confirmation, all of it again when it was done already: the floor never falls.
+static int note_confirmed(struct transaction *t, const struct revision *revision, const char *from, struct error *err)
+{
+	if (state_raise_floor(t->storage, revision->security_version, err) < 0)
+		return -1;
+	if (from[0] == '\0' || strcmp(from, revision->id) == 0)
+		return 0;
+	return state_write_previous(t->storage, from, err);
+}
+
+int transaction_settle(struct transaction *t, const struct revision *running, struct job_result *out, struct error *err)
+{
+	struct error problem = {""};
+	struct record record;
+	struct note note;
+	struct boot boot;
+	int which;
+	bool managed = t->esp != NULL && record_load(t->esp, &record, &which, &problem) == 0;
+	int noted = note_read(t->storage, &note, err);
+
+	if (!managed)
+		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
+	// A damaged note tells nothing, and would for ever.
+	if (noted < 0 && note_remove(t->storage, err) < 0)
+		return -1;
+	boot_outcome(&boot, running->id, managed ? &record : NULL, noted > 0 ? &note : NULL);
+	if (boot.reason[0] != '\0')
+		snprintf(out->text, sizeof out->text, "revision %.12s: %s", boot.revision, boot.reason);
+	const char *result = boot_result(boot.kind);
+	if (result != NULL && write_outcome(t, boot.revision, strcmp(result, "confirmed") == 0, boot.reason, err) < 0)
+		return -1;
+	if (boot.kind == BOOT_NORMAL || boot.kind == BOOT_CONFIRMED)
+		if (note_confirmed(t, running, boot.kind == BOOT_CONFIRMED ? note.from : "", err) < 0)
+			return -1;
+	if (boot.clear_record && clear_record(t, &record, err) < 0)
+		return -1;
+	if (boot.clear_note && note_remove(t->storage, err) < 0)
+		return -1;
+	if (managed && record_mend(t->esp, err) < 0)
+		return -1;
+	if (managed)
+		put_record(out, &record);
+	out->flags[RESULT_MANAGED] = managed && boot.kind != BOOT_UNKNOWN;
+	out->flags[RESULT_TRIAL] = boot.kind == BOOT_TRIAL;
+	out->flags[RESULT_LEAVE] = boot.kind == BOOT_REJECTED;
+	return 0;
+}
+
+static int find_revision(struct transaction *t, const char *given, char id[HEX_SIZE], struct error *err)
+{
+	if (given[0] != '\0')
+		return revisions_find(t->storage, given, id, err);
+	int found = state_read_previous(t->storage, id, err);
+	return found > 0 ? 0 : found < 0 ? -1 : fail(err, "no revision was confirmed before this one");
+}
+
+static int check_floor(struct transaction *t, const struct revision *revision, struct error *err)
+{
+	uint64_t floor = state_floor(t->storage, t->facts->floor, err);
+
+	if (revision->security_version < floor)
+		return fail(err, "its security version is %" PRIu64 ", this device accepts none below %" PRIu64,
+			    revision->security_version, floor);
+	return 0;
+}
+
+// Every blob, those that are read by the boot loader too.
+static int prove_all(struct transaction *t, const struct revision *revision, struct error *err)
+{
+	struct seal_counts counts = {0};
+	char path[sizeof "blobs/sha256/" + HEX_SIZE];
+
+	for (size_t i = 0; i < revision->blob_count; i++) {
+		const struct blob *blob = &revision->blobs[i];
+		snprintf(path, sizeof path, "blobs/sha256/%s", blob->digest);
+		int fd = t->storage->calls->open(t->storage, path, FS_READ);
+		if (fd < 0)
+			return fail_errno(err, "%s of layer %s", blob->role, blob->layer);
+		int proven = store_prove(t->storage, blob, fd, &counts, err);
+		t->storage->calls->close(t->storage, fd);
+		if (proven <= 0)
+			return fail_in(err, "%s of layer %s", blob->role, blob->layer);
+	}
+	return 0;
+}
+
+static int announce(struct transaction *t, const struct revision *next, const char *from, struct record *record,
+		    bool live, struct error *err)
+{
+	struct note note = {.live = live, .generation = record->generation + !live};
+
+	memcpy(note.revision, next->id, sizeof note.revision);
+	memcpy(note.from, from, sizeof note.from);
+	// The boot loader does not replay the journal: all that it will read must be where it looks.
+	if (t->storage->calls->sync_all(t->storage) < 0)
+		return fail_errno(err, "storage");
+	if (note_write(t->storage, &note, err) < 0)
+		return -1;
+	if (live)
+		return 0;
+	memcpy(record->attempt, next->id, sizeof record->attempt);
+	record->left = RECORD_TRIES;
+	return record_store(t->esp, record, err) < 0 ? fail_in(err, "boot record") : 0;
+}
+
+int transaction_prepare(struct transaction *t, const char *given, const struct revision *running, struct job_result *out,
+			struct error *err)
+{
+	struct revision next = {0};
+	struct record record;
+	char id[HEX_SIZE];
+	int which, result = -1;
+
+	if (t->esp == NULL)
+		return fail(err, "this device has no boot record");
+	if (find_revision(t, given, id, err) < 0)
+		return -1;
+	if (strcmp(id, running->id) == 0)
+		return fail(err, "revision %.12s runs already", id);
+	if (store_load_from(&next, t->storage, id, t->facts, err) >= 0 && check_floor(t, &next, err) == 0 &&
+	    prove_all(t, &next, err) == 0 && record_load(t->esp, &record, &which, err) == 0) {
+		bool live = change_is_live(running, &next);
+		result = announce(t, &next, running->id, &record, live, err);
+		put_record(out, &record);
+		memcpy(out->id, id, sizeof out->id);
+		out->flags[RESULT_LIVE] = live;
+	}
+	revision_free(&next);
+	return result < 0 ? fail_in(err, "revision %.12s", id) : 0;
+}
+
+static int update_bootloader(struct transaction *t, const struct revision *revision, struct error *err)
+{
+	for (size_t i = 0; i < revision->blob_count; i++)
+		if (strcmp(revision->blobs[i].role, "efi") == 0)
+			return esp_update_bootloader(t->esp, t->storage, revision->blobs[i].digest, err);
+	return 0;
+}
+
+// The record's change is the confirmation. When it is said to have failed, the record itself tells whether it did.
+static int confirm_record(struct transaction *t, const char *id, const char *from, struct record *record,
+			  struct error *err)
+{
+	struct error ignored;
+	int which;
+
+	if (record_load(t->esp, record, &which, err) < 0)
+		return -1;
+	if (strcmp(record->rev, from) != 0)
+		return fail(err, "the boot record names %.12s as confirmed and not %.12s", record->rev, from);
+	memcpy(record->rev, id, sizeof record->rev);
+	record->attempt[0] = '\0';
+	record->left = 0;
+	if (record_store(t->esp, record, err) >= 0)
+		return 0;
+	return record_load(t->esp, record, &which, &ignored) == 0 && strcmp(record->rev, id) == 0 ? 0 : -1;
+}
+
+int transaction_commit(struct transaction *t, const char *id, const char *from, struct job_result *out,
+		       struct error *err)
+{
+	struct revision revision = {0};
+	struct record record = {0};
+	struct error late = {""};
+	int result = -1;
+
+	if (t->esp == NULL)
+		return fail(err, "this device has no boot record");
+	if (store_load_from(&revision, t->storage, id, t->facts, err) >= 0) {
+		if (t->storage->calls->sync_all(t->storage) < 0)
+			fail_errno(err, "storage");
+		else if (update_bootloader(t, &revision, err) == 0)
+			result = confirm_record(t, id, from, &record, err);
+	}
+	if (result == 0) {
+		put_record(out, &record);
+		out->flags[RESULT_DONE] = 1;
+		// Whatever fails from here on is done at the next start.
+		if (write_outcome(t, id, true, "", &late) < 0 || note_confirmed(t, &revision, from, &late) < 0 ||
+		    note_remove(t->storage, &late) < 0)
+			snprintf(out->text, sizeof out->text, "%s", late.text);
+	}
+	revision_free(&revision);
+	return result;
+}
+
+int transaction_abort(struct transaction *t, const char *id, const char *from, bool live, const char *reason,
+		      struct job_result *out, struct error *err)
+{
+	struct note note = {.live = live};
+	struct record record;
+	int which;
+
+	if (t->esp == NULL)
+		return fail(err, "this device has no boot record");
+	if (record_load(t->esp, &record, &which, err) < 0)
+		return -1;
+	memcpy(note.revision, id, sizeof note.revision);
+	memcpy(note.from, from, sizeof note.from);
+	note.generation = record.generation;
+	snprintf(note.reason, sizeof note.reason, "%s", reason);
+	if (note_write(t->storage, &note, err) < 0 || write_outcome(t, id, false, reason, err) < 0)
+		return -1;
+	if (!live && clear_record(t, &record, err) < 0)
+		return -1;
+	put_record(out, &record);
+	return note_remove(t->storage, err);
+}
