@@ -211,7 +211,7 @@ static int step_layers(struct device *device, struct error *err)
 
 static int step_containers(struct device *device, struct error *err)
 {
-	return supervise(device->revision, device->started_ms, &device->end, err);
+	return supervise(device->revision, &device->facts, &device->cmdline, device->started_ms, &device->end, err);
 }
 
 static const struct step {

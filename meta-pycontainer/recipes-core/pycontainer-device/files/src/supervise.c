@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "supervise.h"
-#include "background.h"
 #include "console.h"
-#include "containers.h"
+#include "supervisor.h"
 #include "uevent.h"
 
 #include <errno.h>
@@ -14,17 +13,6 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-struct supervisor {
-	struct containers containers;
-	int epoll, signals, events;
-	struct buttons buttons;
-	uint64_t started_ms;
-	bool ready, ending;
-	enum end end;
-	struct background verify, drivers;
-	bool drivers_again;	// devices came while their process was at work
-};
 
 // What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
 enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT };
@@ -44,7 +32,7 @@ static void watch_button(int fd, void *context)
 		console_line("power button: %s", err.text);
 }
 
-static void begin_end(struct supervisor *s, enum end end, const char *why)
+void supervisor_end(struct supervisor *s, enum end end, const char *why)
 {
 	if (s->ending)
 		return;
@@ -53,6 +41,7 @@ static void begin_end(struct supervisor *s, enum end end, const char *why)
 	console_line("%s: %s", end == END_POWER_OFF ? "power off" : "restart", why);
 	background_end(&s->verify);
 	background_end(&s->drivers);
+	job_end(&s->update.conditions);
 }
 
 static void report_ready(struct supervisor *s)
@@ -85,7 +74,7 @@ static void reap(struct supervisor *s)
 		if (background_ended(&s->drivers, pid, status)) {
 			if (s->drivers_again && !s->ending)
 				load_drivers(s);
-		} else if (!background_ended(&s->verify, pid, status)) {
+		} else if (!background_ended(&s->verify, pid, status) && !update_ended(s, pid, status)) {
 			containers_add_end(&s->containers, pid, status);
 		}
 	}
@@ -98,9 +87,9 @@ static void handle_signals(struct supervisor *s)
 
 	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
 		if (info.ssi_signo == SIGTERM)
-			begin_end(s, END_POWER_OFF, "asked by a signal");
+			supervisor_end(s, END_POWER_OFF, "asked by a signal");
 		else if (info.ssi_signo == SIGINT)
-			begin_end(s, END_RESTART, "ctrl-alt-del or a signal");
+			supervisor_end(s, END_RESTART, "ctrl-alt-del or a signal");
 	}
 	reap(s);
 }
@@ -115,10 +104,12 @@ static void handle_events(struct supervisor *s)
 		power_scan(&s->buttons, watch_button, s);
 }
 
-static int next_timeout(const struct supervisor *s)
+static int next_timeout(const struct supervisor *s, uint64_t first)
 {
-	uint64_t first = containers_deadline(&s->containers), now = clock_ms();
+	uint64_t deadline = containers_deadline(&s->containers), now = clock_ms();
 
+	if (deadline < first)
+		first = deadline;
 	if (first == UINT64_MAX)
 		return -1;
 	return first <= now ? 0 : first - now > 60000 ? 60000 : (int)(first - now);
@@ -138,7 +129,7 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 		break;
 	case SOURCE_BUTTON:
 		if (power_pressed(&s->buttons, (int)number))
-			begin_end(s, END_POWER_OFF, "power button");
+			supervisor_end(s, END_POWER_OFF, "power button");
 		break;
 	case SOURCE_OUTPUT:
 		container = containers_by_output(&s->containers, (int)number);
@@ -183,8 +174,6 @@ static int setup(struct supervisor *s, struct error *err)
 	if (s->events < 0 || watch(s, s->signals, SOURCE_SIGNAL, 0, err) < 0 ||
 	    watch(s, s->events, SOURCE_EVENT, 0, err) < 0)
 		return -1;
-	if (watch_outputs(s, err) < 0)
-		return -1;
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);
@@ -194,24 +183,33 @@ static int setup(struct supervisor *s, struct error *err)
 	return 0;
 }
 
-int supervise(struct revision *revision, uint64_t started_ms, enum end *end, struct error *err)
+int supervise(struct revision *revision, const struct facts *facts, const struct cmdline *cmdline, uint64_t started_ms,
+	      enum end *end, struct error *err)
 {
 	static struct supervisor s;
 	struct epoll_event events[16];
 
+	s.facts = facts;
+	s.cmdline = cmdline;
 	s.started_ms = started_ms;
 	if (crew_init(&s.containers.now, revision, true, err) < 0 || setup(&s, err) < 0)
 		return -1;
+	update_start(&s);
 	do {
+		// It may end the machine, or change to other containers.
+		uint64_t trial = update_tick(&s, clock_ms());
 		if (s.ending)
 			containers_stop(&s.containers);
 		else
 			containers_start(&s.containers);
+		// A change of revisions brings new containers.
+		if (watch_outputs(&s, err) < 0)
+			return -1;
 		if (!s.ready && !s.ending)
 			report_ready(&s);
 		if (s.ending && containers_stopped(&s.containers))
 			break;
-		int count = epoll_wait(s.epoll, events, 16, next_timeout(&s));
+		int count = epoll_wait(s.epoll, events, 16, next_timeout(&s, trial));
 		if (count < 0 && errno != EINTR)
 			return fail_errno(err, "main loop");
 		for (int i = 0; i < count; i++)

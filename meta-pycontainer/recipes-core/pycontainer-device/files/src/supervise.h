@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The main loop: containers, processes, signals, devices, the power button.
 #pragma once
+#include "cmdline.h"
 #include "error.h"
+#include "facts.h"
 #include "power.h"
 #include "revision.h"
 
 // Start the containers and look after everything until the machine shall end; every container has ended then.
 // The revision, whose layers are prepared, was allocated by malloc and belongs to this from now on. `started_ms`: when
 // this program began, for the message.
-int supervise(struct revision *revision, uint64_t started_ms, enum end *end, struct error *err);
+int supervise(struct revision *revision, const struct facts *facts, const struct cmdline *cmdline, uint64_t started_ms,
+	      enum end *end, struct error *err);
