@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CRUN "/usr/bin/crun"
 #define PATH_SIZE (NAME_SIZE + 64)
 
 static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const char *file)

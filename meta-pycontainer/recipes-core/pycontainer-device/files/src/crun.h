@@ -5,6 +5,10 @@
 #include "revision.h"
 #include <sys/types.h>
 
+#ifndef CRUN
+#define CRUN "/usr/bin/crun"
+#endif
+
 // The bundle of a layer: its root file system and volumes mounted, its configuration in RAM. `rootfs` and `config` are
 // the proven blobs, open.
 int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, int config, struct error *err);
