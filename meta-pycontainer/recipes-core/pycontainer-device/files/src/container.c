@@ -3,6 +3,7 @@
 #include "checkup.h"
 #include "console.h"
 #include "crun.h"
+#include "io_limit.h"
 #include "storage.h"
 #include "volume.h"
 
@@ -192,6 +193,8 @@ static void started(struct container *container, int status)
 			enter(container, STATE_RUNNING, UINT64_MAX);
 			container->was_healthy = false;
 			checkup_begin(container, container->since);
+			if (io_limit_apply(container->layer, &err) < 0)
+				console_line("container %s: %s", container->layer->name, err.text);
 			console_line("container %s: running, process %d", container->layer->name, (int)container->init);
 			if (container->stop_wanted) {
 				container->stop_wanted = false;

@@ -13,7 +13,6 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#define CRUN "/usr/bin/crun"
 #define PATH_SIZE (NAME_SIZE + 96)
 
 static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const char *file)

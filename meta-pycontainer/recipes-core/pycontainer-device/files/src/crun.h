@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#ifndef CRUN
+#define CRUN "/usr/bin/crun"
+#endif
+
 // The bundle of a layer: its root file system mounted, its configuration in RAM. `rootfs` and `config` are the proven
 // blobs, open. Its place is named by its content, so that it can be made while an older one of the same layer runs.
 int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err);
