@@ -4,11 +4,21 @@
 #include "background.h"
 #include "cmdline.h"
 #include "containers.h"
+#include "control.h"
 #include "facts.h"
 #include "power.h"
 #include "update.h"
 #include <stdbool.h>
 #include <stdint.h>
+
+#define AWAITED_MOST 16
+
+// Somebody at the control socket waits until a container is up, or stopped.
+struct awaited {
+	uint64_t ticket;	// 0: nobody
+	char name[NAME_SIZE];
+	bool up;
+};
 
 struct supervisor {
 	const struct facts *facts;
@@ -21,6 +31,8 @@ struct supervisor {
 	bool ready, ending;
 	enum end end;
 	struct background verify, drivers;
+	struct control control;
+	struct awaited awaited[AWAITED_MOST];
 	bool drivers_again;	// devices came while their process was at work
 };
 

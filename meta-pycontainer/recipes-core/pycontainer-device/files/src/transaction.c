@@ -88,13 +88,12 @@ static int find_revision(struct transaction *t, const char *given, char id[HEX_S
 {
 	if (given[0] != '\0')
 		return revisions_find(t->storage, given, id, err);
-	int found = state_read_previous(t->storage, id, err);
-	return found > 0 ? 0 : found < 0 ? -1 : fail(err, "no revision was confirmed before this one");
+	return state_read_previous(t->storage, id, err) ? 0 : fail(err, "no revision was confirmed before this one");
 }
 
 static int check_floor(struct transaction *t, const struct revision *revision, struct error *err)
 {
-	uint64_t floor = state_floor(t->storage, t->facts->floor, err);
+	uint64_t floor = state_floor(t->storage, t->facts, err);
 
 	if (revision->security_version < floor)
 		return fail(err, "its security version is %" PRIu64 ", this device accepts none below %" PRIu64,

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// What the verbs of the control protocol do.
+#pragma once
+#include "connection.h"
+#include "error.h"
+#include <stdint.h>
+
+struct supervisor;
+
+extern const struct handlers device_handlers;
+
+// Open the sockets and ports that the product grants; again after each change of revisions.
+int handlers_listen(struct supervisor *s, struct error *err);
+// Answer those who wait for a container, once it is where they want it.
+void handlers_tick(struct supervisor *s);
+// An update_answer.
+void handlers_update_answer(void *supervisor, uint64_t ticket, const struct error *problem);
+
+// The workers, in processes of their own. `context` is the supervisor, as it was when they began.
+json_t *work_status(struct work *work, void *supervisor, struct error *err);
+json_t *work_ps(struct work *work, void *supervisor, struct error *err);
+json_t *work_revisions(struct work *work, void *supervisor, struct error *err);
+json_t *work_volumes(struct work *work, void *supervisor, struct error *err);
+json_t *work_identity(struct work *work, void *supervisor, struct error *err);
+json_t *work_install(struct work *work, void *supervisor, struct error *err);
+json_t *work_put(struct work *work, void *supervisor, struct error *err);
+json_t *work_gc(struct work *work, void *supervisor, struct error *err);
