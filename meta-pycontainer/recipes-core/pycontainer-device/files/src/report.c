@@ -2,7 +2,7 @@
 // The verbs that only tell. Each runs in a process of its own, with a copy of what process 1 knew when it began.
 #include "console.h"
 #include "handlers.h"
-#include "revisions.h"
+#include "installed.h"
 #include "state.h"
 #include "storage.h"
 #include "store.h"
@@ -136,7 +136,7 @@ json_t *work_revisions(struct work *work, void *supervisor, struct error *err)
 
 	(void)work;
 	fs_real(&storage, STORAGE);
-	if (revisions_list(&storage, &all, err) < 0)
+	if (installed_list(&storage, &all, err) < 0)
 		return NULL;
 	if (!state_read_previous(&storage, previous, &ignored))
 		previous[0] = '\0';

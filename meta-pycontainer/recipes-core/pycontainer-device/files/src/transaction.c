@@ -4,7 +4,7 @@
 #include "change.h"
 #include "esp.h"
 #include "record.h"
-#include "revisions.h"
+#include "installed.h"
 #include "state.h"
 #include "store.h"
 
@@ -87,7 +87,7 @@ int transaction_settle(struct transaction *t, const struct revision *running, st
 static int find_revision(struct transaction *t, const char *given, char id[HEX_SIZE], struct error *err)
 {
 	if (given[0] != '\0')
-		return revisions_find(t->storage, given, id, err);
+		return installed_find(t->storage, given, id, err);
 	return state_read_previous(t->storage, id, err) ? 0 : fail(err, "no revision was confirmed before this one");
 }
 
