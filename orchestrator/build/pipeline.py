@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.build.assemble import Assembled, Assembly, run_options
+from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
+from orchestrator.build.containers import run_options
+from orchestrator.build.platform import conditions, product_relaxations
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
@@ -203,6 +205,8 @@ def _commit_to_store(
         machine=place.machine,
         architecture=deploy.manifest.architecture,
         created=created_at(deploy.manifest.source_date_epoch),
+        security_version=product.security_version,
+        confirm=conditions(product),
         layers=[entry.layer for entry in layers],
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
@@ -271,6 +275,7 @@ def _summary(
         version=product.version,
         machine=place.machine,
         revision=revision.id,
+        relaxations=[each.what for each in product_relaxations(product)],
         layers=[
             LayerSummary(
                 name=entry.layer.name,

@@ -15,7 +15,8 @@ import msgspec
 
 from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
-from orchestrator.build.assemble import run_options
+from orchestrator.build.containers import run_options
+from orchestrator.build.platform import product_relaxations
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.cli import screens
 from orchestrator.cli.view import LiveView, Phase, choose_view
@@ -26,7 +27,7 @@ from orchestrator.emulator.qemu import options_for
 from orchestrator.errors import ConfigError
 from orchestrator.image import flash as flashing
 from orchestrator.image.devices import Target
-from orchestrator.layers.audit import relaxations
+from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
@@ -189,16 +190,15 @@ def verify(options: Namespace) -> Result:
 def audit(options: Namespace) -> Result:
     """`pycontainer audit`."""
     product, place = _loaded(options)
-    found = [
-        (name, each.what, each.reason)
-        for name, layer in product.layers.items()
-        for each in relaxations(run_options(name, layer, place.root))
-    ]
-    data = {"relaxations": [{"layer": layer, "what": what, "reason": reason} for layer, what, reason in found]}
+    found: list[tuple[str | None, Relaxation]] = [(None, each) for each in product_relaxations(product)]
+    for name, layer in product.layers.items():
+        found += [(name, each) for each in relaxations(run_options(name, layer, place.root))]
+    data = {"relaxations": [{"layer": name, "what": each.what, "reason": each.reason} for name, each in found]}
     if not found:
         return Result("no container's confinement is relaxed", data)
     columns = [("layer", "left"), ("relaxed", "left"), ("reason", "left")]
-    return Result(screens.render(screens.table(columns, found)), data)
+    rows = [(name or "(the product)", each.what, each.reason) for name, each in found]
+    return Result(screens.render(screens.table(columns, rows)), data)
 
 
 def lock(options: Namespace) -> Result:

@@ -13,7 +13,8 @@ import yaml
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
-from orchestrator.product.model import PATTERNS, Layer, Name, Product
+from orchestrator.product.model import Layer, Product
+from orchestrator.product.words import PATTERNS, Name
 
 PRODUCT_FILE = "pycontainer.yaml"
 _LIMIT = 1024 * 1024
@@ -92,6 +93,9 @@ def _construct(path: Path, root: yaml.Node) -> Any:
             # A version such as 1.10 must not become the number 1.1: only whole numbers, booleans and null are typed.
             if node.tag in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"):
                 return node.value
+            # Nor the ports 53:53 a number to the base of sixty.
+            if node.tag == "tag:yaml.org,2002:int" and ":" in node.value:
+                return node.value
             return constructor.construct_object(node)
         finally:
             constructor.dispose()
@@ -130,7 +134,26 @@ class _Reader:
             result.start_groups()
         except ValueError as problem:
             self.fail(("layers",), str(problem), "mend 'after' and 'group' of the layers named")
+        self.check_references(result)
         return result
+
+    def check_references(self, product: Product) -> None:
+        """Check what one part says of another: the conditions' layers and volumes, and who has a port of the device."""
+        for position, each in enumerate(product.confirm.files):
+            path = ("confirm", "files", position)
+            layer = product.layers.get(each.layer)
+            if layer is None:
+                self.fail((*path, "layer"), f"{each.layer} is not a layer of this product", "name one of its layers")
+            if each.volume not in [volume.name for volume in layer.volumes]:
+                reason = f"the layer {each.layer} has no volume {each.volume}"
+                self.fail((*path, "volume"), reason, "name one of the layer's 'volumes'")
+        owners: dict[str, str] = {}
+        for name, layer in product.layers.items():
+            for port in layer.published:
+                other = owners.setdefault(port.on_host, name)
+                if other != name:
+                    reason = f"the port {port.on_host} of the device is published by {other} already"
+                    self.fail(("layers", name, "ports"), reason, "give each layer ports of its own")
 
     def number(self, text: str, path: Path_) -> float:
         try:
@@ -218,22 +241,18 @@ def _choices(kind: Any, path: Path_) -> list[str]:
 def _field_names(kind: Any) -> list[str]:
     """Every key that the product file knows, at any depth below `kind`, as it is written in YAML."""
     names: set[str] = set()
-    pending: list[Any] = [kind]
+    seen: set[type] = set()
+    pending: list[Any] = [msgspec.inspect.type_info(kind)]
     while pending:
-        current = pending.pop()
-        info = msgspec.inspect.type_info(current)
-        stack: list[Any] = [info]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, msgspec.inspect.StructType):
-                for field in item.fields:
-                    if field.encode_name not in names:
-                        names.add(field.encode_name)
-                        stack.append(field.type)
-            elif isinstance(item, msgspec.inspect.UnionType):
-                stack.extend(item.types)
-            elif isinstance(item, msgspec.inspect.ListType):
-                stack.append(item.item_type)
-            elif isinstance(item, msgspec.inspect.DictType):
-                stack.append(item.value_type)
+        item = pending.pop()
+        if isinstance(item, msgspec.inspect.StructType) and item.cls not in seen:
+            seen.add(item.cls)
+            names |= {field.encode_name for field in item.fields}
+            pending += [field.type for field in item.fields]
+        elif isinstance(item, msgspec.inspect.UnionType):
+            pending.extend(item.types)
+        elif isinstance(item, msgspec.inspect.ListType):
+            pending.append(item.item_type)
+        elif isinstance(item, msgspec.inspect.DictType):
+            pending.append(item.value_type)
     return sorted(names)

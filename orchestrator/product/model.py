@@ -2,7 +2,7 @@
 """The words of `pycontainer.yaml` as typed structs.
 
 Everything that loosens a container's confinement stands in one place, `relax`, and each entry gives its reason, so that
-an auditor reads one list.
+an auditor reads one list; published ports and the network that they need speak for themselves and are listed with it.
 """
 
 from __future__ import annotations
@@ -11,37 +11,23 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from orchestrator.product.confinement import PublishedPort, Relaxation, published_port
+from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
 from orchestrator.product.units import parse_duration, parse_size
-
-# Patterns end in (?![\s\S]) because Python's $ also matches before a last line end, and JSON Schema knows no \Z.
-_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}(?![\s\S])"
-_VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}(?![\s\S])"
-_PATH = r"^/[^\0]*(?![\s\S])"
-_CAPABILITY = r"^[A-Z][A-Z0-9_]{1,40}(?![\s\S])"
-_MODE = r"^0?[0-7]{3,4}(?![\s\S])"
-_RECIPE = r"^[a-z0-9][a-z0-9+._-]*(?![\s\S])"
-_VARIABLE = r"^[^=\0]+(?![\s\S])"
-_HOST = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}(?![\s\S])"
-_ARGUMENT = r"^[A-Za-z0-9_.,:;=+/@%^~!-]+(?![\s\S])"
-
-PATTERNS = {
-    _NAME: "lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit, 63 at most",
-    _VERSION: "letters, digits and . + ~ _ -, beginning with a letter or digit, 64 at most",
-    _PATH: "an absolute path, beginning with /",
-    _CAPABILITY: "a capability's name in capital letters, such as NET_ADMIN",
-    _MODE: "an octal mode in quotes, such as '0755'",
-    _RECIPE: "a recipe's name, such as app-nginx",
-    _VARIABLE: "the name of an environment variable, without =",
-    _HOST: "a host name: letters, digits, '.' and '-', 63 at most",
-    _ARGUMENT: "one kernel argument without spaces, quotes or characters that the boot loader would change",
-}
-"""What each pattern allows, in words for an error message."""
-
-Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
-Version = Annotated[str, msgspec.Meta(pattern=_VERSION)]
-AbsolutePath = Annotated[str, msgspec.Meta(pattern=_PATH, max_length=4096)]
-Capability = Annotated[str, msgspec.Meta(pattern=_CAPABILITY)]
-Mode = Annotated[str, msgspec.Meta(pattern=_MODE)]
+from orchestrator.product.words import (
+    ARGUMENT,
+    CHANNEL,
+    HOST,
+    PORTS,
+    RECIPE,
+    VARIABLE,
+    AbsolutePath,
+    Mode,
+    Name,
+    Reason,
+    UserId,
+    Version,
+)
 
 
 def _size(text: str) -> int:
@@ -51,7 +37,7 @@ def _size(text: str) -> int:
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Where a layer comes from: exactly one of a BitBake recipe, a root file system tar, or a directory."""
 
-    bitbake: Annotated[str, msgspec.Meta(pattern=_RECIPE)] | None = None
+    bitbake: Annotated[str, msgspec.Meta(pattern=RECIPE)] | None = None
     tar: str | None = None
     directory: str | None = None
 
@@ -66,8 +52,8 @@ class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     source: str
     destination: AbsolutePath
-    uid: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)] = 0
-    gid: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)] = 0
+    uid: UserId = 0
+    gid: UserId = 0
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -77,46 +63,8 @@ class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     destination: AbsolutePath
     kind: Literal["permanent", "revision", "boot"] = "permanent"
     mode: Mode = "0755"
-    uid: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)] = 0
-    gid: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)] = 0
-
-
-class Relaxation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """One loosening of the default confinement, with the reason that `pycontainer audit` prints."""
-
-    reason: Annotated[str, msgspec.Meta(min_length=8, max_length=500)]
-    capabilities: list[Capability] = []
-    network: Literal["host"] | None = None
-    seccomp: Literal["unconfined"] | None = None
-
-    def __post_init__(self) -> None:
-        if not (self.capabilities or self.network or self.seccomp):
-            raise ValueError("a relaxation names what it relaxes: capabilities, network or seccomp")
-
-
-class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """When a container that ended is started again; `maxRetries` 0 means without limit."""
-
-    policy: Literal["always", "on-failure", "no"] = "always"
-    max_retries: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
-    initial_delay: str = "500ms"
-    max_delay: str = "30s"
-    reset_after: str = "60s"
-
-    def __post_init__(self) -> None:
-        for text in (self.initial_delay, self.max_delay, self.reset_after):
-            parse_duration(text)
-
-
-class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """How much of a container's output the device keeps: `files` files of at most `maxSize` each."""
-
-    max_size: str = "1MiB"
-    files: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
-
-    def __post_init__(self) -> None:
-        if parse_size(self.max_size) < 4096:
-            raise ValueError("maxSize must be at least 4096 bytes")
+    uid: UserId = 0
+    gid: UserId = 0
 
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -128,21 +76,27 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     files: list[Files] = []
     entrypoint: list[str] | None = None
     command: list[str] | None = None
-    environment: dict[Annotated[str, msgspec.Meta(pattern=_VARIABLE)], str] = {}
+    environment: dict[Annotated[str, msgspec.Meta(pattern=VARIABLE)], str] = {}
     user: str | None = None
     working_directory: AbsolutePath | None = None
-    hostname: Annotated[str, msgspec.Meta(pattern=_HOST)] | None = None
+    hostname: Annotated[str, msgspec.Meta(pattern=HOST)] | None = None
     volumes: list[Volume] = []
     tmpfs: list[AbsolutePath] = []
     memory: str | None = None
     cpus: Annotated[float, msgspec.Meta(gt=0, le=1024)] | None = None
     pids: Annotated[int, msgspec.Meta(ge=1, le=4_194_304)] = 512
+    io: Io | None = None
+    network: Literal["bridge"] | None = None
+    ports: Annotated[list[Annotated[str, msgspec.Meta(pattern=PORTS)]], msgspec.Meta(max_length=64)] = []
     relax: list[Relaxation] = []
     after: list[Name] = []
     group: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     restart: Restart = Restart()
+    required: bool = False
     stop_timeout: str = "10s"
     logs: Logs = Logs()
+    health: Health | Literal["none"] | None = None
+    confirm: LayerConfirm = LayerConfirm()
 
     def __post_init__(self) -> None:
         parse_duration(self.stop_timeout)
@@ -151,15 +105,31 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         for what, values in (
             ("volume", [volume.name for volume in self.volumes]),
             ("destination", [volume.destination for volume in self.volumes] + self.tmpfs),
+            ("port", [port.on_host for port in self.published]),
+            ("device", [device.path for each in self.relax for device in each.devices]),
         ):
             doubles = sorted({value for value in values if values.count(value) > 1})
             if doubles:
                 raise ValueError(f"the {what} {doubles[0]} is named twice")
+        if self.bridged and any(each.network == "host" for each in self.relax):
+            raise ValueError(
+                "it has the device's own network by 'relax', so it can neither publish ports nor be bridged"
+            )
 
     @property
     def memory_bytes(self) -> int | None:
         """The memory limit in bytes, or None."""
         return None if self.memory is None else parse_size(self.memory)
+
+    @property
+    def published(self) -> list[PublishedPort]:
+        """The ports of the device that lead to this container."""
+        return [published_port(text) for text in self.ports]
+
+    @property
+    def bridged(self) -> bool:
+        """Whether the container has an address of its own on the device's bridge."""
+        return self.network == "bridge" or bool(self.ports)
 
 
 class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -174,7 +144,18 @@ class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Kernel arguments appended to those of the machine; what the boot loader would split or expand is refused."""
 
-    args: list[Annotated[str, msgspec.Meta(pattern=_ARGUMENT, max_length=200)]] = []
+    args: list[Annotated[str, msgspec.Meta(pattern=ARGUMENT, max_length=200)]] = []
+
+    def __post_init__(self) -> None:
+        if any(word.startswith("pycontainer.control=") for word in self.args):
+            raise ValueError("a control port is opened by 'control' of the product, with its reason")
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """A byte stream into the device on which it obeys every verb: the name of a virtio port, or of a serial device."""
+
+    port: Annotated[str, msgspec.Meta(pattern=CHANNEL)]
+    reason: Reason
 
 
 class Supplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -189,11 +170,14 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     product: Name
     version: Version
+    security_version: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     machine: Name
     base: Literal["debian", "yocto"] = "debian"
     supplier: Supplier | None = None
     image: ImageOptions = ImageOptions()
     kernel: Kernel = Kernel()
+    confirm: Confirm = Confirm()
+    control: Control | None = None
     bitbake_layers: list[str] = []
     layers: dict[Name, Layer]
 

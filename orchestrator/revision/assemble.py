@@ -11,15 +11,8 @@ from orchestrator.canonical import DIGEST
 from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor, Manifest, canonical_bytes, decode_manifest
 from orchestrator.oci.store import Store
-from orchestrator.revision.model import (
-    BLOB_SIZE_LIMIT,
-    BLOBS_LIMIT,
-    CONFIG_LIMIT,
-    CONFIG_TYPE,
-    REVISION_TYPE,
-    RevisionConfig,
-    media_type,
-)
+from orchestrator.revision.model import CONFIG_LIMIT, CONFIG_TYPE, REVISION_TYPE, RevisionConfig, media_type
+from orchestrator.revision.parts import BLOB_SIZE_LIMIT, BLOBS_LIMIT
 
 LAYER = "vnd.pycontainer.layer"
 ROLE = "vnd.pycontainer.role"

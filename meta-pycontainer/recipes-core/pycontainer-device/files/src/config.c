@@ -163,7 +163,8 @@ static bool is_path_below(const char *path)
 	}
 }
 
-static int parse_file(struct file_condition *out, const struct revision *revision, const json_t *entry, struct error *err)
+static int parse_file(struct file_condition *out, const struct revision *revision, const json_t *entry,
+		      struct error *err)
 {
 	char layer[NAME_SIZE], volume[NAME_SIZE];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How much of the disk's time a container may have: the kernel limits whole disks, which the build cannot know by number.
+// How fast a container may read and write: the kernel limits whole disks, whose numbers only the device knows.
 #pragma once
 #include "error.h"
 #include "revision.h"

@@ -163,8 +163,8 @@ static _Noreturn void report(int result, int output, const struct error *err)
 	_exit(output >= 0 && write(output, line, (size_t)length + 1) < 0 ? 2 : 1);
 }
 
-// In the new process: it holds no descriptors but these two, for what it holds open, epoll does not forget when process 1
-// closes it.
+// In the new process: it holds no descriptors but these two, for what it holds open, epoll does not forget when process
+// 1 closes it.
 static void keep_only(int one, int other)
 {
 	int kept[] = {one < other ? one : other, one < other ? other : one};
