@@ -226,10 +226,11 @@ static void test_command(void)
 	check(run("echo begun; exec sleep 30", 300, why) == 1 && strstr(why, "longer than 0 s") != NULL);
 	// None of our descriptors gets there.
 	int ends[2];
-	check(pipe(ends) == 0);
+	check(pipe(ends) == 0 && dup2(ends[0], 200) == 200);
 	char script[64];
-	snprintf(script, sizeof script, "test ! -e /proc/$$/fd/%d -a ! -e /proc/$$/fd/%d", ends[0], ends[1]);
+	snprintf(script, sizeof script, "test ! -e /proc/$$/fd/%d -a ! -e /proc/$$/fd/200", ends[0]);
 	check(run(script, 50000, why) == 0);
+	close(200);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -272,6 +273,9 @@ static void test_kill_left(void)
 	check(fd >= 0 && dprintf(fd, "%d\n", (int)left) > 0);
 	probe_kill_left(path, "/pycontainer/web");
 	probe_kill_left("/nonexistent", group);
+	group[0] ^= 1;
+	probe_kill_left(path, group);
+	group[0] ^= 1;
 	check(waitpid(left, &status, WNOHANG) == 0);
 	// A machine without the unified hierarchy has none.
 	bool known = group[0] == '/';
