@@ -4,8 +4,8 @@
 #include "console.h"
 #include "crun.h"
 #include "io_limit.h"
+#include "place.h"
 #include "storage.h"
-#include "volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ void container_close(struct container *container)
 	for (int i = 0; i < 2; i++)
 		close(container->output[i]);
 	if (container->bound)
-		volume_unmount_all(container->layer);
+		place_remove(container->layer);
 	container->bound = false;
 }
 
@@ -124,8 +124,7 @@ void container_start(struct container *container, const struct revision *revisio
 	struct error err;
 
 	container->killed = false;
-	if (!container->bound && volume_mount_all(revision, container->layer, &err) < 0) {
-		volume_unmount_all(container->layer);
+	if (!container->bound && place_make(revision, container->layer, &err) < 0) {
 		ended(container, false, err.text);
 		return;
 	}

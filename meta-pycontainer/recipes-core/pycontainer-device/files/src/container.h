@@ -39,7 +39,7 @@ struct container {
 	uint64_t deadline;	// of the state; UINT64_MAX: none
 	uint64_t resume;	// when it is started again
 	bool killed;
-	bool bound;		// its volumes are mounted
+	bool bound;		// its volumes and its network are there
 	bool watched;		// the main loop listens to its output
 	bool stop_wanted;	// as soon as it runs
 	enum then then;

@@ -3,6 +3,8 @@
 #include "console.h"
 #include "exec.h"
 #include "logs.h"
+#include "ports.h"
+#include "request.h"
 #include "supervisor.h"
 #include "version.h"
 

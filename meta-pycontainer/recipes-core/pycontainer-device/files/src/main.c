@@ -10,12 +10,12 @@
 #include "modules.h"
 #include "mounts.h"
 #include "network.h"
+#include "place.h"
 #include "power.h"
 #include "program.h"
 #include "storage.h"
 #include "store.h"
 #include "supervise.h"
-#include "volume.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -48,6 +48,7 @@ struct device {
 	struct revision *revision;
 	struct proven *proven;	// of each layer
 	int firmware;
+	char storage[64];	// the device that it lies on
 	uint64_t started_ms;
 	enum end end;
 };
@@ -102,8 +103,7 @@ static int step_modules(struct device *device, struct error *err)
 
 static int step_storage(struct device *device, struct error *err)
 {
-	char path[64];
-	int result = storage_mount(device->cmdline.storage, device->modules, path, err);
+	int result = storage_mount(device->cmdline.storage, device->modules, device->storage, err);
 
 	modules_close(device->modules);
 	device->modules = NULL;
@@ -194,7 +194,7 @@ static int step_layers(struct device *device, struct error *err)
 			continue;
 		struct proven *proven = &device->proven[i];
 		if (crun_prepare(layer, proven->image, proven->config, err) < 0 ||
-		    volume_mount_all(device->revision, layer, err) < 0)
+		    place_make(device->revision, layer, err) < 0)
 			return fail_in(err, "%s", layer->name);
 		drop(&proven->image);
 		drop(&proven->config);
@@ -211,7 +211,9 @@ static int step_layers(struct device *device, struct error *err)
 
 static int step_containers(struct device *device, struct error *err)
 {
-	return supervise(device->revision, &device->facts, &device->cmdline, device->started_ms, &device->end, err);
+	const struct origin origin = {&device->facts, &device->cmdline, device->storage, device->started_ms};
+
+	return supervise(device->revision, &origin, &device->end, err);
 }
 
 static const struct step {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "supervise.h"
 #include "console.h"
+#include "handlers.h"
+#include "place.h"
 #include "supervisor.h"
 #include "uevent.h"
 
@@ -15,7 +17,7 @@
 #include <unistd.h>
 
 // What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
-enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT };
+enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT, SOURCE_CONTROL };
 
 static int watch(struct supervisor *s, int fd, enum source source, unsigned number, struct error *err)
 {
@@ -41,6 +43,7 @@ void supervisor_end(struct supervisor *s, enum end end, const char *why)
 	console_line("%s: %s", end == END_POWER_OFF ? "power off" : "restart", why);
 	background_end(&s->verify);
 	background_end(&s->drivers);
+	handlers_tick(s);
 	job_end(&s->update.conditions);
 }
 
@@ -74,7 +77,8 @@ static void reap(struct supervisor *s)
 		if (background_ended(&s->drivers, pid, status)) {
 			if (s->drivers_again && !s->ending)
 				load_drivers(s);
-		} else if (!background_ended(&s->verify, pid, status) && !update_ended(s, pid, status)) {
+		} else if (!background_ended(&s->verify, pid, status) && !update_ended(s, pid, status) &&
+			   !control_worker_ended(&s->control, pid, status)) {
 			containers_add_end(&s->containers, pid, status);
 		}
 	}
@@ -110,6 +114,9 @@ static int next_timeout(const struct supervisor *s, uint64_t first)
 
 	if (deadline < first)
 		first = deadline;
+	deadline = control_deadline(&s->control);
+	if (deadline < first)
+		first = deadline;
 	if (first == UINT64_MAX)
 		return -1;
 	return first <= now ? 0 : first - now > 60000 ? 60000 : (int)(first - now);
@@ -136,13 +143,20 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 		if (container != NULL)
 			container_output(container);
 		break;
+	case SOURCE_CONTROL:
+		control_event(&s->control, number, event->events);
+		break;
 	}
 }
 
-static int watch_outputs(struct supervisor *s, struct error *err)
+// Listen to what a change of revisions brought: output of new containers, control sockets, published ports.
+static int adopt(struct supervisor *s, struct error *err)
 {
 	struct crew *crew = &s->containers.now;
 
+	if (s->adopted == crew->revision)
+		return 0;
+	s->adopted = crew->revision;
 	for (size_t i = 0; i < crew->revision->layer_count; i++) {
 		struct container *c = &crew->each[i];
 		if (c->layer == NULL || c->watched)
@@ -151,6 +165,10 @@ static int watch_outputs(struct supervisor *s, struct error *err)
 			return -1;
 		c->watched = true;
 	}
+	if (place_publish(crew->revision, err) < 0)
+		console_line("network: %s", err->text);
+	if (handlers_listen(s, err) < 0)
+		console_line("control: %s", err->text);
 	return 0;
 }
 
@@ -174,6 +192,9 @@ static int setup(struct supervisor *s, struct error *err)
 	if (s->events < 0 || watch(s, s->signals, SOURCE_SIGNAL, 0, err) < 0 ||
 	    watch(s, s->events, SOURCE_EVENT, 0, err) < 0)
 		return -1;
+	if (control_init(&s->control, "/run/pycontainer", s->epoll, (uint64_t)SOURCE_CONTROL << 32, &device_handlers, s,
+			 err) < 0 || control_listen_host(&s->control, err) < 0)
+		return -1;
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);
@@ -183,28 +204,29 @@ static int setup(struct supervisor *s, struct error *err)
 	return 0;
 }
 
-int supervise(struct revision *revision, const struct facts *facts, const struct cmdline *cmdline, uint64_t started_ms,
-	      enum end *end, struct error *err)
+int supervise(struct revision *revision, const struct origin *origin, enum end *end, struct error *err)
 {
 	static struct supervisor s;
 	struct epoll_event events[16];
 
-	s.facts = facts;
-	s.cmdline = cmdline;
-	s.started_ms = started_ms;
+	s.facts = origin->facts;
+	s.update.answer = handlers_update_answer;
+	s.update.context = &s;
+	s.cmdline = origin->cmdline;
+	s.storage = origin->storage;
+	s.started_ms = origin->started_ms;
 	if (crew_init(&s.containers.now, revision, true, err) < 0 || setup(&s, err) < 0)
 		return -1;
 	update_start(&s);
 	do {
 		// It may end the machine, or change to other containers.
 		uint64_t trial = update_tick(&s, clock_ms());
+		if (adopt(&s, err) < 0)
+			return -1;
 		if (s.ending)
 			containers_stop(&s.containers);
 		else
 			containers_start(&s.containers);
-		// A change of revisions brings new containers.
-		if (watch_outputs(&s, err) < 0)
-			return -1;
 		if (!s.ready && !s.ending)
 			report_ready(&s);
 		if (s.ending && containers_stopped(&s.containers))
@@ -215,6 +237,8 @@ int supervise(struct revision *revision, const struct facts *facts, const struct
 		for (int i = 0; i < count; i++)
 			dispatch(&s, &events[i]);
 		containers_act(&s.containers, clock_ms());
+		control_act(&s.control, clock_ms());
+		handlers_tick(&s);
 	} while (true);
 	containers_close(&s.containers);
 	*end = s.end;

@@ -8,6 +8,7 @@
 #include "facts.h"
 #include "power.h"
 #include "update.h"
+#include "watchdog.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,14 +24,18 @@ struct awaited {
 struct supervisor {
 	const struct facts *facts;
 	const struct cmdline *cmdline;
+	const char *storage;	// the device that it lies on
 	struct containers containers;
 	struct update update;
 	int epoll, signals, events;
 	struct buttons buttons;
 	uint64_t started_ms;
 	bool ready, ending;
+	const struct revision *adopted;	// whose outputs, sockets and ports are set up
 	enum end end;
 	struct background verify, drivers;
+	struct job first;	// what the first start does once
+	struct watchdog watchdog;
 	struct control control;
 	struct awaited awaited[AWAITED_MOST];
 	bool drivers_again;	// devices came while their process was at work

@@ -3,6 +3,7 @@
 #include "change.h"
 #include "conditions.h"
 #include "console.h"
+#include "jobs.h"
 #include "supervisor.h"
 #include "transaction.h"
 
@@ -42,13 +43,6 @@ static void begin_trial(struct update *u, const char *tried, const char *from, b
 	u->reason[0] = '\0';
 	u->decision = (struct trial_decision){0};
 	memset(u->held, 0, sizeof u->held);
-}
-
-static int run_settle(void *argument, struct job_result *out, struct error *err)
-{
-	const struct supervisor *s = argument;
-
-	return transaction_run_settle(s->cmdline, s->facts, s->containers.now.revision, out, err);
 }
 
 static void take_record(struct update *u, const struct job_result *result)
@@ -94,7 +88,7 @@ void update_start(struct supervisor *s)
 	struct error err;
 
 	s->update.phase = UPDATE_SETTLING;
-	if (job_start(&s->update.job, "boot record", run_settle, s, settled, s, &err) < 0) {
+	if (job_start(&s->update.job, "boot record", jobs_settle, s, settled, s, &err) < 0) {
 		console_line("update: %s", err.text);
 		s->update.phase = UPDATE_UNMANAGED;
 	}
@@ -127,13 +121,6 @@ static void go_back(struct supervisor *s)
 	answer(s, NULL);
 }
 
-static int run_abort(void *argument, struct job_result *out, struct error *err)
-{
-	const struct supervisor *s = argument;
-
-	return transaction_run_abort(s->cmdline, s->update.tried, s->update.from, !s->update.live, s->update.reason, out, err);
-}
-
 static void aborted(void *context, const struct job_result *result)
 {
 	struct supervisor *s = context;
@@ -155,17 +142,10 @@ static void give_up(struct supervisor *s, const char *reason)
 	answer(s, u->reason);
 	job_end(&u->conditions);
 	u->phase = UPDATE_ABORTING;
-	if (job_start(&u->job, "roll back", run_abort, s, aborted, s, &err) < 0) {
+	if (job_start(&u->job, "roll back", jobs_abort, s, aborted, s, &err) < 0) {
 		console_line("rolled back: %s", err.text);
 		go_back(s);
 	}
-}
-
-static int run_commit(void *argument, struct job_result *out, struct error *err)
-{
-	const struct supervisor *s = argument;
-
-	return transaction_run_commit(s->cmdline, s->facts, s->update.tried, s->update.from, out, err);
 }
 
 static void committed(void *context, const struct job_result *result)
@@ -192,15 +172,8 @@ static void commit(struct supervisor *s)
 
 	u->phase = UPDATE_COMMITTING;
 	job_end(&u->conditions);
-	if (job_start(&u->job, "confirm", run_commit, s, committed, s, &err) < 0)
+	if (job_start(&u->job, "confirm", jobs_commit, s, committed, s, &err) < 0)
 		give_up(s, err.text);
-}
-
-static int run_prepare(void *argument, struct job_result *out, struct error *err)
-{
-	const struct supervisor *s = argument;
-
-	return transaction_run_prepare(s->cmdline, s->facts, s->update.tried, s->containers.now.revision, out, err);
 }
 
 static void switch_live(struct supervisor *s, const char *id)
@@ -222,7 +195,7 @@ static void switch_live(struct supervisor *s, const char *id)
 	snprintf(u->reason, sizeof u->reason, "%s", err.text);
 	console_line("trial: revision %.12s FAILED: %s", id, err.text);
 	u->phase = UPDATE_IDLE;
-	if (job_start(&u->job, "roll back", run_abort, s, NULL, s, &err) < 0)
+	if (job_start(&u->job, "roll back", jobs_abort, s, NULL, s, &err) < 0)
 		console_line("trial: %s", err.text);
 }
 
@@ -268,7 +241,7 @@ int update_try(struct supervisor *s, const char *id, uint64_t ticket, struct err
 	snprintf(u->tried, sizeof u->tried, "%s", id);
 	u->phase = UPDATE_PREPARING;
 	u->ticket = ticket;
-	if (job_start(&u->job, "try", run_prepare, s, prepared, s, err) == 0)
+	if (job_start(&u->job, "try", jobs_prepare, s, prepared, s, err) == 0)
 		return 0;
 	u->phase = UPDATE_IDLE;
 	u->ticket = 0;
