@@ -61,7 +61,7 @@ static int ask_command(const struct layer *layer, struct error *err)
 	memcpy(argv, head, sizeof head);
 	for (size_t i = 0; i < count; i++)
 		argv[head_count + i] = layer->health.command[i];
-	snprintf(pid_file, sizeof pid_file, "/run/pycontainer/bundles/%s/check-pid", layer->name);
+	snprintf(pid_file, sizeof pid_file, "/run/pycontainer/check-%s.pid", layer->name);
 	unlink(pid_file);
 	int status = program_run(argv, (unsigned)layer->health.timeout_ms, last, sizeof last, err);
 	free(argv);
