@@ -29,6 +29,7 @@ from orchestrator.revision.assemble import (
 from orchestrator.revision.bootenv import boot_env
 from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
 from orchestrator.revision.model import (
+    SPDX_TYPE,
     Confirm,
     ContainerLayer,
     Health,
@@ -44,6 +45,7 @@ from orchestrator.revision.model import (
 )
 
 __all__ = [
+    "SPDX_TYPE",
     "Confirm",
     "ContainerLayer",
     "Health",
