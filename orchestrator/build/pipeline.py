@@ -31,6 +31,7 @@ from orchestrator.product.model import Product
 from orchestrator.product.units import format_size, parse_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import (
+    SPDX_TYPE,
     Revision,
     RevisionConfig,
     assemble,
@@ -41,8 +42,6 @@ from orchestrator.revision import (
 )
 from orchestrator.run import Tools
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
-
-SPDX_TYPE = "application/spdx+json"
 
 
 @dataclass(frozen=True)

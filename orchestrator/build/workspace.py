@@ -79,6 +79,11 @@ class Workspace:
         return self.build / f"stamp-{self.machine}.json"
 
     @property
+    def running(self) -> Path:
+        """How to reach the virtual machine that `pycontainer run` started, while it runs."""
+        return self.build / f"run-{self.machine}.json"
+
+    @property
     def store(self) -> Path:
         """The OCI image layout that holds the product's revisions."""
         return self.root / ".pycontainer" / "store"

@@ -94,12 +94,16 @@ def _value(path: Path) -> str:
     return str(path.absolute()).replace(",", ",,")
 
 
-def command(options: MachineOptions, *, variables: Path, console: Path, monitor_fd: int) -> list[str]:
+CONTROL_PORT = "org.pycontainer.control"
+"""The name by which a device finds the port of its control protocol."""
+
+
+def command(options: MachineOptions, *, variables: Path, console: Path, control: Path, monitor_fd: int) -> list[str]:
     """Return QEMU's argument list.
 
-    `variables` is the machine's own copy of the firmware variables, `console` the common name of two named pipes, and
-    the monitor an inherited socket. Pipes, because they take many single bytes before they are full: a guest whose
-    serial port is held up drops characters.
+    `variables` is the machine's own copy of the firmware variables, `console` the common name of two named pipes,
+    `control` the socket that QEMU makes for the control port, and the monitor an inherited socket. Pipes, because they
+    take many single bytes before they are full: a guest whose serial port is held up drops characters.
     """
     emulator = options.emulator
     disk = f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={'off' if options.persist else 'on'}"
@@ -114,6 +118,9 @@ def command(options: MachineOptions, *, variables: Path, console: Path, monitor_
         "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
         "-chardev", f"pipe,id=console,path={_value(console)}", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=control,path={_value(control)},server=on,wait=off",
+        "-device", f"virtserialport,chardev=control,name={CONTROL_PORT}",
     ]  # fmt: skip
     for device in emulator.devices:
         argv += ["-device", device]

@@ -28,7 +28,7 @@ from orchestrator.revision.assemble import (
 )
 from orchestrator.revision.bootenv import boot_env
 from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
-from orchestrator.revision.model import RevisionConfig, created_at, media_type
+from orchestrator.revision.model import SPDX_TYPE, RevisionConfig, created_at, media_type
 from orchestrator.revision.parts import (
     Conditions,
     Confirm,
@@ -47,6 +47,7 @@ from orchestrator.revision.parts import (
 )
 
 __all__ = [
+    "SPDX_TYPE",
     "Conditions",
     "Confirm",
     "ContainerLayer",

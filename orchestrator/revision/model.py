@@ -27,6 +27,8 @@ from orchestrator.revision.parts import (
 
 CONFIG_TYPE = "application/vnd.pycontainer.revision.config.v1+json"
 REVISION_TYPE = "application/vnd.pycontainer.revision.v1"
+SPDX_TYPE = "application/spdx+json"
+"""The artefact type of the documents that are attached to a revision, one a layer."""
 CONFIG_LIMIT = 1024 * 1024
 """Bytes of one revision configuration at most."""
 

@@ -16,7 +16,7 @@ from tests.unit.emulator.conftest import Faker
 
 def argv(fake: Faker, **changes: object) -> list[str]:
     options = dataclasses.replace(fake(), **changes)  # type: ignore[arg-type]
-    return command(options, variables=Path("/v.fd"), console=Path("/c"), monitor_fd=7)
+    return command(options, variables=Path("/v.fd"), console=Path("/c"), control=Path("/a,b/ctl"), monitor_fd=7)
 
 
 def test_writes_go_to_an_overlay_unless_they_are_to_persist(fake: Faker) -> None:
@@ -42,11 +42,18 @@ def test_the_manifest_and_the_user_decide_the_hardware(fake: Faker) -> None:
     assert "-no-reboot" not in argv(fake)
 
 
+def test_the_control_port_has_its_name_and_its_socket(fake: Faker) -> None:
+    words = argv(fake)
+    assert "socket,id=control,path=/a,,b/ctl,server=on,wait=off" in words
+    assert "virtserialport,chardev=control,name=org.pycontainer.control" in words
+    assert words.index("virtio-serial-pci") < words.index("virtserialport,chardev=control,name=org.pycontainer.control")
+
+
 def test_a_missing_qemu_is_named_with_its_package(fake: Faker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     options = fake()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(ConfigError) as caught:
-        command(options, variables=Path("/v"), console=Path("/c"), monitor_fd=3)
+        command(options, variables=Path("/v"), console=Path("/c"), control=Path("/k"), monitor_fd=3)
     assert "qemu-system-x86_64 is not installed" in caught.value.what
     assert "qemu-system-x86," not in caught.value.hint
     assert "apt-get install qemu-system-x86)" in caught.value.hint

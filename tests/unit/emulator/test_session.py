@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.emulator.machine import Machine
-from orchestrator.emulator.session import expect, run_image
+from orchestrator.emulator.session import Say, expect, run_image
 from orchestrator.errors import VerificationError
 from tests.unit.emulator.conftest import Faker
 from tests.unit.emulator.test_machine import REPOSITORY, gone_within
@@ -91,6 +91,55 @@ def test_a_device_that_powers_itself_off_ends_the_command(fake: Faker, tmp_path:
 def test_a_qemu_that_fails_while_it_runs_is_an_error(fake: Faker) -> None:
     with pytest.raises(VerificationError, match="QEMU ended by itself"):
         run_image(fake("up\n", "ends", 3), say=lambda _line: None)
+
+
+READY = "pycontainer[ 1.0] ready: demo 1.0.0\n|"
+
+
+def test_a_job_is_done_when_the_device_is_ready_and_then_the_text_is_looked_for(fake: Faker, tmp_path: Path) -> None:
+    note = tmp_path / "run.json"
+    seen: list[object] = []
+
+    def job(machine: Machine, say: Say) -> None:
+        seen.append((machine.running(), note.exists(), "ready: demo 1.0.0" in machine.console.text))
+
+    options = fake(f"ready soon\n|{READY}pycontainer[ 9.0] ready: demo 1.0.1\n")
+    assert expect(options, "ready:", 10, note=note, job=job).endswith("ready: demo 1.0.1")
+    assert seen == [(True, True, True)]
+    assert not note.exists()
+
+
+def test_a_job_that_fails_fails_the_expectation(fake: Faker) -> None:
+    def job(machine: Machine, say: Say) -> None:
+        raise VerificationError("it was rolled back", "web is not healthy")
+
+    with pytest.raises(VerificationError, match="rolled back"):
+        expect(fake(READY), "ready", 10, job=job)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_machine_runs_on_after_a_job_and_its_failure_is_the_exit_code(
+    fake: Faker, fails: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def job(machine: Machine, say: Say) -> None:
+        if fails:
+            machine.qmp("system_powerdown")
+            raise VerificationError("it was rolled back", "web is not healthy")
+        say("it is confirmed")
+        machine.qmp("system_powerdown")
+
+    assert run_image(fake(READY), say=said.append, job=job) == (5 if fails else 0)
+    assert ("error: it was rolled back\nerror: web is not healthy" if fails else "it is confirmed") in said
+    assert capfd.readouterr().out.endswith("goodbye\n")
+
+
+def test_a_device_that_is_never_ready_leaves_the_job_undone(fake: Faker) -> None:
+    def job(machine: Machine, say: Say) -> None:
+        raise AssertionError("the device was not ready")
+
+    assert run_image(fake("panic\n", "ends"), say=lambda line: None, job=job) == VerificationError.exit_code
 
 
 def test_keys_go_to_the_device_and_ctrl_a_x_ends_it(fake: Faker, tmp_path: Path) -> None:
