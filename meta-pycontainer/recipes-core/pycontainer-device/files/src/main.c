@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // PID 1 of the host: from the kernel's hand-over to the running containers, and to the end.
 #include "background.h"
+#include "bridge.h"
 #include "cmdline.h"
 #include "console.h"
 #include "crun.h"
@@ -160,6 +161,14 @@ static void drop(int *fd)
 	*fd = -1;
 }
 
+static bool uses_bridge(const struct revision *revision)
+{
+	for (size_t i = 0; i < revision->layer_count; i++)
+		if (revision->layers[i].network == NETWORK_BRIDGE)
+			return true;
+	return false;
+}
+
 static int step_hardware(struct device *device, struct error *err)
 {
 	const struct layer *bsp = revision_layer(device->revision, "bsp");
@@ -178,6 +187,10 @@ static int step_hardware(struct device *device, struct error *err)
 		return -1;
 	int listed = modules_listed(index, LISTED_MODULES);
 	int found = modules_coldplug(index);
+	// The kernel would ask for each of these by itself, dozens of times.
+	for (size_t i = 0; uses_bridge(device->revision) && bridge_modules[i] != NULL; i++)
+		if (modules_load(index, bridge_modules[i], err) < 0)
+			console_line("hardware: %s", err->text);
 	modules_close(index);
 	console_line("hardware: %d further modules", listed + found);
 	return 0;

@@ -2,6 +2,7 @@
 #include "supervise.h"
 #include "console.h"
 #include "handlers.h"
+#include "jobs.h"
 #include "place.h"
 #include "supervisor.h"
 #include "uevent.h"
@@ -47,9 +48,17 @@ void supervisor_end(struct supervisor *s, enum end end, const char *why)
 	job_end(&s->update.conditions);
 }
 
+static void first_done(void *context, const struct job_result *result)
+{
+	(void)context;
+	if (result->status < 0)
+		console_line("%s", result->text);
+}
+
 static void report_ready(struct supervisor *s)
 {
 	char names[256];
+	struct error err;
 
 	if (!containers_ready(&s->containers, names, sizeof names))
 		return;
@@ -59,6 +68,9 @@ static void report_ready(struct supervisor *s)
 	console_line("ready: %s %s (%.12s) %srunning in %" PRIu64 ".%" PRIu64 " s", revision->product, revision->version,
 		     revision->id, names, took / 1000, took % 1000 / 100);
 	background_verify(&s->verify, revision);
+	if (!s->settled_once && job_start(&s->first, "first start", jobs_first, s, first_done, s, &err) < 0)
+		console_line("%s", err.text);
+	s->settled_once = true;
 }
 
 static void load_drivers(struct supervisor *s)
@@ -78,6 +90,7 @@ static void reap(struct supervisor *s)
 			if (s->drivers_again && !s->ending)
 				load_drivers(s);
 		} else if (!background_ended(&s->verify, pid, status) && !update_ended(s, pid, status) &&
+			   !job_ended(&s->first, pid, status) &&
 			   !control_worker_ended(&s->control, pid, status)) {
 			containers_add_end(&s->containers, pid, status);
 		}

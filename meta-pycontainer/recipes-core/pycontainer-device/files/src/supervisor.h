@@ -31,6 +31,7 @@ struct supervisor {
 	struct buttons buttons;
 	uint64_t started_ms;
 	bool ready, ending;
+	bool settled_once;	// what the first start does was begun
 	const struct revision *adopted;	// whose outputs, sockets and ports are set up
 	enum end end;
 	struct background verify, drivers;
