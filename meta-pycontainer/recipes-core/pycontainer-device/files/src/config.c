@@ -243,6 +243,9 @@ static int parse_config(struct revision *out, const json_t *root, struct error *
 		return -1;
 	if (text_copy(out->version, sizeof out->version, text, err) < 0)
 		return fail_in(err, "version");
+	if (json_object_get(root, "securityVersion") != NULL &&
+	    json_get_number(root, "securityVersion", 0, NATURAL_MOST, &out->security_version, err) < 0)
+		return -1;
 	return parse_layers(out, root, err);
 }
 

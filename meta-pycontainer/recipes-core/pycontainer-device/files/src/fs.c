@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ int fs_overwrite(struct fs *fs, const char *path, const void *bytes, size_t leng
 	return 0;
 }
 
-static char *read_all(struct fs *fs, int fd, size_t limit, size_t *length, struct error *err)
+char *fs_read_open(struct fs *fs, int fd, size_t limit, size_t *length, struct error *err)
 {
 	uint64_t size;
 	size_t used = 0;
@@ -115,11 +116,37 @@ char *fs_read_file(struct fs *fs, const char *path, size_t limit, size_t *length
 		fail_errno(err, "%s", path);
 		return NULL;
 	}
-	char *buffer = read_all(fs, fd, limit, length, err);
+	char *buffer = fs_read_open(fs, fd, limit, length, err);
 	fs->calls->close(fs, fd);
 	if (buffer == NULL)
 		fail_in(err, "%s", path);
 	return buffer;
+}
+
+int fs_hash(struct fs *fs, int fd, char out[HEX_SIZE], struct error *err)
+{
+	enum { chunk = 65536 };
+	crypto_hash_sha256_state state;
+	unsigned char hash[crypto_hash_sha256_BYTES];
+	unsigned char *buffer = malloc(chunk);
+	uint64_t offset = 0;
+	ssize_t got;
+
+	if (buffer == NULL)
+		return fail_errno(err, "hashing");
+	crypto_hash_sha256_init(&state);
+	while ((got = fs->calls->read(fs, fd, buffer, chunk, offset)) > 0) {
+		crypto_hash_sha256_update(&state, buffer, (unsigned long long)got);
+		offset += (uint64_t)got;
+	}
+	if (got < 0)
+		fail_errno(err, "reading");
+	free(buffer);
+	if (got < 0)
+		return -1;
+	crypto_hash_sha256_final(&state, hash);
+	text_to_hex(out, hash, sizeof hash);
+	return 0;
 }
 
 bool fs_exists(struct fs *fs, const char *path)

@@ -59,6 +59,10 @@ void fs_real(struct fs *fs, const char *root);
 int fs_write_file(struct fs *fs, const char *path, const void *bytes, size_t length, struct error *err);
 // Read a file of at most `limit` bytes. Returns a zero-terminated buffer to free, or NULL; *length leaves the zero out.
 char *fs_read_file(struct fs *fs, const char *path, size_t limit, size_t *length, struct error *err);
+// The same for an open file, from its start.
+char *fs_read_open(struct fs *fs, int fd, size_t limit, size_t *length, struct error *err);
+// SHA-256 of an open file, read from its start.
+int fs_hash(struct fs *fs, int fd, char out[HEX_SIZE], struct error *err);
 // Write the start of an existing file in place and sync it.
 int fs_overwrite(struct fs *fs, const char *path, const void *bytes, size_t length, struct error *err);
 // Something of that name is there: a file, a folder or a link.

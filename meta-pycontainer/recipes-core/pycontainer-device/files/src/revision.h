@@ -58,6 +58,7 @@ struct revision {
 	uint64_t config_size;
 	char product[NAME_SIZE], machine[NAME_SIZE];
 	char version[TEXT_SIZE];
+	uint64_t security_version;	// a revision below the device's floor is refused
 	size_t blob_count;
 	struct blob *blobs;
 	size_t layer_count;

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <linux/fsverity.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #define BLOCK 4096
 
@@ -16,35 +14,6 @@ void hash_bytes(char out[HEX_SIZE], const void *bytes, size_t length)
 
 	crypto_hash_sha256(hash, bytes, length);
 	text_to_hex(out, hash, sizeof hash);
-}
-
-int hash_file(char out[HEX_SIZE], int fd, struct error *err)
-{
-	enum { chunk = 65536 };
-	crypto_hash_sha256_state state;
-	unsigned char hash[crypto_hash_sha256_BYTES];
-	unsigned char *buffer = malloc(chunk);
-	off_t offset = 0;
-	ssize_t got;
-
-	if (buffer == NULL)
-		return fail_errno(err, "hashing");
-	crypto_hash_sha256_init(&state);
-	while ((got = pread(fd, buffer, chunk, offset)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			fail_errno(err, "reading");
-			free(buffer);
-			return -1;
-		}
-		crypto_hash_sha256_update(&state, buffer, (unsigned long long)got);
-		offset += got;
-	}
-	free(buffer);
-	crypto_hash_sha256_final(&state, hash);
-	text_to_hex(out, hash, sizeof hash);
-	return 0;
 }
 
 static int measure(char out[HEX_SIZE], int fd)

@@ -42,6 +42,7 @@ static void test_good(void)
 	check(err.text[0] == '\0');
 	check(r.blob_count == 6 && r.layer_count == 3);
 	check(strcmp(r.product, "demo") == 0 && strcmp(r.machine, "qemu-amd64") == 0 && strcmp(r.version, "1.0.0") == 0);
+	check(r.security_version == 0);
 	check(!r.layers[0].container && r.layers[0].modules == &r.blobs[1]);
 	const struct layer *web = &r.layers[2];
 	check(web->container && web->group == 1 && web->after_count == 1 && web->after[0] == 1);
@@ -51,6 +52,19 @@ static void test_good(void)
 	check(web->volume_count == 1 && web->volumes[0].mode == 0750 && web->volumes[0].uid == 7 && web->volumes[0].gid == 8);
 	check(revision_layer(&r, "bsp") == &r.layers[0] && revision_layer(&r, "host") == NULL);
 	revision_free(&r);
+}
+
+static void test_security_version(void)
+{
+	struct revision r;
+	struct error none = {""};
+	char *config = changed(sample_config, "\"schemaVersion\":1,", "\"schemaVersion\":1,\"securityVersion\":7,");
+
+	check(parse(&r, sample_manifest, config, &none) == 0 && r.security_version == 7);
+	revision_free(&r);
+	free(config);
+	check_error(refuse_config("{\"schemaVersion\"", "{\"securityVersion\":-1,\"schemaVersion\"", err), "securityVersion");
+	check_error(refuse_config("{\"schemaVersion\"", "{\"securityVersion\":null,\"schemaVersion\"", err), "securityVersion");
 }
 
 // The list need not be in the order in which containers start.
@@ -126,6 +140,7 @@ static void test_bad_configs(void)
 int main(void)
 {
 	test_good();
+	test_security_version();
 	test_order_of_the_list();
 	test_bad_manifests();
 	test_bad_configs();
