@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK (1u << 17)
+#define CHUNK (1u << 16)
 
 struct path {
 	char text[96];

@@ -88,7 +88,8 @@ static int add_revision(struct gc *gc, const char *id, enum revisions_kind kind,
 	int result = store_manifest(&revision, gc->fs, id, err);
 
 	revisions_path(folder, id, kind);
-	if (result >= 0 && add_links(gc, folder, err) < 0)
+	// Of one that goes, nothing is wanted.
+	if ((result > 0 || (result == 0 && is_kept(gc, id))) && add_links(gc, folder, err) < 0)
 		result = -1;
 	if (result > 0 && (add(&gc->wanted, id, err) < 0 || add(&gc->wanted, revision.config_digest, err) < 0))
 		result = -1;

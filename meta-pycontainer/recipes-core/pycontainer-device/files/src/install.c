@@ -49,6 +49,7 @@ struct copying {
 	struct bundle *bundle;
 	int fd;
 	uint64_t offset;	// of the blob in its file
+	bool told;		// the reader of the progress is told
 	uint64_t done, total;	// of all blobs
 };
 
@@ -60,7 +61,8 @@ static ssize_t read_bundle(void *context, void *bytes, size_t length, uint64_t a
 
 	if (got > 0) {
 		copying->installer->copied += (uint64_t)got;
-		report(copying->installer, "copy", copying->done + at + (uint64_t)got, copying->total);
+		if (copying->told)
+			report(copying->installer, "copy", copying->done + at + (uint64_t)got, copying->total);
 	}
 	return got;
 }
@@ -83,9 +85,9 @@ static int copy_blob(struct copying *copying, const struct wanted *wanted, struc
 }
 
 static int copy_all(struct installer *installer, struct bundle *bundle, const struct wanted *missing, size_t count,
-		    struct error *err)
+		    bool told, struct error *err)
 {
-	struct copying copying = {.installer = installer, .bundle = bundle};
+	struct copying copying = {.installer = installer, .bundle = bundle, .told = told};
 
 	for (size_t i = 0; i < count; i++)
 		copying.total += missing[i].size;
@@ -119,7 +121,7 @@ static int copy_proofs(struct installer *installer, struct bundle *bundle, const
 	}
 	if (count > 0 && make_room(installer, revision->id, plan_room(missing, count), err) < 0)
 		return -1;
-	return copy_all(installer, bundle, missing, count, err);
+	return copy_all(installer, bundle, missing, count, false, err);
 }
 
 // With the proofs in storage: note the install and make room, unless nothing is missing.
@@ -162,7 +164,7 @@ static int install(struct installer *installer, struct bundle *bundle, const str
 	if (copy_proofs(installer, bundle, revision, signature, err) < 0 ||
 	    begin(installer, revision, signature, &missing, &count, err) < 0)
 		return -1;
-	int result = copy_all(installer, bundle, missing, count, err);
+	int result = copy_all(installer, bundle, missing, count, true, err);
 	free(missing);
 	return result < 0 ? -1 : finish(installer, revision, signature, err);
 }

@@ -106,8 +106,8 @@ static char *read_state(struct fs *fs, const char *path, size_t *length, struct 
 
 static int write_state(struct fs *fs, const char *path, const char *text, struct error *err)
 {
-	if (fs_make_folder(fs, "state", 0700, err) < 0)
-		return -1;
+	if (fs->calls->mkdir(fs, "state", 0700) == 0 ? fs->calls->sync_folder(fs, "") < 0 : errno != EEXIST)
+		return fail_errno(err, "state");
 	return fs_write_file(fs, path, text, strlen(text), err);
 }
 
