@@ -28,7 +28,7 @@ static int with_disks(const struct supervisor *s, step *run, struct job_result *
 	if (t.esp != NULL)
 		fs_real(&esp, ESP);
 	else
-		snprintf(out->text, sizeof out->text, "%s", problem.text);
+		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
 	int result = run(&t, s, out, err);
 	if (t.esp != NULL && esp_unmount(&problem) < 0)
 		console_line("boot record: %s", problem.text);
@@ -79,16 +79,16 @@ int jobs_abort(void *supervisor, struct job_result *out, struct error *err)
 int jobs_first(void *supervisor, struct job_result *out, struct error *err)
 {
 	const struct supervisor *s = supervisor;
+	struct identity identity;
 	struct grown grown;
 	struct fs storage;
 
 	(void)out;
 	fs_real(&storage, STORAGE);
-	int made = identity_make(&storage, err);
-	if (made < 0)
+	if (identity_open(&storage, &identity, err) < 0)
 		console_line("identity: %s", err->text);
-	else if (made > 0)
-		console_line("identity: this device has its own key now");
+	else if (identity.made)
+		console_line("identity: this device has its own key now, %.12s", identity.keyid);
 	int grew = grow_storage(s->storage, STORAGE, &grown, err);
 	if (grew > 0)
 		console_line("storage: grew from %" PRIu64 " to %" PRIu64 " MiB", grown.before >> 20, grown.after >> 20);

@@ -224,9 +224,9 @@ static int step_layers(struct device *device, struct error *err)
 
 static int step_containers(struct device *device, struct error *err)
 {
-	const struct origin origin = {&device->facts, &device->cmdline, device->storage, device->started_ms};
+	const struct beginning begin = {&device->facts, &device->cmdline, device->storage, device->started_ms};
 
-	return supervise(device->revision, &origin, &device->end, err);
+	return supervise(device->revision, &begin, &device->end, err);
 }
 
 static const struct step {

@@ -2,6 +2,7 @@
 // The verbs that only tell. Each runs in a process of its own, with a copy of what process 1 knew when it began.
 #include "console.h"
 #include "handlers.h"
+#include "identity.h"
 #include "installed.h"
 #include "state.h"
 #include "storage.h"
@@ -12,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,4 +204,19 @@ json_t *work_volumes(struct work *work, void *supervisor, struct error *err)
 		for (size_t k = 0; k < revision->layers[i].volume_count; k++)
 			json_array_append_new(list, volume(&revision->layers[i], &revision->layers[i].volumes[k]));
 	return json_pack("{s:o}", "volumes", list);
+}
+
+json_t *work_identity(struct work *work, void *supervisor, struct error *err)
+{
+	char text[sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)], keyid[HEX_SIZE];
+	unsigned char key[32];
+	struct fs storage;
+
+	(void)work;
+	(void)supervisor;
+	fs_real(&storage, STORAGE);
+	if (identity_public(&storage, key, keyid, err) < 0)
+		return NULL;
+	sodium_bin2base64(text, sizeof text, key, sizeof key, sodium_base64_VARIANT_ORIGINAL);
+	return json_pack("{s:s, s:s}", "publicKey", text, "keyid", keyid);
 }

@@ -217,17 +217,17 @@ static int setup(struct supervisor *s, struct error *err)
 	return 0;
 }
 
-int supervise(struct revision *revision, const struct origin *origin, enum end *end, struct error *err)
+int supervise(struct revision *revision, const struct beginning *begin, enum end *end, struct error *err)
 {
 	static struct supervisor s;
 	struct epoll_event events[16];
 
-	s.facts = origin->facts;
+	s.facts = begin->facts;
 	s.update.answer = handlers_update_answer;
 	s.update.context = &s;
-	s.cmdline = origin->cmdline;
-	s.storage = origin->storage;
-	s.started_ms = origin->started_ms;
+	s.cmdline = begin->cmdline;
+	s.storage = begin->storage;
+	s.started_ms = begin->started_ms;
 	if (crew_init(&s.containers.now, revision, true, err) < 0 || setup(&s, err) < 0)
 		return -1;
 	update_start(&s);

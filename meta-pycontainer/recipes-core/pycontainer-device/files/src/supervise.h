@@ -8,7 +8,7 @@
 #include "revision.h"
 
 // What the steps before found out.
-struct origin {
+struct beginning {
 	const struct facts *facts;
 	const struct cmdline *cmdline;
 	const char *storage;	// the device that it lies on
@@ -17,4 +17,4 @@ struct origin {
 
 // Start the containers and look after everything until the machine shall end; every container has ended then. The
 // revision, whose layers are prepared, was allocated by malloc and belongs to this from now on.
-int supervise(struct revision *revision, const struct origin *origin, enum end *end, struct error *err);
+int supervise(struct revision *revision, const struct beginning *begin, enum end *end, struct error *err);

@@ -56,7 +56,7 @@ int transaction_settle(struct transaction *t, const struct revision *running, st
 	bool managed = t->esp != NULL && record_load(t->esp, &record, &which, &problem) == 0;
 	int noted = note_read(t->storage, &note, err);
 
-	if (!managed)
+	if (t->esp != NULL && !managed)
 		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
 	// A damaged note tells nothing, and would for ever.
 	if (noted < 0 && note_remove(t->storage, err) < 0)
