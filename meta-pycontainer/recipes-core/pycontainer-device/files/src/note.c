@@ -46,11 +46,9 @@ int note_read(struct fs *fs, struct note *out, struct error *err)
 	int fd = fs->calls->open(fs, PATH, FS_READ);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail_errno(err, PATH);
+	char *text = fs_read_open(fs, fd, NOTE_LIMIT, &length, err);
 	fs->calls->close(fs, fd);
-	char *text = fs_read_file(fs, PATH, NOTE_LIMIT, &length, err);
-	if (text == NULL)
-		return -1;
-	int result = note_parse(out, text, length, err);
+	int result = text == NULL ? -1 : note_parse(out, text, length, err);
 	free(text);
 	return result < 0 ? fail_in(err, PATH) : 1;
 }
