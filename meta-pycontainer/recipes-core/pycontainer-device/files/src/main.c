@@ -5,6 +5,7 @@
 #include "cmdline.h"
 #include "console.h"
 #include "crun.h"
+#include "ctl.h"
 #include "facts.h"
 #include "file.h"
 #include "image.h"
@@ -279,7 +280,11 @@ int main(int argc, char *argv[])
 {
 	static struct device device = {.firmware = -1};
 	struct error err = {""};
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
 
+	// In a container that may use some verbs, it may well be process 1.
+	if (argc > 0 && strcmp(name == NULL ? argv[0] : name + 1, "pycontainerctl") == 0)
+		return ctl_main(argc, argv);
 	if (getpid() != 1) {
 		if (argc == 4 && strcmp(argv[1], "-q") == 0 && strcmp(argv[2], "--") == 0)
 			return modules_serve(argv[3]);
