@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int take(char *out, size_t size, const char *word, size_t length, const char *key, struct error *err)
+static int take(char *out, size_t size, bool exact, const char *word, size_t length, const char *key, struct error *err)
 {
 	if (out[0] != '\0')
 		return fail(err, "%s is given twice on the kernel command line", key);
 	// GRUB passes on what it did not find out as an empty word; what is needed is missed below.
 	if (length == 0)
 		return 0;
-	if (length + 1 != size)
-		return fail(err, "%s on the kernel command line does not have %zu characters", key, size - 1);
+	if (length + 1 > size || (exact && length + 1 != size))
+		return fail(err, "%s on the kernel command line does not have %s%zu characters", key, exact ? "" : "at most ",
+			    size - 1);
 	memcpy(out, word, length);
 	out[length] = '\0';
 	return 0;
@@ -38,10 +39,12 @@ int cmdline_parse(struct cmdline *out, const char *text, struct error *err)
 		const char *key;
 		char *value;
 		size_t size;
+		bool exact;
 	} ours[] = {
-		{"pycontainer.revision", out->revision, sizeof out->revision},
-		{"pycontainer.storage", out->storage, sizeof out->storage},
-		{"pycontainer.esp", out->esp, sizeof out->esp},
+		{"pycontainer.revision", out->revision, sizeof out->revision, true},
+		{"pycontainer.storage", out->storage, sizeof out->storage, true},
+		{"pycontainer.esp", out->esp, sizeof out->esp, true},
+		{"pycontainer.control", out->control, sizeof out->control, false},
 	};
 
 	memset(out, 0, sizeof *out);
@@ -50,7 +53,7 @@ int cmdline_parse(struct cmdline *out, const char *text, struct error *err)
 		for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
 			size_t key = strlen(ours[i].key);
 			if (length > key && memcmp(word, ours[i].key, key) == 0 && word[key] == '=' &&
-			    take(ours[i].value, ours[i].size, word + key + 1, length - key - 1, ours[i].key, err) < 0)
+			    take(ours[i].value, ours[i].size, ours[i].exact, word + key + 1, length - key - 1, ours[i].key, err) < 0)
 				return -1;
 		}
 		if (length == sizeof panic - 1 && memcmp(word, panic, length) == 0)

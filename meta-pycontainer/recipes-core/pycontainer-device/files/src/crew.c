@@ -104,3 +104,11 @@ struct container *crew_find(const struct crew *crew, const char *name)
 			return &crew->each[i];
 	return NULL;
 }
+
+const char *crew_lost(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->revision->layer_count; i++)
+		if (crew->each[i].layer != NULL && crew->each[i].layer->required && crew->each[i].state == STATE_FAILED)
+			return crew->each[i].layer->name;
+	return NULL;
+}

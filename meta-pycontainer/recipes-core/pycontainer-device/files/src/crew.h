@@ -23,3 +23,5 @@ void crew_stop(struct crew *crew, enum then then);
 bool crew_stopped(const struct crew *crew);
 // By its layer's name, or NULL.
 struct container *crew_find(const struct crew *crew, const char *name);
+// The name of a container that the device is not well without and that was given up, or NULL.
+const char *crew_lost(const struct crew *crew);

@@ -2,7 +2,7 @@
 // The words of a command line as a request.
 #include "ctl.h"
 #include "request.h"
-#include "verity.h"
+#include "fs.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -127,6 +127,7 @@ static int set_file(json_t *request, char *const words[], size_t count, int *fil
 {
 	char digest[7 + HEX_SIZE] = "sha256:";
 	struct stat status;
+	struct fs fs;
 
 	if (count != 1)
 		return fail(err, "one file is given, or - for standard input");
@@ -135,7 +136,8 @@ static int set_file(json_t *request, char *const words[], size_t count, int *fil
 		return -1;
 	if (fstat(*file, &status) < 0)
 		return fail_errno(err, "%s", words[0]);
-	if (hash_file(digest + 7, *file, err) < 0)
+	fs_real(&fs, "/");
+	if (fs_hash(&fs, *file, digest + 7, err) < 0)
 		return fail_in(err, "%s", words[0]);
 	if (json_object_set_new(request, "digest", json_string(digest)) < 0 ||
 	    json_object_set_new(request, "size", json_integer(status.st_size)) < 0)

@@ -23,11 +23,9 @@ static int with_disks(const struct supervisor *s, step *run, struct job_result *
 	fs_real(&storage, STORAGE);
 	if (s->cmdline->esp[0] == '\0')
 		fail(&problem, "the boot loader names no EFI system partition");
-	else if (esp_mount(s->cmdline->esp, NULL, &problem) == 0)
+	else if (esp_mount(&esp, s->cmdline->esp, s->storage, NULL, &problem) == 0)
 		t.esp = &esp;
-	if (t.esp != NULL)
-		fs_real(&esp, ESP);
-	else
+	if (t.esp == NULL)
 		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
 	int result = run(&t, s, out, err);
 	if (t.esp != NULL && esp_unmount(&problem) < 0)

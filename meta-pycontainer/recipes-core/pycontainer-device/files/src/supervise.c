@@ -130,6 +130,8 @@ static int next_timeout(const struct supervisor *s, uint64_t first)
 	deadline = control_deadline(&s->control);
 	if (deadline < first)
 		first = deadline;
+	if (s->watchdog.next_ms < first)
+		first = s->watchdog.next_ms;
 	if (first == UINT64_MAX)
 		return -1;
 	return first <= now ? 0 : first - now > 60000 ? 60000 : (int)(first - now);
@@ -208,6 +210,11 @@ static int setup(struct supervisor *s, struct error *err)
 	if (control_init(&s->control, "/run/pycontainer", s->epoll, (uint64_t)SOURCE_CONTROL << 32, &device_handlers, s,
 			 err) < 0 || control_listen_host(&s->control, err) < 0)
 		return -1;
+	int watched = watchdog_open(&s->watchdog, clock_ms(), err);
+	if (watched < 0)
+		console_line("watchdog: %s", err->text);
+	else if (watched > 0)
+		console_line("watchdog: %s, %u s", s->watchdog.identity, s->watchdog.timeout_s);
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);
@@ -215,6 +222,20 @@ static int setup(struct supervisor *s, struct error *err)
 	if (reboot(RB_DISABLE_CAD) < 0)
 		return fail_errno(err, "ctrl-alt-del");
 	return 0;
+}
+
+// The watchdog is fed while the device is well, and while it ends in order. A trial that loses a container ends by itself.
+static void look_after_watchdog(struct supervisor *s)
+{
+	const char *lost = s->ending || s->update.phase == UPDATE_TRIAL ? NULL : crew_lost(&s->containers.now);
+	char why[NAME_SIZE + 64];
+
+	if (lost == NULL) {
+		watchdog_feed(&s->watchdog, clock_ms());
+		return;
+	}
+	snprintf(why, sizeof why, "container %s, which is required, was given up", lost);
+	supervisor_end(s, END_RESTART, why);
 }
 
 int supervise(struct revision *revision, const struct beginning *begin, enum end *end, struct error *err)
@@ -236,6 +257,7 @@ int supervise(struct revision *revision, const struct beginning *begin, enum end
 		uint64_t trial = update_tick(&s, clock_ms());
 		if (adopt(&s, err) < 0)
 			return -1;
+		look_after_watchdog(&s);
 		if (s.ending)
 			containers_stop(&s.containers);
 		else
@@ -254,6 +276,8 @@ int supervise(struct revision *revision, const struct beginning *begin, enum end
 		handlers_tick(&s);
 	} while (true);
 	containers_close(&s.containers);
+	control_end(&s.control);
+	watchdog_leave(&s.watchdog);
 	*end = s.end;
 	return 0;
 }

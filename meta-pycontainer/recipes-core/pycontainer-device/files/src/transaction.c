@@ -168,9 +168,15 @@ int transaction_prepare(struct transaction *t, const char *given, const struct r
 
 static int update_bootloader(struct transaction *t, const struct revision *revision, struct error *err)
 {
-	for (size_t i = 0; i < revision->blob_count; i++)
-		if (strcmp(revision->blobs[i].role, "efi") == 0)
-			return esp_update_bootloader(t->esp, t->storage, revision->blobs[i].digest, err);
+	char name[ESP_NAME_SIZE];
+
+	for (size_t i = 0; i < revision->blob_count; i++) {
+		if (strcmp(revision->blobs[i].role, "efi") != 0)
+			continue;
+		if (esp_loader_name(t->esp, name, err) < 0 ||
+		    esp_update_bootloader(t->esp, t->storage, revision->blobs[i].digest, name, err) < 0)
+			return fail_in(err, "boot loader");
+	}
 	return 0;
 }
 

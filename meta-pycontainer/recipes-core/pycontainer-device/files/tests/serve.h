@@ -5,6 +5,7 @@
 #include "console.h"
 #include "control.h"
 #include "exec.h"
+#include "fs.h"
 #include "logs.h"
 #include "verity.h"
 
@@ -129,7 +130,9 @@ static json_t *put(struct work *work, void *context, struct error *err)
 		}
 		got += (json_int_t)length;
 	}
-	if (hash_file(digest + 7, fd, err) < 0)
+	struct fs fs;
+	fs_real(&fs, "/");
+	if (fs_hash(&fs, fd, digest + 7, err) < 0)
 		return NULL;
 	close(fd);
 	if (strcmp(digest, json_string_value(json_object_get(work->arguments, "digest"))) != 0) {

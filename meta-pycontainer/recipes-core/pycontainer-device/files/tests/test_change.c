@@ -88,18 +88,18 @@ static void test_switch(void)
 	struct layer new[] = {container("same", one, config), container("other", two, config), container("fresh", one, config)};
 	struct containers all = {.end_count = 0};
 	struct revision *before = calloc(1, sizeof *before), *next = calloc(1, sizeof *next);
-	struct error err;
+	struct error failure;
 
 	*before = revision(memcpy(calloc(3, sizeof *old), old, sizeof old), 3, NULL, 0);
 	*next = revision(memcpy(calloc(3, sizeof *new), new, sizeof new), 3, NULL, 0);
-	check(crew_init(&all.now, before, false, &err) == 0);
+	check(crew_init(&all.now, before, false, &failure) == 0);
 	for (size_t i = 0; i < 3; i++) {
 		all.now.each[i].state = STATE_RUNNING;
 		all.now.each[i].init = 1000000 + (pid_t)i;
 		all.now.each[i].restarts = 5;
 	}
 	int output = all.now.each[0].output[0];
-	check(containers_switch(&all, next, &err) == 0);
+	check(containers_switch(&all, next, &failure) == 0);
 	check(!containers_settled(&all));
 	check_error(containers_switch(&all, next, err), "still being stopped");
 	check(all.now.each[0].state == STATE_RUNNING && all.now.each[0].init == 1000000);
