@@ -37,6 +37,7 @@ WORK_SECONDS = 300.0
 """How long the device may be silent over work of its own: hashing, sealing, bringing it to the disk."""
 SETTLE_SECONDS = 0.5
 """How long a shared stream must be silent after the greeting's answer: answers to earlier greetings may follow."""
+_GREET_AGAIN_SECONDS = 5.0
 _NOISE_LIMIT = 10_000
 """Lines in a row that are no answers: a console that shares the line is patience's business, not without end."""
 
@@ -67,14 +68,19 @@ class Connection:
         """
         timeout = timeout or self._timeout
         self._in_step = False
-        self.stream.write(b"\n" + encode_request("version", {}), timeout)
+        greeting = b"\n" + encode_request("version", {})
+        self.stream.write(greeting, timeout)
         deadline = time.monotonic() + timeout
         found: Answer | None = None
         for _ in range(_NOISE_LIMIT):
             # A refusal may belong to the half line that we ended, so our own answer may still come after it.
             patience = self._settle if found and not found.error else max(2.0, self._settle)
             rest = deadline - time.monotonic()
-            line = self.stream.read_line(min(patience, rest) if found else rest)
+            line = self.stream.read_line(min(patience if found else _GREET_AGAIN_SECONDS, rest))
+            if line is None and not found and deadline > time.monotonic():
+                # A stream whose last user has just left may lose what comes first. Further answers are passed over.
+                self.stream.write(greeting, timeout)
+                continue
             if line is None:
                 break
             try:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A whole conversation of foreign bytes, by a socket or a stream, with handlers that do nothing. Whatever comes in, what
-// goes out is lines, each an object with "ok" or "error".
+// A whole conversation of foreign bytes, by a socket or a stream, with handlers that do nothing. Whatever comes in,
+// what goes out is lines, each an object with "ok" or "error".
 #include "control.h"
 #include "json.h"
 #include "request.h"

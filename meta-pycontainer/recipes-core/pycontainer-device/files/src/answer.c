@@ -16,7 +16,8 @@ void connection_finish(struct connection *c, json_t *answer, const struct error 
 		answer = json_object();
 	if (err != NULL || answer == NULL || json_object_set_new(answer, "ok", json_true()) < 0 ||
 	    (c->id != NULL && json_object_set(answer, "id", c->id) < 0) || lines_put(&c->lines, answer, &problem) < 0) {
-		const char *text = err != NULL ? err->text : problem.text[0] != '\0' ? problem.text : "no memory for an answer";
+		const char *why = problem.text[0] != '\0' ? problem.text : "no memory for an answer";
+		const char *text = err != NULL ? err->text : why;
 		json_t *refusal = json_pack("{s:o}", "error", utf8_json(text, strlen(text)));
 		if (refusal == NULL || (c->id != NULL && json_object_set(refusal, "id", c->id) < 0) ||
 		    lines_put(&c->lines, refusal, &problem) < 0)
@@ -55,7 +56,7 @@ void control_work(struct request *request, work_run *run, void *context)
 			    .stream = c->origin == ORIGIN_STREAM, .shared = c->shared, .id = c->id};
 	struct error err;
 
-	c->shared->half = c->shared->final = false;
+	c->shared->half = c->shared->final = c->shared->lost = false;
 	c->worker = fork();
 	if (c->worker == 0)
 		work_main(&work, c->lines.fd, run, context);
@@ -73,20 +74,21 @@ void connection_worker_ended(struct control *control, struct connection *c, int 
 	struct error err;
 
 	c->worker = 0;
-	if (c->closing) {
+	if (c->closing || c->shared->lost) {
 		connection_close(control, c);
 		return;
 	}
-	if (c->shared->final && input_valid(&c->shared->input)) {
+	if (c->shared->half && lines_put_newline(&c->lines, &err) < 0)
+		c->closing = true;
+	if (!c->shared->final || !input_valid(&c->shared->input))
+		lines_drop_input(&c->lines);
+	if (c->shared->final) {
 		connection_forget(c);
 		c->state = CONNECTION_IDLE;
 		c->since_ms = clock_ms();
 		c->more = true;
 		return;
 	}
-	lines_drop_input(&c->lines);
-	if (c->shared->half && lines_put_newline(&c->lines, &err) < 0)
-		c->closing = true;
 	fail(&err, "%s ended early, %s %d", verbs[c->verb].name, WIFSIGNALED(status) ? "by signal" : "with status",
 	     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	connection_finish(c, NULL, &err);

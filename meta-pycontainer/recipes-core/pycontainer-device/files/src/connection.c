@@ -28,10 +28,11 @@ static bool has_output(const struct connection *c)
 // Tell epoll what to wait for. A stream is watched for edges: a port without a host hangs up without end.
 static int watch(struct control *control, struct connection *c, struct error *err)
 {
+	uint32_t index = (uint32_t)(c - control->connections);
 	uint32_t events = has_output(c) ? EPOLLOUT : c->state == CONNECTION_IDLE ? EPOLLIN : 0;
 	bool wanted = c->state == CONNECTION_IDLE || c->state == CONNECTION_HELD;
 	struct epoll_event event = {.events = events | (is_stream(c) ? (uint32_t)EPOLLET : 0),
-				    .data.u64 = control->tag | c->generation << GENERATION_SHIFT | (uint32_t)(c - control->connections)};
+				    .data.u64 = control->tag | c->generation << GENERATION_SHIFT | index};
 
 	if (wanted == c->watched && (!wanted || events == c->events))
 		return 0;

@@ -76,8 +76,8 @@ struct connection {
 };
 
 // Between control.c, connection.c and answer.c:
-int connection_open(struct control *control, struct connection *connection, int fd, enum origin origin, const char *name,
-		    verb_set allowed, struct error *err);
+int connection_open(struct control *control, struct connection *connection, int fd, enum origin origin,
+		    const char *name, verb_set allowed, struct error *err);
 void connection_close(struct control *control, struct connection *connection);
 void connection_event(struct control *control, struct connection *connection, uint32_t events);
 void connection_act(struct control *control, struct connection *connection, uint64_t now);

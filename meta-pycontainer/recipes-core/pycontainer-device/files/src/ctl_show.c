@@ -149,7 +149,8 @@ static void show_part(const char *name, const json_t *object, const struct colum
 	putchar('\n');
 }
 
-#define PART(...) (const struct column[]){__VA_ARGS__}, sizeof((const struct column[]){__VA_ARGS__}) / sizeof(struct column)
+#define PART(...)                                                                                                      \
+	(const struct column[]){__VA_ARGS__}, sizeof((const struct column[]){__VA_ARGS__}) / sizeof(struct column)
 
 static void show_status(const json_t *final)
 {
@@ -172,7 +173,8 @@ static void show_status(const json_t *final)
 	show_part("record", json_object_get(final, "record"),
 		  PART({"generation ", "generation", LOOK_TEXT}, {"boots ", "rev", LOOK_SHORT}, {"tries ", "try", LOOK_SHORT},
 		       {"left ", "left", LOOK_TEXT}));
-	show_part("storage", json_object_get(final, "storage"), PART({"free ", "free", LOOK_BYTES}, {"of ", "size", LOOK_BYTES}));
+	show_part("storage", json_object_get(final, "storage"),
+		  PART({"free ", "free", LOOK_BYTES}, {"of ", "size", LOOK_BYTES}));
 	show_pair("up", json_object_get(final, "uptimeMs"), LOOK_MS);
 	show_pair("watchdog", json_object_get(final, "watchdog"), LOOK_TEXT);
 }
@@ -186,12 +188,14 @@ static void show_installed(const json_t *final)
 		if (json_array_size(missing) == 0)
 			puts("installed");
 		else
-			show_table(missing, PART({"DIGEST", "digest", LOOK_TEXT}, {"SIZE", "size", LOOK_TEXT}, {"OFFSET", "offset", LOOK_TEXT}));
+			show_table(missing, PART({"DIGEST", "digest", LOOK_TEXT}, {"SIZE", "size", LOOK_TEXT},
+						 {"OFFSET", "offset", LOOK_TEXT}));
 		return;
 	}
 	value_text(id, sizeof id, json_object_get(final, "revision"), LOOK_TEXT);
 	bytes_text(size, sizeof size, (double)json_integer_value(json_object_get(final, "copied")));
-	printf("installed %s (%" JSON_INTEGER_FORMAT " blobs, %s)\n", id, json_integer_value(json_object_get(final, "blobs")), size);
+	json_int_t blobs = json_integer_value(json_object_get(final, "blobs"));
+	printf("installed %s (%" JSON_INTEGER_FORMAT " blobs, %s)\n", id, blobs, size);
 }
 
 static void show_others(const json_t *final)
@@ -228,7 +232,8 @@ void ctl_show_final(const struct ctl *ctl, const json_t *final)
 		show_table(json_object_get(final, "revisions"),
 			   PART({"REVISION", "revision", LOOK_SHORT}, {"VERSION", "version", LOOK_TEXT},
 				{"RUNNING", "running", LOOK_TEXT}, {"CONFIRMED", "confirmed", LOOK_TEXT},
-				{"PREVIOUS", "previous", LOOK_TEXT}, {"COMPLETE", "complete", LOOK_TEXT}, {"SIZE", "size", LOOK_BYTES}));
+				{"PREVIOUS", "previous", LOOK_TEXT}, {"COMPLETE", "complete", LOOK_TEXT},
+				{"SIZE", "size", LOOK_BYTES}));
 		break;
 	case VERB_VOLUMES:
 		show_table(json_object_get(final, "volumes"),

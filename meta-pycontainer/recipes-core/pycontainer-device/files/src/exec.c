@@ -93,9 +93,9 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 	const json_t *command = json_object_get(s->work->arguments, "command");
 	size_t count = json_array_size(command), used = FIXED_WORDS;
 	const char **argv = calloc(FIXED_WORDS + count + 1, sizeof *argv);
-	const char *fixed[FIXED_WORDS] = {place->crun, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--pid-file",
-					  s->pid_file,
-					  json_string_value(json_object_get(s->work->arguments, "container"))};
+	const char *container = json_string_value(json_object_get(s->work->arguments, "container"));
+	const char *fixed[FIXED_WORDS] = {place->crun, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec",
+					  "--pid-file", s->pid_file, container};
 	int ends[3];
 
 	if (argv == NULL)

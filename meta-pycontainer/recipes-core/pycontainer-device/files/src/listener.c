@@ -49,8 +49,8 @@ static struct listener *find_listener(struct control *control, enum origin origi
 	return NULL;
 }
 
-static int add_listener(struct control *control, const char *path, enum origin origin, const char *name, verb_set allowed,
-			struct error *err)
+static int add_listener(struct control *control, const char *path, enum origin origin, const char *name,
+			verb_set allowed, struct error *err)
 {
 	struct listener *free_one = NULL;
 

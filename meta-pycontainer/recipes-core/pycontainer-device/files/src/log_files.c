@@ -111,7 +111,8 @@ static bool is_older(const struct stat *one, const struct stat *other)
 							    : one->st_mtim.tv_nsec < other->st_mtim.tv_nsec;
 }
 
-// The oldest, but none that was left behind by a longer row of files: it was last written to before the one that is gone.
+// The oldest, but none that was left behind by a longer row of files: that was last written to before the one that is
+// gone.
 static int open_oldest(const struct log_files *files, const struct stat *gone)
 {
 	struct stat status;

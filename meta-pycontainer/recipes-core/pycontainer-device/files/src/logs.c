@@ -115,7 +115,8 @@ static int follow(struct reading *r, int notify, struct error *err)
 }
 
 // Everything from there on that was written when one began, or without end.
-static int read_all(struct reading *r, struct log_list *list, const struct log_place *place, int notify, struct error *err)
+static int read_all(struct reading *r, struct log_list *list, const struct log_place *place, int notify,
+		    struct error *err)
 {
 	for (size_t i = list->count == 0 ? 0 : place->index + 1; i-- > 0;) {
 		uint64_t left = list->each[i].size - (i == place->index ? place->offset : 0);

@@ -87,8 +87,9 @@ int work_progress(struct work *work, const char *step, uint64_t done, uint64_t t
 		return 0;
 	work->told_ms = now;
 	strncpy(work->told, step, sizeof work->told - 1);
-	return work_line(work, json_pack("{s:{s:s, s:I, s:I}}", "progress", "step", step, "done", (json_int_t)done, "total",
-					 (json_int_t)total), err);
+	json_t *object = json_pack("{s:{s:s, s:I, s:I}}", "progress", "step", step, "done", (json_int_t)done, "total",
+				   (json_int_t)total);
+	return work_line(work, object, err);
 }
 
 bool work_gone(struct work *work)
@@ -190,7 +191,8 @@ enum work_input work_next(struct work *work, unsigned char *bytes, size_t *lengt
 	return input;
 }
 
-enum work_input work_wait(struct work *work, unsigned char *bytes, size_t *length, unsigned timeout_ms, struct error *err)
+enum work_input work_wait(struct work *work, unsigned char *bytes, size_t *length, unsigned timeout_ms,
+			  struct error *err)
 {
 	uint64_t end = clock_ms() + timeout_ms;
 
@@ -238,6 +240,7 @@ void work_main(struct work *work, int fd, work_run *run, void *context)
 	work->lines = (struct lines){.fd = 3, .input = &work->shared->input};
 	json_t *answer = run(work, context, &err);
 	finish(work, answer, &err);
+	work->shared->lost = work->gone && !work->stream;
 	work->shared->final = true;
 	_exit(0);
 }

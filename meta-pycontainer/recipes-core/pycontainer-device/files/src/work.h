@@ -17,6 +17,7 @@ struct shared {
 	struct input input;
 	bool half;	// a line was begun and not ended
 	bool final;	// the last line was written, or nobody wants it
+	bool lost;	// a socket whose other end is gone or reads nothing: there is no more to do with it
 };
 
 struct work {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "serve.h"
 
-#include <termios.h>
+#include <sys/resource.h>
 
 static const char version_host[] = "{\"protocol\":1,\"who\":\"host\",\"origin\":0,\"ok\":true}";
 
@@ -260,6 +260,28 @@ static void test_many(void)
 	serve_until(serve_connections() == 0);
 }
 
+// Without a descriptor for it, a connection waits until there is one, and the loop is not kept busy.
+static void test_no_descriptors(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), spare = dup(0);
+	struct rlimit limit, none;
+
+	snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", root);
+	check(spare >= 0 && close(spare) == 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	none = (struct rlimit){(rlim_t)spare, limit.rlim_max};
+	check(setrlimit(RLIMIT_NOFILE, &none) == 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	check(serve_step(0) == 1 && serve_step(0) == 0 && serve_connections() == 0 && control_deadline(&control) != UINT64_MAX);
+	check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	control_act(&control, control_deadline(&control));
+	check(serve_connections() == 1);
+	struct client *c = client_of(fd);
+	client_send(c, "{\"verb\":\"version\"}\n");
+	expect(c, version_host);
+	client_close(c);
+	serve_until(serve_connections() == 0);
+}
+
 static void test_stream(void)
 {
 	int ends[2];
@@ -373,6 +395,7 @@ int main(void)
 	test_rights();
 	test_peer();
 	test_many();
+	test_no_descriptors();
 	test_stream();
 	test_hang_up();
 	test_terminal();
