@@ -12,8 +12,8 @@
 #define NOTE_LIMIT 4096
 #define REASON_SIZE 256
 
-// Written before a trial begins and removed once its outcome is known. A reason in it means that the trial was decided to
-// have failed; it is noted before the record is changed back.
+// Written before a trial begins and removed once its outcome is known. A reason in it means that the trial was decided
+// to have failed; it is noted before the record is changed back.
 struct note {
 	char revision[HEX_SIZE];	// the one that is tried
 	char from[HEX_SIZE];		// the confirmed one
@@ -23,8 +23,8 @@ struct note {
 };
 
 int note_parse(struct note *out, const char *text, size_t length, struct error *err);
-// state/trial below storage. note_read returns 1, or 0 when there is none; a damaged one is an error, and is to be removed.
-// note_remove is content without one.
+// state/trial below storage. note_read returns 1, or 0 when there is none; a damaged one is an error, and is to be
+// removed. note_remove is content without one.
 int note_read(struct fs *fs, struct note *out, struct error *err);
 int note_write(struct fs *fs, const struct note *note, struct error *err);
 int note_remove(struct fs *fs, struct error *err);

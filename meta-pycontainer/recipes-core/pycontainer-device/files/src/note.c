@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// state/trial: {"revision": "sha256:<hex>", "from": "sha256:<hex>", "how": "boot" or "live", "generation": n, "reason": ""}
+// state/trial: {"revision": "sha256:<hex>", "from": "sha256:<hex>", "how": "boot" or "live", "generation": n, "reason":
+// ""}
 #include "boot.h"
 #include "json.h"
 

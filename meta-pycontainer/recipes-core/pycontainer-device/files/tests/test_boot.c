@@ -92,7 +92,8 @@ static void test_trial_by_boot(void)
 	check(b.reason[0] == '\0');
 	// GRUB cannot count, so it does not try.
 	r = record(6, A, X, 3);
-	check(look(&b, grub(&r, true), &r, &n) == BOOT_UNCOUNTED && b.clear_record && b.clear_note && strcmp(b.revision, X) == 0);
+	check(look(&b, grub(&r, true), &r, &n) == BOOT_UNCOUNTED && strcmp(b.revision, X) == 0);
+	check(b.clear_record && b.clear_note);
 	check(look(&b, grub(&r, true), &r, NULL) == BOOT_UNCOUNTED && b.clear_record && !b.clear_note);
 	// The record is cleared after that, the power fails before the note is.
 	r = record(7, A, "", 0);
@@ -195,7 +196,8 @@ static void test_note(void)
 	check(fs.calls->rmdir(&fs, "state") == 0 && rmdir(root) == 0);
 
 #define NOTE(how, generation, reason)                                                                                  \
-	"{\"revision\":\"sha256:" X "\",\"from\":\"sha256:" A "\",\"how\":" how ",\"generation\":" generation ",\"reason\":" reason "}"
+	"{\"revision\":\"sha256:" X "\",\"from\":\"sha256:" A "\",\"how\":" how ",\"generation\":" generation             \
+	",\"reason\":" reason "}"
 	static const struct {
 		const char *text, *problem;
 	} bad[] = {
