@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#include "gc.h"
+#include "names.h"
+#include "revisions.h"
+#include "state.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOBS "blobs/sha256"
+#define INCOMING "blobs/incoming"
+#define FOLDER_NAMES_MOST 64
+#define BLOBS_AT_ONCE 1024
+
+struct digests {
+	size_t count, room;
+	char (*items)[HEX_SIZE];
+};
+
+struct gc {
+	struct fs *fs;
+	const char *const *keep;
+	struct gc_result *result;
+	struct digests wanted;
+};
+
+static int add(struct digests *digests, const char *digest, struct error *err)
+{
+	if (digests->count == digests->room) {
+		size_t room = digests->room == 0 ? 256 : digests->room * 2;
+		char(*larger)[HEX_SIZE] = realloc(digests->items, room * sizeof *larger);
+		if (larger == NULL)
+			return fail_errno(err, "collecting garbage");
+		digests->items = larger;
+		digests->room = room;
+	}
+	memcpy(digests->items[digests->count++], digest, HEX_SIZE);
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, HEX_SIZE);
+}
+
+static bool is_wanted(const struct gc *gc, const char *name)
+{
+	return gc->wanted.count > 0 && strlen(name) == HEX_SIZE - 1 &&
+	       bsearch(name, gc->wanted.items, gc->wanted.count, HEX_SIZE, compare) != NULL;
+}
+
+static bool is_kept(const struct gc *gc, const char *id)
+{
+	for (size_t i = 0; gc->keep[i] != NULL; i++)
+		if (strcmp(gc->keep[i], id) == 0)
+			return true;
+	return false;
+}
+
+// The blobs that the links in a revision's folder name.
+static int add_links(struct gc *gc, const char *folder, struct error *err)
+{
+	struct names names;
+	int result = names_list(&names, gc->fs, folder, FOLDER_NAMES_MOST, err);
+
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		char path[400], target[128], digest[HEX_SIZE];
+		struct error other;
+		snprintf(path, sizeof path, "%s/%.255s", folder, names.items[i]);
+		// A folder of volumes is no link; a link that cannot be read might be the signature.
+		if (gc->fs->calls->readlink(gc->fs, path, target, sizeof target) < 0)
+			result = errno == EINVAL || errno == ENAMETOOLONG || errno == ENOENT ? 0 : fail_errno(err, "%s", path);
+		else if (store_link(gc->fs, path, digest, &other) == 0)
+			result = add(&gc->wanted, digest, err);
+	}
+	names_free(&names);
+	return result;
+}
+
+// Everything that a revision refers to. Returns 1, 0 when its manifest is missing or damaged, or -1.
+static int add_revision(struct gc *gc, const char *id, enum revisions_kind kind, struct error *err)
+{
+	struct revision revision;
+	char folder[128];
+	int result = store_manifest(&revision, gc->fs, id, err);
+
+	revisions_path(folder, id, kind);
+	// Of one that goes, nothing is wanted.
+	if ((result > 0 || (result == 0 && is_kept(gc, id))) && add_links(gc, folder, err) < 0)
+		result = -1;
+	if (result > 0 && (add(&gc->wanted, id, err) < 0 || add(&gc->wanted, revision.config_digest, err) < 0))
+		result = -1;
+	for (size_t i = 0; i < revision.blob_count && result > 0; i++)
+		if (add(&gc->wanted, revision.blobs[i].digest, err) < 0)
+			result = -1;
+	revision_free(&revision);
+	return result;
+}
+
+static int remove_revision(struct gc *gc, const char *id, enum revisions_kind kind, struct error *err)
+{
+	char path[128], hidden[128];
+
+	revisions_path(path, id, kind);
+	snprintf(hidden, sizeof hidden, ".%.64s.old", id);
+	if (revisions_hide(gc->fs, strchr(path, '/') + 1, err) < 0)
+		return -1;
+	gc->result->revisions += kind == REVISIONS_INSTALLED;
+	return revisions_remove(gc->fs, hidden, err);
+}
+
+// Remove leftovers and broken revisions; collect what all others refer to.
+static int tidy_revisions(struct gc *gc, struct error *err)
+{
+	struct names names;
+	int result = names_list(&names, gc->fs, "revisions", REVISIONS_MOST, err);
+
+	gc->wanted.count = 0;
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		char id[HEX_SIZE];
+		enum revisions_kind kind = revisions_kind(names.items[i], id);
+		if (kind == REVISIONS_LEFTOVER) {
+			// What has another name is not ours.
+			result = names.items[i][0] == '.' ? revisions_remove(gc->fs, names.items[i], err) : 0;
+			continue;
+		}
+		int whole = add_revision(gc, id, kind, err);
+		if (whole < 0 || (whole == 0 && kind == REVISIONS_INSTALLED && is_kept(gc, id)))
+			result = fail_in(err, "revision %.12s: cannot tell what it needs", id);
+		else if (whole == 0 && !is_kept(gc, id))
+			result = remove_revision(gc, id, kind, err);
+	}
+	if (names.count == REVISIONS_MOST && result == 0)
+		result = fail(err, "revisions: more than %d entries", REVISIONS_MOST - 1);
+	names_free(&names);
+	if (gc->wanted.count > 0)
+		qsort(gc->wanted.items, gc->wanted.count, HEX_SIZE, compare);
+	return result;
+}
+
+static int remove_file(struct gc *gc, const char *path, struct error *err)
+{
+	uint64_t size = 0;
+	int fd = gc->fs->calls->open(gc->fs, path, FS_READ);
+
+	if (fd >= 0 && gc->fs->calls->size(gc->fs, fd, &size) < 0)
+		size = 0;
+	if (fd >= 0)
+		gc->fs->calls->close(gc->fs, fd);
+	if (gc->fs->calls->unlink(gc->fs, path) < 0 && errno != ENOENT)
+		return fail_errno(err, "%s", path);
+	gc->result->freed += size;
+	return 0;
+}
+
+// An incoming one is wanted until the blob is there.
+static bool has_arrived(struct gc *gc, const char *folder, const char *name)
+{
+	char path[400];
+
+	snprintf(path, sizeof path, BLOBS "/%.255s", name);
+	return strcmp(folder, INCOMING) == 0 && fs_exists(gc->fs, path);
+}
+
+static int sweep_names(struct gc *gc, const char *folder, const struct names *names, unsigned *removed, struct error *err)
+{
+	char path[400];
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (is_wanted(gc, names->items[i]) && !has_arrived(gc, folder, names->items[i]))
+			continue;
+		snprintf(path, sizeof path, "%s/%.255s", folder, names->items[i]);
+		if (remove_file(gc, path, err) < 0)
+			return -1;
+		++*removed;
+	}
+	return 0;
+}
+
+// Remove from a folder what nothing refers to; a folder may hold more names than fit in memory at once.
+static int sweep(struct gc *gc, const char *folder, unsigned *removed, struct error *err)
+{
+	unsigned before = *removed, last;
+	size_t most = BLOBS_AT_ONCE + gc->wanted.count;
+	bool more;
+
+	do {
+		struct names names;
+		last = *removed;
+		int result = names_list(&names, gc->fs, folder, most, err);
+		if (result == 0)
+			result = sweep_names(gc, folder, &names, removed, err);
+		more = names.count == most && *removed > last;
+		names_free(&names);
+		if (result < 0)
+			return -1;
+	} while (more);
+	return *removed > before && gc->fs->calls->sync_folder(gc->fs, folder) < 0 ? fail_errno(err, "%s", folder) : 0;
+}
+
+static int tidy(struct gc *gc, struct error *err)
+{
+	unsigned incoming = 0;
+
+	if (tidy_revisions(gc, err) < 0 || sweep(gc, BLOBS, &gc->result->blobs, err) < 0)
+		return -1;
+	return sweep(gc, INCOMING, &incoming, err);
+}
+
+// The next revision to go. Returns 1, 0 when there is none, or -1.
+static int choose(struct gc *gc, bool begun, char id[HEX_SIZE], enum revisions_kind *kind, struct error *err)
+{
+	char previous[HEX_SIZE] = "";
+	struct error damaged;
+	struct names names;
+	int rank = 0, result = names_list(&names, gc->fs, "revisions", REVISIONS_MOST, err);
+
+	state_read_previous(gc->fs, previous, &damaged);
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		char found[HEX_SIZE];
+		enum revisions_kind is = revisions_kind(names.items[i], found);
+		if (is == REVISIONS_LEFTOVER || is_kept(gc, found) || (is == REVISIONS_BEGUN && !begun))
+			continue;
+		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, previous) == 0 ? 2 : 3;
+		if (own <= rank)
+			continue;
+		rank = own;
+		*kind = is;
+		memcpy(id, found, sizeof found);
+	}
+	names_free(&names);
+	return result < 0 ? -1 : rank > 0;
+}
+
+static int run(struct gc *gc, uint64_t needed, struct error *err)
+{
+	for (;;) {
+		enum revisions_kind kind;
+		char id[HEX_SIZE];
+		uint64_t room;
+		// Each time: it also makes sure that what is kept can be read, before more is removed.
+		if (tidy(gc, err) < 0)
+			return -1;
+		if (needed > 0 && gc->fs->calls->room(gc->fs, &room) < 0)
+			return fail_errno(err, "free space");
+		if (needed > 0 && room >= needed)
+			return 0;
+		int found = choose(gc, needed > 0, id, &kind, err);
+		if (found <= 0)
+			return found;
+		if (remove_revision(gc, id, kind, err) < 0)
+			return -1;
+	}
+}
+
+int gc_run(struct fs *fs, const char *const keep[], uint64_t needed, struct gc_result *result, struct error *err)
+{
+	struct gc gc = {.fs = fs, .keep = keep, .result = result};
+
+	memset(result, 0, sizeof *result);
+	int outcome = run(&gc, needed, err);
+	free(gc.wanted.items);
+	return outcome < 0 ? fail_in(err, "collecting garbage") : 0;
+}
