@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "state.h"
 #include "json.h"
+#include "record.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -78,12 +79,16 @@ static int parse_reason(const json_t *root, char out[REASON_SIZE], struct error 
 int state_parse_trial(struct trial_state *out, const char *text, size_t length, struct error *err)
 {
 	json_t *root = json_object_parse(text, length, err);
+	uint64_t generation;
 	int result = -1;
 
 	memset(out, 0, sizeof *out);
 	if (root != NULL && parse_revision(root, "revision", out->revision, err) == 0 &&
-	    parse_revision(root, "from", out->from, err) == 0 && parse_flag(root, "live", &out->live, err) == 0)
+	    parse_revision(root, "from", out->from, err) == 0 && parse_flag(root, "live", &out->live, err) == 0 &&
+	    json_get_number(root, "generation", 1, RECORD_GENERATION_MOST, &generation, err) == 0) {
+		out->generation = (uint32_t)generation;
 		result = parse_reason(root, out->reason, err);
+	}
 	json_decref(root);
 	return result;
 }
@@ -213,8 +218,9 @@ static json_t *clean_reason(const char reason[REASON_SIZE])
 int state_write_trial(struct fs *fs, const struct trial_state *trial, struct error *err)
 {
 	return write_object(fs, TRIAL,
-			    json_pack("{s:s, s:s, s:b, s:o}", "revision", trial->revision, "from", trial->from, "live",
-				      trial->live, "reason", clean_reason(trial->reason)), err);
+			    json_pack("{s:s, s:s, s:b, s:i, s:o}", "revision", trial->revision, "from", trial->from, "live",
+				      trial->live, "generation", (int)trial->generation, "reason",
+				      clean_reason(trial->reason)), err);
 }
 
 int state_clear_trial(struct fs *fs, struct error *err)

@@ -6,6 +6,7 @@
 #include "facts.h"
 #include "fs.h"
 #include "text.h"
+#include <stdint.h>
 
 #define REASON_SIZE 200
 
@@ -13,6 +14,7 @@
 struct trial_state {
 	char revision[HEX_SIZE], from[HEX_SIZE];
 	bool live;			// without a restart
+	uint32_t generation;		// of the boot record that names the revision to try; live: of the one that stands
 	char reason[REASON_SIZE];	// why it has to be given up; "" while that is open
 };
 

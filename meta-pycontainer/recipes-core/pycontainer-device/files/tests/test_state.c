@@ -57,14 +57,15 @@ static void test_previous(void)
 
 static void test_trial(void)
 {
-	static const char text[] = "{\"from\":\"" D("bbbb") "\",\"live\":true,\"reason\":\"\",\"revision\":\"" D("aaaa") "\"}";
-	struct trial_state trial = {D("aaaa"), D("bbbb"), true, ""}, read;
+	static const char text[] = "{\"from\":\"" D("bbbb") "\",\"generation\":7,\"live\":true,\"reason\":\"\",\"revision\":\"" D("aaaa") "\"}";
+	struct trial_state trial = {.revision = D("aaaa"), .from = D("bbbb"), .live = true, .generation = 7}, read;
 	struct error none;
 
 	check(!state_read_trial(&memfs.fs, &read, &none) && none.text[0] == '\0');
 	check(state_clear_trial(&memfs.fs, &none) == 0);
 	check(state_write_trial(&memfs.fs, &trial, &none) == 0 && is("state/trial", text));
-	check(state_read_trial(&memfs.fs, &read, &none) && memcmp(&read, &trial, sizeof read) == 0);
+	check(state_read_trial(&memfs.fs, &read, &none) && read.live && read.generation == 7);
+	check(strcmp(read.revision, D("aaaa")) == 0 && strcmp(read.from, D("bbbb")) == 0 && read.reason[0] == '\0');
 	// Whatever a program said can be kept.
 	memset(trial.reason, 'x', sizeof trial.reason - 1);
 	memcpy(trial.reason, "bad \xff\n\"", 7);
@@ -75,6 +76,9 @@ static void test_trial(void)
 	check(!state_read_trial(&memfs.fs, &read, &none) && strstr(none.text, "state/trial: revision") != NULL);
 	char *bad = changed(text, "true", "1");
 	check_error(state_parse_trial(&read, bad, strlen(bad), err), "live");
+	free(bad);
+	bad = changed(text, ":7", ":0");
+	check_error(state_parse_trial(&read, bad, strlen(bad), err), "generation: not within");
 	free(bad);
 	bad = changed(text, D("bbbb"), "bb");
 	check_error(state_parse_trial(&read, bad, strlen(bad), err), "from: not 64");
