@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The device's state files, of foreign bytes.
-#include "boot.h"
 #include "state.h"
 
 #include <stdlib.h>
@@ -10,7 +9,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	struct note note;
+	struct trial_state trial;
 	struct outcome outcome;
 	struct error err;
 	uint64_t floor;
@@ -24,8 +23,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		__builtin_trap();
 	if (state_parse_previous(revision, text, size, &err) == 0 && !text_is_hex64(revision))
 		__builtin_trap();
-	if (note_parse(&note, text, size, &err) == 0 &&
-	    (!text_is_hex64(note.revision) || !text_is_hex64(note.from) || strlen(note.reason) >= REASON_SIZE))
+	if (state_parse_trial(&trial, text, size, &err) == 0 &&
+	    (!text_is_hex64(trial.revision) || !text_is_hex64(trial.from) || strlen(trial.reason) >= REASON_SIZE))
 		__builtin_trap();
 	if (state_parse_outcome(&outcome, text, size, &err) == 0 &&
 	    (!text_is_hex64(outcome.revision) || strlen(outcome.reason) >= REASON_SIZE))

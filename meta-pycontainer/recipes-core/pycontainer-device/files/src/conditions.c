@@ -85,7 +85,7 @@ uint64_t conditions_look(struct supervisor *s, uint64_t now)
 	return u->conditions_ms + INTERVAL_MS;
 }
 
-static enum trial_state state_of(const struct container *container)
+static enum trial_life life_of(const struct container *container)
 {
 	switch (container->state) {
 	case STATE_RUNNING:
@@ -111,7 +111,7 @@ static size_t describe_containers(const struct crew *crew, struct trial_containe
 		out[count++] = (struct trial_container){
 			.name = c->layer->name,
 			.required = true,
-			.state = state_of(c),
+			.life = life_of(c),
 			.has_health = checked,
 			.healthy = c->health.state == HEALTH_HEALTHY,
 			.up_since_ms = c->health.since,

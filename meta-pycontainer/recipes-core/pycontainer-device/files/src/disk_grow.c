@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The partition table of an image that was written to a larger disk, made to fit that disk.
 //
-// Neither Linux (without "gpt" on its command line) nor GRUB looks at the backup table, so the primary one must be valid
-// at every moment, not only one of the two. Its header and its entries are several sectors, and disks write one sector at
-// a time. So the new entries are first written to a free place, and the header, one sector, is changed to point there;
-// then the same entries are written to the usual place, and the header is changed to point back. Each header is written
-// after what it points to is on the medium, and nothing is written to where the header on the medium points. The backup
-// at the disk's new end is written before all this, while the old primary table is valid; the old backup, which lies in
-// what becomes the partition, is left to be overwritten. A partition's start never changes, and its end lies, in every
-// table, at the old place or at the new one.
+// Neither Linux (without "gpt" on its command line) nor GRUB looks at the backup table, so the primary one must be
+// valid at every moment, not only one of the two. Its header and its entries are several sectors, and disks write one
+// sector at a time. So the new entries are first written to a free place, and the header, one sector, is changed to
+// point there; then the same entries are written to the usual place, and the header is changed to point back. Each
+// header is written after what it points to is on the medium, and nothing is written to where the header on the medium
+// points. The backup at the disk's new end is written before all this, while the old primary table is valid; the old
+// backup, which lies in what becomes the partition, is left to be overwritten. A partition's start never changes, and
+// its end lies, in every table, at the old place or at the new one.
 #include "disk.h"
 
 #include <string.h>

@@ -4,13 +4,13 @@
 #include "file.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 
-// The number of the partition in a disk's table; 0 when there is none. The kernel writes it to no file before 6.13 (where
-// a partition's uevent has PARTUUID), so the table is read here: the primary one, or the backup at the disk's end.
+// The number of the partition in a disk's table; 0 when there is none. The kernel writes it to no file before 6.13
+// (where a partition's uevent has PARTUUID), so the table is read here: the primary one, or the backup at the disk's
+// end.
 static unsigned find_number(const char *disk_name, const char *uuid, struct error *err)
 {
 	char path[80];
@@ -48,21 +48,21 @@ int esp_find(char device[80], const char *uuid, const char *storage, struct erro
 	DIR *entries = opendir("/sys/class/block");
 	const struct dirent *entry;
 	struct error none;
-	result = fail(err, "partition %u of %s is not known to the kernel", number, wanted);
-	while (result < 0 && entries != NULL && (entry = readdir(entries)) != NULL)
-		if (entry->d_name[0] != '.' && strlen(entry->d_name) < 64 &&
-		    disk_of_partition(disk, &found, entry->d_name, &none) == 1 && found == number && strcmp(disk, wanted) == 0) {
+	bool there = false;
+	while (!there && entries != NULL && (entry = readdir(entries)) != NULL) {
+		there = entry->d_name[0] != '.' && strlen(entry->d_name) < 64 &&
+			disk_of_partition(disk, &found, entry->d_name, &none) == 1 && found == number && strcmp(disk, wanted) == 0;
+		if (there)
 			snprintf(device, 80, "/dev/%.64s", entry->d_name);
-			result = 0;
-		}
+	}
 	if (entries != NULL)
 		closedir(entries);
-	return result;
+	return there ? 0 : fail(err, "partition %u of %s is not known to the kernel", number, wanted);
 }
 
-// No "sync" and no "flush": both make every write slow and neither orders any; each step is synced where it matters, and
-// fsync(2) on FAT writes the allocation table too. A mount sets the volume's dirty mark, an unmount takes it away; a
-// volume that still has it after a power cut is mounted with a line in the kernel's log and nothing more. On an
+// No "sync" and no "flush": both make every write slow and neither orders any; each step is synced where it matters,
+// and fsync(2) on FAT writes the allocation table too. A mount sets the volume's dirty mark, an unmount takes it away;
+// a volume that still has it after a power cut is mounted with a line in the kernel's log and nothing more. On an
 // inconsistency the kernel makes it read-only, and the next mount starts anew.
 int esp_mount(struct fs *fs, const char *uuid, const char *storage, struct modules *modules, struct error *err)
 {
@@ -77,7 +77,8 @@ int esp_mount(struct fs *fs, const char *uuid, const char *storage, struct modul
 		(void)modules_load(modules, needed[i], err);
 	if (folder_make(ESP_FOLDER, 0700, err) < 0)
 		return -1;
-	if (mount(device, ESP_FOLDER, "vfat", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, "umask=077,errors=remount-ro") < 0)
+	if (mount(device, ESP_FOLDER, "vfat", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME,
+		  "umask=077,errors=remount-ro") < 0)
 		return fail_errno(err, "mounting %s", device);
 	fs_real(fs, ESP_FOLDER);
 	return 0;

@@ -2,9 +2,9 @@
 // The boot loader on the ESP, replaced.
 //
 // FAT has no journal, so the order is ours to keep. Renaming over a file changes one directory entry to name the new
-// chain of clusters and removes another one; in this small folder both are in one sector, which a disk writes whole. The
-// old chain is freed only when nobody has the replaced file open: it is held open until the folder is on the medium, or
-// the table could come to say "free" about a file that the folder on the medium still names.
+// chain of clusters and removes another one; in this small folder both are in one sector, which a disk writes whole.
+// The old chain is freed only when nobody has the replaced file open: it is held open until the folder is on the
+// medium, or the table could come to say "free" about a file that the folder on the medium still names.
 #include "esp.h"
 
 #include <errno.h>

@@ -55,8 +55,8 @@ static uint32_t header_crc(const unsigned char header[GPT_SECTOR], size_t size)
 	return gpt_crc32(copy, size);
 }
 
-int gpt_parse_header(struct gpt *out, const unsigned char header[GPT_SECTOR], uint64_t own, uint64_t sectors, uint32_t *crc,
-		     struct error *err)
+int gpt_parse_header(struct gpt *out, const unsigned char header[GPT_SECTOR], uint64_t own, uint64_t sectors,
+		     uint32_t *crc, struct error *err)
 {
 	if (memcmp(header, "EFI PART", 8) != 0)
 		return fail(err, "no GUID partition table in sector %" PRIu64, own);

@@ -23,8 +23,8 @@ struct gpt {
 
 uint32_t gpt_crc32(const void *bytes, size_t length);
 // Read the header that was found in sector `own` of a disk of `sectors`; *crc gets what the entries must have.
-int gpt_parse_header(struct gpt *out, const unsigned char header[GPT_SECTOR], uint64_t own, uint64_t sectors, uint32_t *crc,
-		     struct error *err);
+int gpt_parse_header(struct gpt *out, const unsigned char header[GPT_SECTOR], uint64_t own, uint64_t sectors,
+		     uint32_t *crc, struct error *err);
 // Take in the entries that the header speaks of: each within the usable sectors, none over another.
 int gpt_parse_entries(struct gpt *out, const unsigned char entries[GPT_TABLE_SIZE], uint32_t crc, struct error *err);
 void gpt_encode_header(unsigned char out[GPT_SECTOR], const struct gpt *gpt);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The device's own key (Ed25519): made at the first boot, never changed. Below storage, state/identity holds the seed and
-// the public key, 32 bytes each, for this program only; state/identity.pub the public key in Base64, for people.
+// The device's own key (Ed25519): made at the first boot, never changed. Below storage, state/identity holds the seed
+// and the public key, 32 bytes each, for this program only; state/identity.pub the public key in Base64, for people.
 #pragma once
 #include "error.h"
 #include "fs.h"

@@ -30,9 +30,10 @@ int record_encode(unsigned char out[RECORD_SIZE], const struct record *record, s
 	if (!is_form(record))
 		return fail(err, "not a boot record: generation %" PRIu32 ", %u attempts", record->generation, record->left);
 	// `ok` comes last: torn at any byte, it vouches for what is before it.
-	int length = snprintf(text, sizeof text, "%sgen=%" PRIu32 "\nrev=%s\ntry=%s\nleft=%u\nok=%" PRIu32 ":%s:%s:%u\n", header,
-			      record->generation, record->rev, record->attempt, record->left, record->generation, record->rev,
-			      record->attempt, record->left);
+	int length = snprintf(text, sizeof text,
+			      "%sgen=%" PRIu32 "\nrev=%s\ntry=%s\nleft=%u\nok=%" PRIu32 ":%s:%s:%u\n", header,
+			      record->generation, record->rev, record->attempt, record->left, record->generation,
+			      record->rev, record->attempt, record->left);
 	if (length < 0 || length > ATOMIC)
 		return fail(err, "the boot record does not fit");
 	memset(out, '#', RECORD_SIZE);
@@ -41,7 +42,8 @@ int record_encode(unsigned char out[RECORD_SIZE], const struct record *record, s
 }
 
 // Take in one variable as GRUB does: a backslash stands for the character behind it, and the last value of a name wins.
-static void take(char values[VARIABLES][OK_SIZE], const char *name, size_t name_length, const char *value, const char *end)
+static void take(char values[VARIABLES][OK_SIZE], const char *name, size_t name_length, const char *value,
+		 const char *end)
 {
 	for (int i = 0; i < VARIABLES; i++) {
 		if (strlen(names[i]) != name_length || memcmp(names[i], name, name_length) != 0)
@@ -158,8 +160,8 @@ int record_load(struct fs *fs, struct record *out, int *which, struct error *err
 	return 0;
 }
 
-// In place, so that a power cut leaves old bytes or new ones and no moment without a file. A copy that is missing or not
-// of the right size, which only damage to the file system can bring about, has nothing that could be lost.
+// In place, so that a power cut leaves old bytes or new ones and no moment without a file. A copy that is missing or
+// not of the right size, which only damage to the file system can bring about, has nothing that could be lost.
 static int write_copy(struct fs *fs, int which, const unsigned char bytes[RECORD_SIZE], struct error *err)
 {
 	uint64_t size = 0;

@@ -30,7 +30,8 @@ int record_choose(const struct record copies[2], const bool valid[2]);
 
 // Below: the two copies on the ESP, whose root `fs` is.
 
-// The record that counts, and in *which its copy. A copy that cannot be read is a damaged one; both damaged is an error.
+// The record that counts, and in *which its copy. A copy that cannot be read is a damaged one; both damaged is an
+// error.
 int record_load(struct fs *fs, struct record *out, int *which, struct error *err);
 // Change the record; its generation is chosen here and put into `next`. Returns 0, or 1 with an error when the change
 // was made but the second copy was not brought up to date, which record_mend does. -1: when the error came from the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "state.h"
 #include "json.h"
+#include "record.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #define LIMIT 4096
 #define FLOOR "state/floor"
 #define PREVIOUS "state/previous"
+#define TRIAL "state/trial"
 #define OUTCOME "state/outcome"
 
 int state_parse_floor(uint64_t *out, const char *text, size_t length, struct error *err)
@@ -72,6 +74,23 @@ static int parse_reason(const json_t *root, char out[REASON_SIZE], struct error 
 		return 0;
 	}
 	return text_copy(out, REASON_SIZE, text, err) < 0 ? fail_in(err, "reason") : 0;
+}
+
+int state_parse_trial(struct trial_state *out, const char *text, size_t length, struct error *err)
+{
+	json_t *root = json_object_parse(text, length, err);
+	uint64_t generation;
+	int result = -1;
+
+	memset(out, 0, sizeof *out);
+	if (root != NULL && parse_revision(root, "revision", out->revision, err) == 0 &&
+	    parse_revision(root, "from", out->from, err) == 0 && parse_flag(root, "live", &out->live, err) == 0 &&
+	    json_get_number(root, "generation", 1, RECORD_GENERATION_MOST, &generation, err) == 0) {
+		out->generation = (uint32_t)generation;
+		result = parse_reason(root, out->reason, err);
+	}
+	json_decref(root);
+	return result;
 }
 
 int state_parse_outcome(struct outcome *out, const char *text, size_t length, struct error *err)
@@ -172,6 +191,18 @@ int state_write_previous(struct fs *fs, const char *revision, struct error *err)
 	return write_state(fs, PREVIOUS, text, err);
 }
 
+bool state_read_trial(struct fs *fs, struct trial_state *out, struct error *err)
+{
+	size_t length;
+	char *text = read_state(fs, TRIAL, &length, err);
+	bool found = text != NULL && state_parse_trial(out, text, length, err) == 0;
+
+	if (text != NULL && !found)
+		fail_in(err, TRIAL);
+	free(text);
+	return found;
+}
+
 // A text as JSON may hold it and the readers take it: reasons come from programs and kernels.
 static json_t *clean_reason(const char reason[REASON_SIZE])
 {
@@ -182,6 +213,21 @@ static json_t *clean_reason(const char reason[REASON_SIZE])
 		text[i] = reason[i] >= 0x20 && reason[i] < 0x7f ? reason[i] : '?';
 	text[i] = '\0';
 	return json_string(text);
+}
+
+int state_write_trial(struct fs *fs, const struct trial_state *trial, struct error *err)
+{
+	return write_object(fs, TRIAL,
+			    json_pack("{s:s, s:s, s:b, s:i, s:o}", "revision", trial->revision, "from", trial->from, "live",
+				      trial->live, "generation", (int)trial->generation, "reason",
+				      clean_reason(trial->reason)), err);
+}
+
+int state_clear_trial(struct fs *fs, struct error *err)
+{
+	if (fs->calls->unlink(fs, TRIAL) < 0)
+		return errno == ENOENT ? 0 : fail_errno(err, TRIAL);
+	return fs->calls->sync_folder(fs, "state") < 0 ? fail_errno(err, "state") : 0;
 }
 
 bool state_read_outcome(struct fs *fs, struct outcome *out, struct error *err)

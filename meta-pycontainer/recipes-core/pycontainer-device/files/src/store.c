@@ -29,20 +29,23 @@ char *store_reader(void *fs, const char *digest, size_t limit, size_t *length, s
 	return fs_read_file(fs, blob_path(digest).text, limit, length, err);
 }
 
-int store_link(struct fs *fs, const char *path, char digest[HEX_SIZE], struct error *err)
+bool store_target(const char *target, char digest[HEX_SIZE])
 {
 	static const char form[] = "../../blobs/sha256/";
-	char target[sizeof form + 64];
-	ssize_t size = fs->calls->readlink(fs, path, target, sizeof target);
 
-	if (size < 0 && errno != ENAMETOOLONG)
-		return fail_errno(err, "%s", path);
-	if (size != (ssize_t)sizeof target - 1 || memcmp(target, form, sizeof form - 1) != 0)
-		return fail(err, "%s: not a link into blobs/sha256", path);
-	if (!text_is_hex64(target + sizeof form - 1))
-		return fail(err, "%s: not a link to a blob", path);
+	if (strncmp(target, form, sizeof form - 1) != 0 || !text_is_hex64(target + sizeof form - 1))
+		return false;
 	memcpy(digest, target + sizeof form - 1, HEX_SIZE);
-	return 0;
+	return true;
+}
+
+int store_link(struct fs *fs, const char *path, char digest[HEX_SIZE], struct error *err)
+{
+	char target[128];
+
+	if (fs->calls->readlink(fs, path, target, sizeof target) < 0)
+		return fail_errno(err, "%s", path);
+	return store_target(target, digest) ? 0 : fail(err, "%s: not a link into blobs/sha256", path);
 }
 
 int store_load_from(struct revision *out, struct fs *fs, const char *id, const struct facts *facts, struct error *err)

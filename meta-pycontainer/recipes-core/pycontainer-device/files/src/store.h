@@ -15,7 +15,8 @@ int store_load_from(struct revision *out, struct fs *fs, const char *id, const s
 int store_manifest(struct revision *out, struct fs *fs, const char *id, struct error *err);
 // Read a small blob (a blob_reader of a struct fs; its digest is not checked).
 char *store_reader(void *fs, const char *digest, size_t limit, size_t *length, struct error *err);
-// The digest of the blob that a link in a revision's folder names.
+// The digest of the blob that a link in a revision's folder names; and of a link's text.
+bool store_target(const char *target, char digest[HEX_SIZE]);
 int store_link(struct fs *fs, const char *path, char digest[HEX_SIZE], struct error *err);
 
 struct seal_counts {

@@ -50,29 +50,29 @@ int transaction_settle(struct transaction *t, const struct revision *running, st
 {
 	struct error problem = {""};
 	struct record record;
-	struct note note;
+	struct trial_state trial;
 	struct boot boot;
 	int which;
 	bool managed = t->esp != NULL && record_load(t->esp, &record, &which, &problem) == 0;
-	int noted = note_read(t->storage, &note, err);
+	bool noted = state_read_trial(t->storage, &trial, err);
 
 	if (t->esp != NULL && !managed)
 		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
-	// A damaged note tells nothing, and would for ever.
-	if (noted < 0 && note_remove(t->storage, err) < 0)
+	// What is damaged tells nothing, and would for ever.
+	if (!noted && err->text[0] != '\0' && state_clear_trial(t->storage, err) < 0)
 		return -1;
-	boot_outcome(&boot, running->id, managed ? &record : NULL, noted > 0 ? &note : NULL);
+	boot_outcome(&boot, running->id, managed ? &record : NULL, noted ? &trial : NULL);
 	if (boot.reason[0] != '\0')
 		snprintf(out->text, sizeof out->text, "revision %.12s: %s", boot.revision, boot.reason);
 	const char *result = boot_result(boot.kind);
 	if (result != NULL && write_outcome(t, boot.revision, strcmp(result, "confirmed") == 0, boot.reason, err) < 0)
 		return -1;
 	if (boot.kind == BOOT_NORMAL || boot.kind == BOOT_CONFIRMED)
-		if (note_confirmed(t, running, boot.kind == BOOT_CONFIRMED ? note.from : "", err) < 0)
+		if (note_confirmed(t, running, boot.kind == BOOT_CONFIRMED ? trial.from : "", err) < 0)
 			return -1;
 	if (boot.clear_record && clear_record(t, &record, err) < 0)
 		return -1;
-	if (boot.clear_note && note_remove(t->storage, err) < 0)
+	if (boot.clear_trial && state_clear_trial(t->storage, err) < 0)
 		return -1;
 	if (managed && record_mend(t->esp, err) < 0)
 		return -1;
@@ -124,14 +124,14 @@ static int prove_all(struct transaction *t, const struct revision *revision, str
 static int announce(struct transaction *t, const struct revision *next, const char *from, struct record *record,
 		    bool live, struct error *err)
 {
-	struct note note = {.live = live, .generation = record->generation + !live};
+	struct trial_state trial = {.live = live, .generation = record->generation + !live};
 
-	memcpy(note.revision, next->id, sizeof note.revision);
-	memcpy(note.from, from, sizeof note.from);
+	memcpy(trial.revision, next->id, sizeof trial.revision);
+	memcpy(trial.from, from, sizeof trial.from);
 	// The boot loader does not replay the journal: all that it will read must be where it looks.
 	if (t->storage->calls->sync_all(t->storage) < 0)
 		return fail_errno(err, "storage");
-	if (note_write(t->storage, &note, err) < 0)
+	if (state_write_trial(t->storage, &trial, err) < 0)
 		return -1;
 	if (live)
 		return 0;
@@ -220,7 +220,7 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 		out->flags[RESULT_DONE] = 1;
 		// Whatever fails from here on is done at the next start.
 		if (write_outcome(t, id, true, "", &late) < 0 || note_confirmed(t, &revision, from, &late) < 0 ||
-		    note_remove(t->storage, &late) < 0)
+		    state_clear_trial(t->storage, &late) < 0)
 			snprintf(out->text, sizeof out->text, "%s", late.text);
 	}
 	revision_free(&revision);
@@ -230,7 +230,7 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 int transaction_abort(struct transaction *t, const char *id, const char *from, bool live, const char *reason,
 		      struct job_result *out, struct error *err)
 {
-	struct note note = {.live = live};
+	struct trial_state trial = {.live = live};
 	struct record record;
 	int which;
 
@@ -238,14 +238,14 @@ int transaction_abort(struct transaction *t, const char *id, const char *from, b
 		return fail(err, "this device has no boot record");
 	if (record_load(t->esp, &record, &which, err) < 0)
 		return -1;
-	memcpy(note.revision, id, sizeof note.revision);
-	memcpy(note.from, from, sizeof note.from);
-	note.generation = record.generation;
-	snprintf(note.reason, sizeof note.reason, "%s", reason);
-	if (note_write(t->storage, &note, err) < 0 || write_outcome(t, id, false, reason, err) < 0)
+	memcpy(trial.revision, id, sizeof trial.revision);
+	memcpy(trial.from, from, sizeof trial.from);
+	trial.generation = record.generation;
+	snprintf(trial.reason, sizeof trial.reason, "%s", reason);
+	if (state_write_trial(t->storage, &trial, err) < 0 || write_outcome(t, id, false, reason, err) < 0)
 		return -1;
 	if (!live && clear_record(t, &record, err) < 0)
 		return -1;
 	put_record(out, &record);
-	return note_remove(t->storage, err);
+	return state_clear_trial(t->storage, err);
 }

@@ -27,7 +27,7 @@ static bool fails_at_once(const struct trial_container *container, struct trial_
 {
 	if (!container->required)
 		return false;
-	if (container->state == TRIAL_GIVEN_UP) {
+	if (container->life == TRIAL_GIVEN_UP) {
 		snprintf(out->reason, sizeof out->reason, "%s failed and was given up", container->name);
 		return true;
 	}
@@ -42,9 +42,9 @@ static bool fails_at_once(const struct trial_container *container, struct trial_
 // Note what a container lacks, and when time alone brings it.
 static void look_at(const struct trial_container *container, uint64_t now, struct trial_decision *out)
 {
-	if (!container->required || container->state == TRIAL_DONE)
+	if (!container->required || container->life == TRIAL_DONE)
 		return;
-	if (container->state != TRIAL_UP) {
+	if (container->life != TRIAL_UP) {
 		wait_for(out, "%s is not up", container->name);
 		return;
 	}

@@ -8,7 +8,7 @@
 #define TRIAL_WAITING_MOST 8
 #define TRIAL_TEXT 120
 
-enum trial_state {
+enum trial_life {
 	TRIAL_DOWN,	// not running, whatever comes
 	TRIAL_UP,	// running
 	TRIAL_DONE,	// ended well and not started again
@@ -18,7 +18,7 @@ enum trial_state {
 struct trial_container {
 	const char *name;
 	bool required;		// false: it does not count
-	enum trial_state state;
+	enum trial_life life;
 	bool has_health, healthy;
 	uint64_t up_since_ms;	// running, and healthy when it has a health check, without a break since
 	uint64_t healthy_for_ms;

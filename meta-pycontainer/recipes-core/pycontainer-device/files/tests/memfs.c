@@ -14,8 +14,14 @@
 enum state { NOW, SYNCED, CHECKPOINTED, STATES };
 enum kind { PLAIN, FOLDER, LINK };
 
+// Bytes are shared by all states and copies of a file system until somebody changes them.
+struct shared {
+	unsigned users;
+	char bytes[];	// with a zero behind
+};
+
 struct content {
-	char *bytes;	// with a zero behind
+	struct shared *shared;
 	size_t size;
 	bool sealed;
 };
@@ -48,14 +54,17 @@ static void *need(void *pointer)
 	return pointer;
 }
 
+static void release(struct content *content)
+{
+	if (content->shared != NULL && --content->shared->users == 0)
+		free(content->shared);
+}
+
 static void copy_content(struct content *to, const struct content *from)
 {
-	struct content made = {need(calloc(1, from->size + 1)), from->size, from->sealed};
-
-	if (from->size > 0)
-		memcpy(made.bytes, from->bytes, from->size);
-	free(to->bytes);
-	*to = made;
+	from->shared->users++;
+	release(to);
+	*to = *from;
 }
 
 static void copy_names(struct names *to, const struct names *from)
@@ -68,13 +77,18 @@ static void copy_names(struct names *to, const struct names *from)
 	*to = made;
 }
 
-static void resize(struct content *content, size_t size)
+// Bytes of this size to change: the old ones as far as they go, then zeros.
+static char *resize(struct content *content, size_t size)
 {
-	content->bytes = need(realloc(content->bytes, size + 1));
-	if (size > content->size)
-		memset(content->bytes + content->size, 0, size - content->size);
-	content->bytes[size] = '\0';
+	struct shared *made = need(calloc(1, sizeof *made + size + 1));
+
+	made->users = 1;
+	if (content->shared != NULL)
+		memcpy(made->bytes, content->shared->bytes, size < content->size ? size : content->size);
+	release(content);
+	content->shared = made;
 	content->size = size;
+	return made->bytes;
 }
 
 static size_t add_node(struct memfs *memfs, enum kind kind)
@@ -251,7 +265,7 @@ static ssize_t mem_read(struct fs *fs, int fd, void *bytes, size_t length, uint6
 		memfs->fault->hit = true;
 		length /= 2;
 	}
-	memcpy(bytes, content->bytes + at, length);
+	memcpy(bytes, content->shared->bytes + at, length);
 	return (ssize_t)length;
 }
 
@@ -275,9 +289,8 @@ static ssize_t mem_write(struct fs *fs, int fd, const void *bytes, size_t length
 		uint64_t blocks = (at + length + BLOCK - 1) / BLOCK - (content->size + BLOCK - 1) / BLOCK;
 		if (!fits(memfs, blocks * BLOCK))
 			return -1;
-		resize(content, (size_t)at + length);
 	}
-	memcpy(content->bytes + at, bytes, length);
+	memcpy(resize(content, at + length > content->size ? (size_t)at + length : content->size) + at, bytes, length);
 	errno = EIO;
 	return crashed ? -1 : (ssize_t)length;
 }
@@ -320,7 +333,7 @@ static void verity(char out[HEX_SIZE], const struct content *content)
 {
 	size_t count = (content->size + BLOCK - 1) / BLOCK, length = content->size;
 	unsigned char block[BLOCK], descriptor[256] = {1, 1, 12}, *level = need(calloc(1, count * 32 + BLOCK));
-	const char *bytes = content->bytes;
+	const char *bytes = content->shared->bytes;
 
 	for (bool leaves = true; leaves || length > 32; leaves = false) {
 		count = (length + BLOCK - 1) / BLOCK;
@@ -449,10 +462,8 @@ static int mem_symlink(struct fs *fs, const char *target, const char *path)
 	if (node < 0)
 		return -1;
 	// Target and name come and go together.
-	for (int i = 0; i < STATES; i++) {
-		resize(&memfs->nodes[node].content[i], strlen(target));
-		memcpy(memfs->nodes[node].content[i].bytes, target, strlen(target));
-	}
+	for (int i = 0; i < STATES; i++)
+		memcpy(resize(&memfs->nodes[node].content[i], strlen(target)), target, strlen(target));
 	return 0;
 }
 
@@ -469,7 +480,7 @@ static ssize_t mem_readlink(struct fs *fs, const char *path, char *target, size_
 	errno = memfs->nodes[node].kind != LINK ? EINVAL : ENAMETOOLONG;
 	if (memfs->nodes[node].kind != LINK || content->size >= size)
 		return -1;
-	strcpy(target, content->bytes);
+	strcpy(target, content->shared->bytes);
 	return (ssize_t)content->size;
 }
 
@@ -572,7 +583,7 @@ void memfs_free(struct memfs *memfs)
 {
 	for (size_t i = 0; i < memfs->count; i++)
 		for (int state = 0; state < STATES; state++) {
-			free(memfs->nodes[i].content[state].bytes);
+			release(&memfs->nodes[i].content[state]);
 			free(memfs->nodes[i].names[state].items);
 		}
 	free(memfs->nodes);
@@ -606,6 +617,33 @@ unsigned memfs_open(const struct memfs *memfs)
 	return count;
 }
 
+static void digest_node(const struct memfs *memfs, size_t index, enum state state, crypto_generichash_state *hash)
+{
+	const struct memfs_node *node = &memfs->nodes[index];
+	const struct content *content = &node->content[state];
+	const struct names *names = &node->names[state];
+	const uint64_t numbers[] = {node->kind, content->size, content->sealed, names->count};
+
+	crypto_generichash_update(hash, (const unsigned char *)numbers, sizeof numbers);
+	crypto_generichash_update(hash, (const unsigned char *)content->shared->bytes, content->size);
+	for (size_t i = 0; i < names->count; i++) {
+		crypto_generichash_update(hash, (const unsigned char *)names->items[i].text, strlen(names->items[i].text) + 1);
+		digest_node(memfs, names->items[i].node, state, hash);
+	}
+}
+
+void memfs_digest(const struct memfs *memfs, char digest[HEX_SIZE])
+{
+	crypto_generichash_state hash;
+	unsigned char bytes[32];
+
+	crypto_generichash_init(&hash, NULL, 0, sizeof bytes);
+	for (int state = 0; state < STATES; state++)
+		digest_node(memfs, 0, (enum state)state, &hash);
+	crypto_generichash_final(&hash, bytes, sizeof bytes);
+	text_to_hex(digest, bytes, sizeof bytes);
+}
+
 void memfs_put(struct memfs *memfs, const char *path, const void *bytes, size_t length)
 {
 	char part[256];
@@ -622,8 +660,7 @@ void memfs_put(struct memfs *memfs, const char *path, const void *bytes, size_t 
 		node = make(memfs, path, PLAIN);
 	if (node < 0)
 		abort();
-	resize(&memfs->nodes[node].content[NOW], length);
-	memcpy(memfs->nodes[node].content[NOW].bytes, bytes, length);
+	memcpy(resize(&memfs->nodes[node].content[NOW], length), bytes, length);
 	memfs->nodes[node].content[NOW].sealed = false;
 }
 
@@ -636,7 +673,7 @@ const char *memfs_get(const struct memfs *memfs, const char *path, size_t *lengt
 	if (node < 0 || memfs->nodes[node].kind != PLAIN)
 		return NULL;
 	*length = memfs->nodes[node].content[NOW].size;
-	return memfs->nodes[node].content[NOW].bytes;
+	return memfs->nodes[node].content[NOW].shared->bytes;
 }
 
 void memfs_settle(struct memfs *memfs)

@@ -51,6 +51,8 @@ void memfs_free(struct memfs *memfs);
 void memfs_restart(struct memfs *memfs, enum memfs_restart how);
 // How many files are open.
 unsigned memfs_open(const struct memfs *memfs);
+// A digest of all that is in it, whatever state that is in: equal ones behave alike.
+void memfs_digest(const struct memfs *memfs, char digest[HEX_SIZE]);
 // For setting up, without faults: put a file with its folders; read one (zero-terminated, NULL when missing); make all that
 // is so now certain.
 void memfs_put(struct memfs *memfs, const char *path, const void *bytes, size_t length);

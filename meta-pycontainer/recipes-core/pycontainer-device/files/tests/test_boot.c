@@ -4,8 +4,6 @@
 #include "boot.h"
 #include "check.h"
 
-#include <unistd.h>
-
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define X "1111111111111111111111111111111111111111111111111111111111111111"
 #define Y "2222222222222222222222222222222222222222222222222222222222222222"
@@ -19,9 +17,9 @@ static struct record record(uint32_t generation, const char *rev, const char *at
 	return made;
 }
 
-static struct note note(const char *revision, bool live, uint32_t generation, const char *reason)
+static struct trial_state begun(const char *revision, bool live, uint32_t generation, const char *reason)
 {
-	struct note made = {.from = A, .live = live, .generation = generation};
+	struct trial_state made = {.from = A, .live = live, .generation = generation};
 
 	strcpy(made.revision, revision);
 	strcpy(made.reason, reason);
@@ -45,7 +43,7 @@ static const char *grub(struct record *r, bool stuck)
 	return booted;
 }
 
-static enum boot_kind look(struct boot *out, const char *booted, const struct record *r, const struct note *n)
+static enum boot_kind look(struct boot *out, const char *booted, const struct record *r, const struct trial_state *n)
 {
 	boot_outcome(out, booted, r, n);
 	return out->kind;
@@ -54,70 +52,71 @@ static enum boot_kind look(struct boot *out, const char *booted, const struct re
 static void test_trial_by_boot(void)
 {
 	struct record r = record(5, A, "", 0);
-	struct note n = note(X, false, 6, "");
+	struct trial_state n = begun(X, false, 6, "");
 	struct boot b;
 
-	check(look(&b, grub(&r, false), &r, NULL) == BOOT_NORMAL && !b.clear_record && !b.clear_note && b.reason[0] == '\0');
-	// The note is written first; the power fails before the record is.
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_NOT_BEGUN && b.clear_note && !b.clear_record);
+	check(look(&b, grub(&r, false), &r, NULL) == BOOT_NORMAL && !b.clear_record && !b.clear_trial && b.reason[0] == '\0');
+	// state/trial is written first; the power fails before the record is.
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_NOT_BEGUN && b.clear_trial && !b.clear_record);
 	check(strcmp(b.revision, X) == 0 && strstr(b.reason, "before the trial began") != NULL);
 	// Then the record: three attempts that all hang.
 	r = record(6, A, X, 3);
 	for (unsigned left = 2;; left--) {
 		check(look(&b, grub(&r, false), &r, &n) == BOOT_TRIAL && b.left == left && strcmp(b.revision, X) == 0);
-		check(!b.clear_note && !b.clear_record);
+		check(!b.clear_trial && !b.clear_record);
 		if (left == 0)
 			break;
 	}
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.revision, X) == 0 && b.clear_note);
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.revision, X) == 0 && b.clear_trial);
 	check(strstr(b.reason, "did not come up") != NULL && !b.clear_record);
 
-	// The second attempt comes up and fails: the reason is noted, then the power fails before the record is changed.
+	// The second attempt comes up and fails: the reason is written, then the power fails before the record is changed.
 	r = record(6, A, X, 1);
-	n = note(X, false, 6, "web failed");
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_REJECTED && b.clear_record && !b.clear_note && b.left == 0);
+	n = begun(X, false, 6, "web failed");
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_REJECTED && b.clear_record && !b.clear_trial && b.left == 0);
 	check(strcmp(b.reason, "web failed") == 0);
 	// It was the last attempt: GRUB ends the trial by itself.
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.reason, "web failed") == 0 && b.clear_note);
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.reason, "web failed") == 0 && b.clear_trial);
 	// Or the record was changed back.
 	r = record(7, A, "", 0);
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.reason, "web failed") == 0 && b.clear_note);
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.reason, "web failed") == 0 && b.clear_trial);
 	// Or GRUB cannot write any more.
 	r = record(6, A, X, 1);
 	check(look(&b, grub(&r, true), &r, &n) == BOOT_FAILED && strcmp(b.reason, "web failed") == 0 && b.clear_record);
-	// Confirmed: the record first, then the note is removed.
+	// Confirmed: the record first, then state/trial is cleared.
 	r = record(7, X, "", 0);
-	n = note(X, false, 6, "");
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_CONFIRMED && strcmp(b.revision, X) == 0 && b.clear_note);
+	n = begun(X, false, 6, "");
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_CONFIRMED && strcmp(b.revision, X) == 0 && b.clear_trial);
 	check(b.reason[0] == '\0');
 	// GRUB cannot count, so it does not try.
 	r = record(6, A, X, 3);
-	check(look(&b, grub(&r, true), &r, &n) == BOOT_UNCOUNTED && b.clear_record && b.clear_note && strcmp(b.revision, X) == 0);
-	check(look(&b, grub(&r, true), &r, NULL) == BOOT_UNCOUNTED && b.clear_record && !b.clear_note);
-	// The record is cleared after that, the power fails before the note is.
+	check(look(&b, grub(&r, true), &r, &n) == BOOT_UNCOUNTED && strcmp(b.revision, X) == 0);
+	check(b.clear_record && b.clear_trial);
+	check(look(&b, grub(&r, true), &r, NULL) == BOOT_UNCOUNTED && b.clear_record && !b.clear_trial);
+	// The record is cleared after that, the power fails before state/trial is.
 	r = record(7, A, "", 0);
 	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strstr(b.reason, "ended without") != NULL);
-	// A note that was lost ends no trial, and one of an earlier trial of the same revision rejects no later one.
+	// What was lost ends no trial, and what is left of an earlier trial of the same revision rejects no later one.
 	r = record(9, A, X, 3);
-	check(look(&b, grub(&r, false), &r, NULL) == BOOT_TRIAL && !b.clear_note && b.left == 2);
-	n = note(X, false, 6, "web failed");
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_TRIAL && b.clear_note && b.left == 1);
+	check(look(&b, grub(&r, false), &r, NULL) == BOOT_TRIAL && !b.clear_trial && b.left == 2);
+	n = begun(X, false, 6, "web failed");
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_TRIAL && b.clear_trial && b.left == 1);
 }
 
 static void test_trial_live(void)
 {
 	struct record r = record(5, A, "", 0);
-	struct note n = note(X, true, 5, "");
+	struct trial_state n = begun(X, true, 5, "");
 	struct boot b;
 
-	check(look(&b, grub(&r, false), &r, &n) == BOOT_POWER_LOST && strcmp(b.revision, X) == 0 && b.clear_note);
-	n = note(X, true, 5, "web failed");
+	check(look(&b, grub(&r, false), &r, &n) == BOOT_POWER_LOST && strcmp(b.revision, X) == 0 && b.clear_trial);
+	n = begun(X, true, 5, "web failed");
 	check(look(&b, grub(&r, false), &r, &n) == BOOT_FAILED && strcmp(b.reason, "web failed") == 0);
 	r = record(6, X, "", 0);
-	n = note(X, true, 5, "");
+	n = begun(X, true, 5, "");
 	check(look(&b, grub(&r, false), &r, &n) == BOOT_CONFIRMED);
-	check(look(&b, X, NULL, &n) == BOOT_UNMANAGED && !b.clear_note && !b.clear_record && boot_result(b.kind) == NULL);
-	check(look(&b, Y, &r, &n) == BOOT_UNKNOWN && !b.clear_note && !b.clear_record);
+	check(look(&b, X, NULL, &n) == BOOT_UNMANAGED && !b.clear_trial && !b.clear_record && boot_result(b.kind) == NULL);
+	check(look(&b, Y, &r, &n) == BOOT_UNKNOWN && !b.clear_trial && !b.clear_record);
 	// To try the confirmed revision is no trial.
 	r = record(6, A, A, 2);
 	check(look(&b, A, &r, NULL) == BOOT_NORMAL && b.clear_record);
@@ -143,7 +142,7 @@ static void test_all(void)
 		n /= 2;
 		bool none = n == 0;
 		n -= !none;
-		struct note of = note(ids[n % 2], n / 2 % 2 == 1, (uint32_t)(4 + n / 4 % 3), n / 12 % 2 == 1 ? "reason" : "");
+		struct trial_state of = begun(ids[n % 2], n / 2 % 2 == 1, (uint32_t)(4 + n / 4 % 3), n / 12 % 2 == 1 ? "reason" : "");
 		struct boot b;
 		boot_outcome(&b, booted, unmanaged ? NULL : &r, none ? NULL : &of);
 		seen[b.kind]++;
@@ -156,8 +155,8 @@ static void test_all(void)
 		// On trial, the record is left alone unless the trial is decided; the confirmed revision leaves nothing to try.
 		wrong += b.kind == BOOT_TRIAL && (b.clear_record || b.left != r.left);
 		wrong += is_rev && b.clear_record != (r.attempt[0] != '\0');
-		wrong += is_rev && b.clear_note != !none;
-		wrong += none && b.clear_note;
+		wrong += is_rev && b.clear_trial != !none;
+		wrong += none && b.clear_trial;
 		wrong += (b.kind == BOOT_NORMAL) != (is_rev && none && (r.attempt[0] == '\0' || strcmp(r.attempt, r.rev) == 0));
 		// Whatever ended has a name, and a reason unless it is confirmed.
 		wrong += (boot_result(b.kind) != NULL) && b.revision[0] == '\0';
@@ -169,49 +168,10 @@ static void test_all(void)
 		check(seen[i] > 0);
 }
 
-static void test_note(void)
-{
-	char root[] = "/tmp/pyc-boot-XXXXXX";
-	struct note n = note(X, true, RECORD_GENERATION_MOST, "\"web\" said \x1b[1m \xff and\nmore"), back;
-	struct error none = {""};
-	struct fs fs;
-
-	check(mkdtemp(root) != NULL);
-	fs_real(&fs, root);
-	check(note_read(&fs, &back, &none) == 0 && note_remove(&fs, &none) == 0);
-	check_error(note_write(&fs, &n, err), "No such file");
-	check(fs_make_folder(&fs, "state", 0700, &none) == 0);
-	check(note_write(&fs, &n, &none) == 0 && note_read(&fs, &back, &none) == 1);
-	check(back.live && back.generation == n.generation && strcmp(back.revision, X) == 0 && strcmp(back.from, A) == 0);
-	check(strcmp(back.reason, "\"web\" said ?[1m ? and?more") == 0);
-	n = note(Y, false, 1, "");
-	check(note_write(&fs, &n, &none) == 0 && note_read(&fs, &back, &none) == 1);
-	check(!back.live && back.generation == 1 && back.reason[0] == '\0' && strcmp(back.revision, Y) == 0);
-	memset(n.reason, 'r', sizeof n.reason - 1);
-	check(note_write(&fs, &n, &none) == 0 && note_read(&fs, &back, &none) == 1 && strcmp(back.reason, n.reason) == 0);
-	check(fs_write_file(&fs, "state/trial", "{}", 2, &none) == 0);
-	check_error(note_read(&fs, &back, err), "state/trial: revision: missing");
-	check(note_remove(&fs, &none) == 0 && note_read(&fs, &back, &none) == 0);
-	check(fs.calls->rmdir(&fs, "state") == 0 && rmdir(root) == 0);
-
-#define NOTE(how, generation, reason)                                                                                  \
-	"{\"revision\":\"sha256:" X "\",\"from\":\"sha256:" A "\",\"how\":" how ",\"generation\":" generation ",\"reason\":" reason "}"
-	static const struct {
-		const char *text, *problem;
-	} bad[] = {
-		{NOTE("\"live\"", "1", "\"\"") "x", "JSON"}, {NOTE("\"usb\"", "1", "\"\""), "how"},
-		{NOTE("\"live\"", "0", "\"\""), "generation"}, {NOTE("\"live\"", "1000000000", "\"\""), "generation"},
-		{NOTE("\"live\"", "1", "\"\\n\""), "reason"}, {NOTE("\"live\"", "1", "null"), "reason"}, {"[]", "not a JSON object"},
-	};
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		check_error(note_parse(&back, bad[i].text, strlen(bad[i].text), err), bad[i].problem);
-}
-
 int main(void)
 {
 	test_trial_by_boot();
 	test_trial_live();
 	test_all();
-	test_note();
 	return check_result("boot");
 }

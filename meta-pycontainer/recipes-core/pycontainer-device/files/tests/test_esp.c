@@ -68,8 +68,10 @@ static void test_update(void)
 	check(!fs_exists(&esp.fs, LOADER ".NEW"));
 	check(esp_update_bootloader(&esp.fs, &storage.fs, after_digest, "BOOTX64.EFI", &none) == 0);
 	check(memfs_open(&esp) == 0 && memfs_open(&storage) == 0);
-	check_error(esp_update_bootloader(&esp.fs, &storage.fs, before_digest, "BOOTX64.EFI", err), "boot loader: blobs/sha256/");
-	check_error(esp_update_bootloader(&esp.fs, &storage.fs, before_digest, "BOOTAA64.EFI", err), "BOOTAA64.EFI: No such file");
+	check_error(esp_update_bootloader(&esp.fs, &storage.fs, before_digest, "BOOTX64.EFI", err),
+		    "boot loader: blobs/sha256/");
+	check_error(esp_update_bootloader(&esp.fs, &storage.fs, before_digest, "BOOTAA64.EFI", err),
+		    "BOOTAA64.EFI: No such file");
 	check(holds(&esp, LOADER, after, sizeof after));
 
 	// A blob that is not what its name says, and an ESP that is too small.

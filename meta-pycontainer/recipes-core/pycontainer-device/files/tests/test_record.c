@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The boot record: the shared vectors, written by what the build side itself writes and reads; then every fault and every
-// power cut on the way of a change.
+// The boot record: the shared vectors, written by what the build side itself writes and reads; then every fault and
+// every power cut on the way of a change.
 #include "check.h"
 #include "memfs.h"
 #include "record.h"
@@ -266,8 +266,9 @@ static void test_store(void)
 	check_error(record_store(&memfs.fs, &next, err), "999999999 times");
 	memfs_put(&memfs, paths[0], "x", 1);
 	memfs.fs.calls->unlink(&memfs.fs, paths[1]);
-	check_error(record_load(&memfs.fs, &found, &which, err), "both copies of the boot record are damaged (pycontainer/record.0: "
-								 "torn or garbage; pycontainer/record.1: No such file");
+	check_error(record_load(&memfs.fs, &found, &which, err),
+		    "both copies of the boot record are damaged (pycontainer/record.0: torn or garbage; pycontainer/record.1: "
+		    "No such file");
 	check_error(record_store(&memfs.fs, &next, err), "both copies");
 	check_error(record_mend(&memfs.fs, err), "both copies");
 	memfs_free(&memfs);

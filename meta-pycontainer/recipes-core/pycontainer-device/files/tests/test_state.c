@@ -55,6 +55,44 @@ static void test_previous(void)
 	check(!state_read_previous(&memfs.fs, revision, &err));
 }
 
+static void test_trial(void)
+{
+	static const char text[] = "{\"from\":\"" D("bbbb") "\",\"generation\":7,\"live\":true,\"reason\":\"\",\"revision\":\"" D("aaaa") "\"}";
+	struct trial_state trial = {.revision = D("aaaa"), .from = D("bbbb"), .live = true, .generation = 7}, read;
+	struct error none;
+
+	check(!state_read_trial(&memfs.fs, &read, &none) && none.text[0] == '\0');
+	check(state_clear_trial(&memfs.fs, &none) == 0);
+	check(state_write_trial(&memfs.fs, &trial, &none) == 0 && is("state/trial", text));
+	check(state_read_trial(&memfs.fs, &read, &none) && read.live && read.generation == 7);
+	check(strcmp(read.revision, D("aaaa")) == 0 && strcmp(read.from, D("bbbb")) == 0 && read.reason[0] == '\0');
+	// Whatever a program said can be kept.
+	memset(trial.reason, 'x', sizeof trial.reason - 1);
+	memcpy(trial.reason, "bad \xff\n\"", 7);
+	trial.live = false;
+	check(state_write_trial(&memfs.fs, &trial, &none) == 0 && state_read_trial(&memfs.fs, &read, &none));
+	check(!read.live && strlen(read.reason) == REASON_SIZE - 1 && memcmp(read.reason, "bad ??\"x", 8) == 0);
+	put("state/trial", "{\"from\":1}");
+	check(!state_read_trial(&memfs.fs, &read, &none) && strstr(none.text, "state/trial: revision") != NULL);
+	char *bad = changed(text, "true", "1");
+	check_error(state_parse_trial(&read, bad, strlen(bad), err), "live");
+	free(bad);
+	bad = changed(text, ":7", ":0");
+	check_error(state_parse_trial(&read, bad, strlen(bad), err), "generation: not within");
+	free(bad);
+	bad = changed(text, D("bbbb"), "bb");
+	check_error(state_parse_trial(&read, bad, strlen(bad), err), "from: not 64");
+	free(bad);
+	bad = changed(text, "\"reason\":\"\"", "\"reason\":\"\\u0007\"");
+	check_error(state_parse_trial(&read, bad, strlen(bad), err), "reason: control");
+	free(bad);
+	// A newer program may say more.
+	char *more = changed(text, "{", "{\"more\":[1],");
+	check(state_parse_trial(&read, more, strlen(more), &none) == 0);
+	free(more);
+	check(state_clear_trial(&memfs.fs, &none) == 0 && !fs_exists(&memfs.fs, "state/trial"));
+}
+
 static void test_outcome(void)
 {
 	struct outcome outcome = {D("aaaa"), false, "web was not healthy"}, read;
@@ -68,12 +106,6 @@ static void test_outcome(void)
 	outcome = (struct outcome){D("aaaa"), true, ""};
 	check(state_write_outcome(&memfs.fs, &outcome, &err) == 0);
 	check(state_read_outcome(&memfs.fs, &read, &err) && read.confirmed && read.reason[0] == '\0');
-	// Whatever a program said can be kept.
-	outcome.confirmed = false;
-	memset(outcome.reason, 'x', sizeof outcome.reason - 1);
-	memcpy(outcome.reason, "bad \xff\n\"", 7);
-	check(state_write_outcome(&memfs.fs, &outcome, &err) == 0 && state_read_outcome(&memfs.fs, &read, &err));
-	check(strlen(read.reason) == REASON_SIZE - 1 && memcmp(read.reason, "bad ??\"x", 8) == 0);
 }
 
 // An unreadable medium is a damaged file, too.
@@ -93,6 +125,7 @@ int main(void)
 	memfs_init(&memfs, NULL);
 	test_floor();
 	test_previous();
+	test_trial();
 	test_outcome();
 	test_unreadable();
 	check(memfs_open(&memfs) == 0);

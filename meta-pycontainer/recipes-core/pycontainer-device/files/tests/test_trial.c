@@ -6,15 +6,15 @@
 // Is there nothing that this container lacks? The rule itself, in its plainest form.
 static bool satisfied(const struct trial_container *c, uint64_t now)
 {
-	if (!c->required || c->state == TRIAL_DONE)
+	if (!c->required || c->life == TRIAL_DONE)
 		return true;
-	return c->state == TRIAL_UP && (!c->has_health || c->healthy) && now >= c->up_since_ms &&
+	return c->life == TRIAL_UP && (!c->has_health || c->healthy) && now >= c->up_since_ms &&
 	       now - c->up_since_ms >= c->healthy_for_ms;
 }
 
 static bool broken(const struct trial_container *c)
 {
-	return c->required && (c->state == TRIAL_GIVEN_UP || c->restarts > c->max_restarts);
+	return c->required && (c->life == TRIAL_GIVEN_UP || c->restarts > c->max_restarts);
 }
 
 static enum trial_verdict expected(const struct trial *t)
@@ -40,7 +40,7 @@ static struct trial_container form(int n, const char *name)
 	struct trial_container c = {.name = name, .max_restarts = 1};
 
 	c.required = n % 2 == 0, n /= 2;
-	c.state = (enum trial_state)(n % 4), n /= 4;
+	c.life = (enum trial_life)(n % 4), n /= 4;
 	c.has_health = n % 3 > 0, c.healthy = n % 3 == 2, n /= 3;
 	c.up_since_ms = (uint64_t)(100 + 10 * (n % 3)), n /= 3;
 	c.healthy_for_ms = 15;
@@ -110,7 +110,7 @@ static void test_texts(void)
 			       "confirmation by hand") == 0);
 	c[0].restarts = 4;
 	check(trial_decide(&t, &d) == TRIAL_FAIL && strcmp(d.reason, "web was restarted 4 times, 3 are allowed") == 0);
-	c[1].state = TRIAL_GIVEN_UP;
+	c[1].life = TRIAL_GIVEN_UP;
 	c[0].restarts = 3;
 	check(trial_decide(&t, &d) == TRIAL_FAIL && strcmp(d.reason, "db failed and was given up") == 0);
 
