@@ -114,6 +114,7 @@ static int update(struct machine *machine, struct error *err)
 	strcpy(confirmed.revision, new_.id);
 	if (record_load(&machine->esp.fs, &record, &which, err) < 0)
 		return -1;
+	trial.generation = record.generation + 1;
 	if (strcmp(record.rev, new_.id) != 0 &&
 	    (install(machine, err) < 0 || state_write_trial(storage, &trial, err) < 0 ||
 	     set_record(machine, old.id, new_.id, err) != 0 || state_write_previous(storage, old.id, err) < 0 ||
