@@ -10,6 +10,8 @@
 #include "record.h"
 #include "revisions.h"
 #include "state.h"
+#include "store.h"
+#include "transaction.h"
 #include "verity.h"
 
 #include <errno.h>
@@ -74,15 +76,6 @@ static void make_base(void)
 	base.fault = (struct fault){.kind = FAULT_NONE};
 }
 
-static int set_record(struct machine *machine, const char *rev, const char *attempt, struct error *err)
-{
-	struct record next = {.left = attempt[0] == '\0' ? 0 : RECORD_TRIES};
-
-	strcpy(next.rev, rev);
-	strcpy(next.attempt, attempt);
-	return record_store(&machine->esp.fs, &next, err);
-}
-
 static int install(struct machine *machine, struct error *err)
 {
 	struct installer installer = {.fs = &machine->storage.fs, .facts = &product_facts, .keep = {old.id},
@@ -97,33 +90,85 @@ static int install(struct machine *machine, struct error *err)
 	return result;
 }
 
-// The whole of it: install, try, confirm, collect garbage. What was done before an interruption is not done again.
-static int update(struct machine *machine, struct error *err)
+// The boot loader's part at a start, which no fault of ours meets: it counts an attempt down, and makes it.
+static int boot(struct machine *machine, char running[HEX_SIZE], struct error *err)
 {
-	struct fs *storage = &machine->storage.fs;
-	const struct outcome outcome = {.confirmed = true};
-	struct trial_state trial = {.live = false};
-	struct outcome confirmed = outcome;
-	const char *const keep[] = {old.id, new_.id, NULL};
-	struct gc_result removed;
+	unsigned char bytes[RECORD_SIZE];
 	struct record record;
 	int which;
 
-	strcpy(trial.revision, new_.id);
-	strcpy(trial.from, old.id);
-	strcpy(confirmed.revision, new_.id);
 	if (record_load(&machine->esp.fs, &record, &which, err) < 0)
 		return -1;
-	trial.generation = record.generation + 1;
-	if (strcmp(record.rev, new_.id) != 0 &&
-	    (install(machine, err) < 0 || state_write_trial(storage, &trial, err) < 0 ||
-	     set_record(machine, old.id, new_.id, err) != 0 || state_write_previous(storage, old.id, err) < 0 ||
-	     set_record(machine, new_.id, "", err) != 0))
+	bool tries = record.attempt[0] != '\0' && record.left > 0;
+	memcpy(running, tries ? record.attempt : record.rev, HEX_SIZE);
+	if (record.attempt[0] == '\0')
+		return 0;
+	if (tries)
+		record.left--;
+	else
+		record.attempt[0] = '\0';
+	check(record_encode(bytes, &record, err) == 0);
+	memfs_put(&machine->esp, "pycontainer/record.0", bytes, sizeof bytes);
+	memfs_put(&machine->esp, "pycontainer/record.1", bytes, sizeof bytes);
+	memfs_settle(&machine->esp);
+	return 0;
+}
+
+// One start of the device, and what is done until the next one. Returns 1 when all is done that shall be.
+static int live(struct machine *machine, bool good, struct error *err)
+{
+	struct transaction t = {.storage = &machine->storage.fs, .esp = &machine->esp.fs, .facts = &product_facts};
+	struct job_result found = {0}, done = {0};
+	struct revision running = {0};
+	struct outcome outcome;
+	char id[HEX_SIZE];
+	int result = -1;
+
+	if (boot(machine, id, err) < 0)
 		return -1;
-	if (record_mend(&machine->esp.fs, err) < 0 || state_raise_floor(storage, 5, err) < 0 ||
-	    state_write_outcome(storage, &confirmed, err) < 0 || state_clear_trial(storage, err) < 0)
+	if (store_load_from(&running, t.storage, id, t.facts, err) < 0 ||
+	    transaction_settle(&t, &running, &found, err) < 0) {
+		revision_free(&running);
 		return -1;
-	return gc_run(storage, keep, 0, &removed, err);
+	}
+	check(found.flags[RESULT_MANAGED]);
+	if (found.flags[RESULT_LEAVE])
+		result = 0;
+	else if (found.flags[RESULT_TRIAL])
+		result = good ? transaction_commit(&t, id, found.id, &done, err)
+			      : transaction_abort(&t, id, found.id, false, "it was not well", &done, err);
+	else if (good ? strcmp(id, new_.id) == 0 : state_read_outcome(t.storage, &outcome, err))
+		result = 1;
+	else if (install(machine, err) == 0)
+		result = transaction_prepare(&t, new_.id, &running, &done, err);
+	revision_free(&running);
+	return result;
+}
+
+// Start after start until all is done. What was done before an interruption is not done again.
+static int until_done(struct machine *machine, bool good, struct error *err)
+{
+	for (int starts = 0; starts < 12; starts++) {
+		int result = live(machine, good, err);
+		if (result != 0)
+			return result < 0 ? -1 : 0;
+	}
+	return fail(err, "it does not come to an end");
+}
+
+// The whole of it: install, try, confirm, collect garbage.
+static int update(struct machine *machine, struct error *err)
+{
+	const char *const keep[] = {old.id, new_.id, NULL};
+	struct gc_result removed;
+
+	return until_done(machine, true, err) < 0 ? -1 : gc_run(&machine->storage.fs, keep, 0, &removed, err);
+}
+
+// One whose revision is not well.
+static int failing_update(struct machine *machine, struct error *err)
+{
+	return until_done(machine, false, err);
 }
 
 static int count_names(void *context, const char *name)
@@ -157,6 +202,22 @@ static bool updated(struct machine *machine)
 	       state_floor(&machine->storage.fs, &product_facts, &err) == 5 &&
 	       state_read_previous(&machine->storage.fs, previous, &err) && strcmp(previous, old.id) == 0 &&
 	       state_read_outcome(&machine->storage.fs, &outcome, &err) && outcome.confirmed &&
+	       !state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] == '\0';
+}
+
+static bool rolled_back(struct machine *machine)
+{
+	struct record record;
+	struct outcome outcome;
+	struct trial_state trial;
+	struct error err;
+	int which;
+
+	return record_load(&machine->esp.fs, &record, &which, &err) == 0 && strcmp(record.rev, old.id) == 0 &&
+	       record.attempt[0] == '\0' && product_whole(&machine->storage, old.id, &err) &&
+	       state_floor(&machine->storage.fs, &product_facts, &err) == 1 &&
+	       state_read_outcome(&machine->storage.fs, &outcome, &err) && !outcome.confirmed &&
+	       strcmp(outcome.revision, new_.id) == 0 && outcome.reason[0] != '\0' &&
 	       !state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] == '\0';
 }
 
@@ -373,6 +434,10 @@ int main(void)
 	check(update(&littered, &err) == 0 && updated(&littered));
 	free_machine(&littered);
 	enumerate("install, try, confirm, collect", &base, update, updated);
+	copy_machine(&littered, &base);
+	check(failing_update(&littered, &err) == 0 && rolled_back(&littered));
+	free_machine(&littered);
+	enumerate("install, try, roll back", &base, failing_update, rolled_back);
 	enumerate("install blob by blob", &base, install_by_blobs, installed);
 	copy_machine(&littered, &base);
 	littered.storage.no_verity = true;
