@@ -206,6 +206,23 @@ static bool is_new(const struct machine *machine, const struct memfs *seen)
 	return true;
 }
 
+// What has the name of an installed revision is whole: it is listed, and may be tried at any time.
+static bool honest(struct machine *machine)
+{
+	const char *const ids[] = {old.id, spare.id, new_.id};
+	struct error err;
+	char path[128];
+
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		revisions_path(path, ids[i], REVISIONS_INSTALLED);
+		if (fs_exists(&machine->storage.fs, path) && !product_whole(&machine->storage, ids[i], &err)) {
+			printf("%s\n", err.text);
+			return false;
+		}
+	}
+	return true;
+}
+
 // The power comes back: what holds then, and can the operation be done again?
 static void restart(const struct machine *crashed, enum memfs_restart how, int (*run)(struct machine *, struct error *),
 		    bool (*done)(struct machine *))
@@ -222,7 +239,7 @@ static void restart(const struct machine *crashed, enum memfs_restart how, int (
 	machine.fault = (struct fault){.kind = FAULT_NONE};
 	memfs_restart(&seen, MEMFS_UNREPLAYED);
 	if (is_new(&machine, &seen)) {
-		bool whole = bootable(&machine, &seen) && bootable(&machine, &machine.storage);
+		bool whole = bootable(&machine, &seen) && bootable(&machine, &machine.storage) && honest(&machine);
 		int result = run(&machine, &err);
 		check(whole && result == 0 && done(&machine));
 		if (!whole || result < 0)
@@ -256,7 +273,8 @@ static bool inject(const struct machine *start, enum fault_kind kind, int error,
 		memfs_restart(&seen, MEMFS_UNREPLAYED);
 		bool closed = memfs_open(&machine.storage) + memfs_open(&machine.esp) + memfs_open(&machine.stick) == 0;
 		bool fresh = is_new(&machine, &seen);
-		bool whole = !fresh || (bootable(&machine, &seen) && bootable(&machine, &machine.storage));
+		bool whole = !fresh ||
+			     (bootable(&machine, &seen) && bootable(&machine, &machine.storage) && honest(&machine));
 		int again = result == 0 || !fresh ? 0 : run(&machine, &err);
 		check(closed && whole && again == 0 && (!fresh || done(&machine)));
 		if (!closed || !whole || again < 0)
