@@ -52,7 +52,8 @@ static void make_base(void)
 	uint64_t room;
 
 	memset(root, 'r', sizeof root - 1);
-	struct sample samples[] = {{.kernel = "the old kernel"}, {.kernel = "a spare kernel", .rootfs = "r", .config = "{\"web\":0}"},
+	struct sample samples[] = {{.kernel = "the old kernel"},
+				   {.kernel = "a spare kernel", .rootfs = "r", .config = "{\"web\":0}"},
 				   {.kernel = "the new kernel", .rootfs = root, .security = 5}};
 	memfs_init(&base.storage, &base.fault);
 	memfs_init(&base.esp, &base.fault);
@@ -243,7 +244,8 @@ static void restart(const struct machine *crashed, enum memfs_restart how, int (
 		int result = run(&machine, &err);
 		check(whole && result == 0 && done(&machine));
 		if (!whole || result < 0)
-			printf("call %u, power cut, restart %d: %s: %s\n", crashed->fault.at, how, whole ? "again" : "not whole", err.text);
+			printf("call %u, power cut, restart %d: %s: %s\n", crashed->fault.at, how,
+			       whole ? "again" : "not whole", err.text);
 	}
 	restarts++;
 	free_machine(&machine);
@@ -278,7 +280,8 @@ static bool inject(const struct machine *start, enum fault_kind kind, int error,
 		int again = result == 0 || !fresh ? 0 : run(&machine, &err);
 		check(closed && whole && again == 0 && (!fresh || done(&machine)));
 		if (!closed || !whole || again < 0)
-			printf("call %u, error %d: %s: %s\n", at, error, !closed ? "open files" : whole ? "again" : "not whole", err.text);
+			printf("call %u, error %d: %s: %s\n", at, error,
+			       !closed ? "open files" : whole ? "again" : "not whole", err.text);
 		memfs_free(&seen);
 	}
 	free_machine(&machine);
@@ -302,7 +305,8 @@ static void enumerate(const char *name, const struct machine *start, int (*run)(
 			calls++;
 	}
 	check(points > 0 && restarts > 0);
-	printf("update faults: %s: %u calls, %u faults, %u restarts from %zu states\n", name, calls - 1, points, restarts, tried_count);
+	printf("update faults: %s: %u calls, %u faults, %u restarts from %zu states\n", name, calls - 1, points, restarts,
+	       tried_count);
 }
 
 static int put(struct machine *machine, const char *hex, struct error *err)
