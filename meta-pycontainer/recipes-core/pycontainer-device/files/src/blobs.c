@@ -213,7 +213,8 @@ int blob_finish(struct receiver *receiver, const char *verity, struct error *err
 		uint64_t received = receiver->received;
 		if (close_incoming(receiver, true, err) < 0)
 			return -1;
-		return fail(err, "blob %.12s: %" PRIu64 " of its %" PRIu64 " bytes came", receiver->digest, received, receiver->size);
+		return fail(err, "blob %.12s: %" PRIu64 " of its %" PRIu64 " bytes came", receiver->digest, received,
+			    receiver->size);
 	}
 	if (close_incoming(receiver, false, err) < 0)
 		return -1;

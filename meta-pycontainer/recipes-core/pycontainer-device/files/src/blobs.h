@@ -34,6 +34,7 @@ int blob_finish(struct receiver *receiver, const char *verity, struct error *err
 
 // Reads at most `length` bytes of the blob from byte `at`; 0 at its end, -1 with errno.
 typedef ssize_t (*blob_source)(void *context, void *bytes, size_t length, uint64_t at);
-// All of this, from a source that can begin anywhere. Where the bytes of before an interruption prove wrong, it begins anew.
+// All of this, from a source that can begin anywhere. Where the bytes from before an interruption prove wrong, it begins
+// anew.
 int blob_receive(struct fs *fs, const char *digest, uint64_t size, const char *verity, blob_source read, void *context,
 		 struct error *err);

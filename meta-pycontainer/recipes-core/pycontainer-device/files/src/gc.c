@@ -71,7 +71,8 @@ static int add_links(struct gc *gc, const char *folder, struct error *err)
 		snprintf(path, sizeof path, "%s/%.255s", folder, names.items[i]);
 		// A folder of volumes is no link; a link that cannot be read might be the signature.
 		if (gc->fs->calls->readlink(gc->fs, path, target, sizeof target) < 0)
-			result = errno == EINVAL || errno == ENAMETOOLONG || errno == ENOENT ? 0 : fail_errno(err, "%s", path);
+			result = errno == EINVAL || errno == ENAMETOOLONG || errno == ENOENT
+					 ? 0 : fail_errno(err, "%s", path);
 		else if (store_target(target, digest))
 			result = add(&gc->wanted, digest, err);
 	}

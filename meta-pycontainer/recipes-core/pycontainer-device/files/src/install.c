@@ -73,9 +73,11 @@ static int copy_blob(struct copying *copying, const struct wanted *wanted, struc
 
 	if (bundle_open_blob(copying->bundle, wanted->digest, &copying->fd, &copying->offset, &size, err) < 0)
 		return -1;
-	int result = size != wanted->size
-			     ? fail(err, "bundle: blob %.12s has %" PRIu64 " bytes and not %" PRIu64, wanted->digest, size, wanted->size)
-			     : blob_receive(copying->installer->fs, wanted->digest, size, wanted->verity, read_bundle, copying, err);
+	int result = size == wanted->size
+			     ? blob_receive(copying->installer->fs, wanted->digest, size, wanted->verity, read_bundle, copying,
+					    err)
+			     : fail(err, "bundle: blob %.12s has %" PRIu64 " bytes and not %" PRIu64, wanted->digest, size,
+				    wanted->size);
 	bundle_close_blob(copying->bundle, copying->fd);
 	if (result < 0)
 		return -1;
@@ -238,5 +240,6 @@ int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct er
 	names_free(&names);
 	if (result < 0)
 		return -1;
-	return found ? 0 : fail(err, "blob %.12s: larger than %u bytes, and no begun install has one of that size", hex, SMALL_BLOB);
+	return found ? 0 : fail(err, "blob %.12s: larger than %u bytes, and no begun install has one of that size", hex,
+				SMALL_BLOB);
 }

@@ -36,7 +36,8 @@ static int parse_entry(struct layout_entry *out, const json_t *entry, bool signa
 }
 
 // Add an entry unless it is there: a manifest has an entry for each of its tags.
-static int add(struct layout_entry *entries, size_t *count, size_t most, const struct layout_entry *entry, struct error *err)
+static int add(struct layout_entry *entries, size_t *count, size_t most, const struct layout_entry *entry,
+	       struct error *err)
 {
 	for (size_t i = 0; i < *count; i++)
 		if (strcmp(entries[i].digest, entry->digest) == 0)

@@ -103,7 +103,7 @@ uint64_t plan_room(const struct wanted *missing, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		uint64_t blocks = (missing[i].size + BLOCK - 1) / BLOCK;
-		// The tree of fs-verity is a 127th and its descriptor a block more; then what is allocated at the file's end.
+		// The tree of fs-verity is a 127th and its descriptor a block; some more for what the file system needs.
 		room += (blocks + blocks / 126 + 3) * BLOCK - missing[i].offset / BLOCK * BLOCK;
 	}
 	return room;

@@ -110,7 +110,8 @@ int select_revision(struct revision *out, char signature[HEX_SIZE], struct bundl
 		char envelope[HEX_SIZE];
 		int count = verify(&other, envelope, bundle, layout->revisions[i].digest, facts, floor, err);
 		if (count >= 0 && signers >= 0) {
-			fail(err, "several revisions of the bundle fit this device (%.12s and %.12s): say which", out->id, other.id);
+			fail(err, "several revisions of the bundle fit this device (%.12s and %.12s): say which", out->id,
+			     other.id);
 			revision_free(&other);
 			revision_free(out);
 			return -1;
@@ -122,6 +123,7 @@ int select_revision(struct revision *out, char signature[HEX_SIZE], struct bundl
 		signers = count;
 	}
 	if (signers < 0 && layout->revision_count > 1)
-		return fail_in(err, "none of the bundle's revisions (%s) fits this device; the last one", list(text, layout, ""));
+		return fail_in(err, "none of the bundle's revisions (%s) fits this device; the last one",
+			       list(text, layout, ""));
 	return signers;
 }

@@ -197,8 +197,8 @@ static uint64_t used(const struct memfs *memfs)
 		seen[memfs->handles[i].node] = true;
 	for (size_t i = 0; i < memfs->count; i++)
 		if (seen[i])
-			bytes += memfs->nodes[i].kind == PLAIN ? (memfs->nodes[i].content[NOW].size + BLOCK - 1) / BLOCK * BLOCK
-							       : BLOCK;
+			bytes += memfs->nodes[i].kind != PLAIN
+					 ? BLOCK : (memfs->nodes[i].content[NOW].size + BLOCK - 1) / BLOCK * BLOCK;
 	free(seen);
 	return bytes;
 }
@@ -627,7 +627,8 @@ static void digest_node(const struct memfs *memfs, size_t index, enum state stat
 	crypto_generichash_update(hash, (const unsigned char *)numbers, sizeof numbers);
 	crypto_generichash_update(hash, (const unsigned char *)content->shared->bytes, content->size);
 	for (size_t i = 0; i < names->count; i++) {
-		crypto_generichash_update(hash, (const unsigned char *)names->items[i].text, strlen(names->items[i].text) + 1);
+		const char *text = names->items[i].text;
+		crypto_generichash_update(hash, (const unsigned char *)text, strlen(text) + 1);
 		digest_node(memfs, names->items[i].node, state, hash);
 	}
 }

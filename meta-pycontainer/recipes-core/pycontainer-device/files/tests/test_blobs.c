@@ -52,7 +52,8 @@ static bool has(const struct memfs *memfs, const char *name, size_t size)
 {
 	size_t length;
 
-	return memfs_get(memfs, name, &length) != NULL && length == size && memcmp(memfs_get(memfs, name, &length), content, size) == 0;
+	const char *bytes = memfs_get(memfs, name, &length);
+	return bytes != NULL && length == size && memcmp(bytes, content, size) == 0;
 }
 
 static void test_whole(void)
@@ -101,7 +102,8 @@ static void test_resumed(void)
 	size_t length;
 
 	fresh(&memfs);
-	check_error(receive(&memfs, (struct source){.end = 70000, .error = EIO}, SIZE, verity, err), "reading: Input/output error");
+	check_error(receive(&memfs, (struct source){.end = 70000, .error = EIO}, SIZE, verity, err),
+		    "reading: Input/output error");
 	check(has(&memfs, incoming, 70000) && memfs_open(&memfs) == 0);
 	// What came before a stop is on the medium.
 	memfs_restart(&memfs, MEMFS_NAMES);

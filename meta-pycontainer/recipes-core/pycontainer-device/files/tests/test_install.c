@@ -128,7 +128,8 @@ static int refuse(const struct sample *samples, size_t count, const char *wanted
 static void test_refused(void)
 {
 	static const struct sample stranger = {.product = "toaster"}, other = {.machine = "qemu-arm64"},
-				   unsigned_ = {.kernel = "evil", .unsigned_ = true}, safe = {.kernel = "kernel c", .security = 5};
+				   unsigned_ = {.kernel = "evil", .unsigned_ = true},
+				   safe = {.kernel = "kernel c", .security = 5};
 	struct sample samples[3];
 	struct setup setup;
 	struct error none;
@@ -180,8 +181,8 @@ static void test_bad_signature_beside(void)
 	bundle_close(&setup.bundle);
 	char entry[400];
 	snprintf(entry, sizeof entry,
-		 "\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":1,"
-		 "\"artifactType\":\"application/vnd.pycontainer.signature.v1\"},", setup.made[0].kernel);
+		 "\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\","
+		 "\"size\":1,\"artifactType\":\"application/vnd.pycontainer.signature.v1\"},", setup.made[0].kernel);
 	char *index = changed(memfs_get(&setup.stick, "index.json", &length), "\"manifests\":[", entry);
 	memfs_put(&setup.stick, "index.json", index, strlen(index));
 	free(index);

@@ -87,7 +87,8 @@ static void test_signature(void)
 
 	check(layout_parse_signature(envelope, D("1111"), signature, strlen(signature), &none) == 0);
 	check(strcmp(envelope, D("7777")) == 0);
-	check_error(layout_parse_signature(envelope, D("2222"), signature, strlen(signature), err), "it belongs to revision 1111");
+	check_error(layout_parse_signature(envelope, D("2222"), signature, strlen(signature), err),
+		    "it belongs to revision 1111");
 	check_error(refuse_signature("signature.v1", "signature.v2", err), "artifactType");
 	check_error(refuse_signature("\"subject\"", "\"about\"", err), "subject: missing");
 	check_error(refuse_signature("\"layers\":[", "\"layers\":[7,", err), "layers: more than 1");

@@ -101,7 +101,11 @@ static void test_verity(void)
 		size_t size;
 		const char *digest;
 	} files[] = {
-		{0, "3d248ca542a24fc62d1c43b916eae5016878e2533c88238480b26128a1f1af95"}, {1, "2f4e7ecbd51220643d7da33f8c5b52680af736616ea1044dd44bac571f1017fc"}, {4096, "27ca1c272a7aec6bb34d6c12abfbe7be0dcb9b41c551d5d5ed3978b5e55e9504"}, {4097, "e28bc9a21f641dec0d818e2d8e99635b199debba5c4acc1362d7e733496b6e0c"}, {600000, "af408df95e13ffb7c4c8896fc37f971739e9cb94fee3a457ee6b1b1c9fd43dee"},
+		{0, "3d248ca542a24fc62d1c43b916eae5016878e2533c88238480b26128a1f1af95"},
+		{1, "2f4e7ecbd51220643d7da33f8c5b52680af736616ea1044dd44bac571f1017fc"},
+		{4096, "27ca1c272a7aec6bb34d6c12abfbe7be0dcb9b41c551d5d5ed3978b5e55e9504"},
+		{4097, "e28bc9a21f641dec0d818e2d8e99635b199debba5c4acc1362d7e733496b6e0c"},
+		{600000, "af408df95e13ffb7c4c8896fc37f971739e9cb94fee3a457ee6b1b1c9fd43dee"},
 	};
 	struct memfs memfs;
 	char digest[HEX_SIZE], *bytes = malloc(600000);

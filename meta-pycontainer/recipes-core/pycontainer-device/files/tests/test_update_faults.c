@@ -54,7 +54,8 @@ static void make_base(void)
 	uint64_t room;
 
 	memset(root, 'r', sizeof root - 1);
-	struct sample samples[] = {{.kernel = "the old kernel"}, {.kernel = "a spare kernel", .rootfs = "r", .config = "{\"web\":0}"},
+	struct sample samples[] = {{.kernel = "the old kernel"},
+				   {.kernel = "a spare kernel", .rootfs = "r", .config = "{\"web\":0}"},
 				   {.kernel = "the new kernel", .rootfs = root, .security = 5}};
 	memfs_init(&base.storage, &base.fault);
 	memfs_init(&base.esp, &base.fault);
@@ -268,6 +269,23 @@ static bool is_new(const struct machine *machine, const struct memfs *seen)
 	return true;
 }
 
+// What has the name of an installed revision is whole: it is listed, and may be tried at any time.
+static bool honest(struct machine *machine)
+{
+	const char *const ids[] = {old.id, spare.id, new_.id};
+	struct error err;
+	char path[128];
+
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		revisions_path(path, ids[i], REVISIONS_INSTALLED);
+		if (fs_exists(&machine->storage.fs, path) && !product_whole(&machine->storage, ids[i], &err)) {
+			printf("%s\n", err.text);
+			return false;
+		}
+	}
+	return true;
+}
+
 // The power comes back: what holds then, and can the operation be done again?
 static void restart(const struct machine *crashed, enum memfs_restart how, int (*run)(struct machine *, struct error *),
 		    bool (*done)(struct machine *))
@@ -284,11 +302,12 @@ static void restart(const struct machine *crashed, enum memfs_restart how, int (
 	machine.fault = (struct fault){.kind = FAULT_NONE};
 	memfs_restart(&seen, MEMFS_UNREPLAYED);
 	if (is_new(&machine, &seen)) {
-		bool whole = bootable(&machine, &seen) && bootable(&machine, &machine.storage);
+		bool whole = bootable(&machine, &seen) && bootable(&machine, &machine.storage) && honest(&machine);
 		int result = run(&machine, &err);
 		check(whole && result == 0 && done(&machine));
 		if (!whole || result < 0)
-			printf("call %u, power cut, restart %d: %s: %s\n", crashed->fault.at, how, whole ? "again" : "not whole", err.text);
+			printf("call %u, power cut, restart %d: %s: %s\n", crashed->fault.at, how,
+			       whole ? "again" : "not whole", err.text);
 	}
 	restarts++;
 	free_machine(&machine);
@@ -318,11 +337,13 @@ static bool inject(const struct machine *start, enum fault_kind kind, int error,
 		memfs_restart(&seen, MEMFS_UNREPLAYED);
 		bool closed = memfs_open(&machine.storage) + memfs_open(&machine.esp) + memfs_open(&machine.stick) == 0;
 		bool fresh = is_new(&machine, &seen);
-		bool whole = !fresh || (bootable(&machine, &seen) && bootable(&machine, &machine.storage));
+		bool whole = !fresh ||
+			     (bootable(&machine, &seen) && bootable(&machine, &machine.storage) && honest(&machine));
 		int again = result == 0 || !fresh ? 0 : run(&machine, &err);
 		check(closed && whole && again == 0 && (!fresh || done(&machine)));
 		if (!closed || !whole || again < 0)
-			printf("call %u, error %d: %s: %s\n", at, error, !closed ? "open files" : whole ? "again" : "not whole", err.text);
+			printf("call %u, error %d: %s: %s\n", at, error,
+			       !closed ? "open files" : whole ? "again" : "not whole", err.text);
 		memfs_free(&seen);
 	}
 	free_machine(&machine);
@@ -346,7 +367,8 @@ static void enumerate(const char *name, const struct machine *start, int (*run)(
 			calls++;
 	}
 	check(points > 0 && restarts > 0);
-	printf("update faults: %s: %u calls, %u faults, %u restarts from %zu states\n", name, calls - 1, points, restarts, tried_count);
+	printf("update faults: %s: %u calls, %u faults, %u restarts from %zu states\n", name, calls - 1, points, restarts,
+	       tried_count);
 }
 
 static int put(struct machine *machine, const char *hex, struct error *err)
