@@ -10,8 +10,12 @@ static void plan(struct health *health, uint64_t now)
 {
 	uint64_t wait = health->check->interval_ms;
 
-	if (excused(health, now) && wait > HEALTH_START_INTERVAL_MS)
-		wait = HEALTH_START_INTERVAL_MS;
+	if (excused(health, now)) {
+		uint64_t early = (uint64_t)HEALTH_START_FIRST_MS << (health->early < 8 ? health->early++ : 8);
+		if (early > HEALTH_START_MOST_MS)
+			early = HEALTH_START_MOST_MS;
+		wait = wait < early ? wait : early;
+	}
 	health->probing = false;
 	health->due = now + wait;
 }

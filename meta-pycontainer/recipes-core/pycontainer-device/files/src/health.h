@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// During the start period a container that was not healthy yet is asked at least this often.
-#define HEALTH_START_INTERVAL_MS 5000
+// During the start period a container that was not healthy yet is asked after so long, then after twice that, and so on,
+// up to the second of these: what depends on it shall not wait for an interval that is meant for the years after.
+#define HEALTH_START_FIRST_MS 250
+#define HEALTH_START_MOST_MS 5000
 // A probe ends itself when its time is up; one that does not end so long after that hangs.
 #define HEALTH_GRACE_MS 10000
 
@@ -33,6 +35,7 @@ struct health {
 	uint64_t due;		// the next probe, or the latest end of the one that is at work
 	uint64_t probe_began;
 	bool probing;
+	unsigned early;		// probes of the start period so far
 };
 
 // The container began to run now.

@@ -65,11 +65,19 @@ static void test_start_period(void)
 	struct health health;
 	uint64_t when = 0;
 
-	// Asked more often until it is healthy, and failures are excused; one that began in time is, whenever it ends.
+	// Asked soon, then less and less often, until it is healthy; failures are excused, and one that began in time is,
+	// whenever it ends.
 	health_init(&health, &slow, START);
-	check(health_next(&health, START, &when) == HEALTH_WAIT && when == START + 5000);
-	check(health_next(&health, START + 5000, &when) == HEALTH_PROBE);
-	health_result(&health, START + 6000, false);
+	uint64_t at = START;
+	for (uint64_t wait = 250; wait <= 4000; wait *= 2) {
+		at += wait;
+		check(health_next(&health, at - 1, &when) == HEALTH_WAIT && when == at);
+		check(health_next(&health, at, &when) == HEALTH_PROBE);
+		health_result(&health, at, false);
+	}
+	check(health.state == HEALTH_STARTING && health.failures == 0);
+	check(health_next(&health, at, &when) == HEALTH_WAIT && when == at + 5000);
+	health_init(&health, &slow, START);
 	check(health_next(&health, START + 11000, &when) == HEALTH_PROBE);
 	health_result(&health, START + 13000, false);
 	check(health.state == HEALTH_STARTING && health.failures == 0);
