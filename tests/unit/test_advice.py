@@ -56,3 +56,15 @@ def test_advice_names_a_command_and_options_that_exist(place: str, command: str,
 
 def test_no_advice_takes_a_second_word_for_a_subcommand() -> None:
     assert [entry for entry in advice() if re.match(r" (list|new|add|rm|export)\b", entry[2])] == []
+
+
+@pytest.mark.parametrize("command", ["build", "image", "run", "show", "verify", "lock"])
+def test_a_build_for_another_machine_can_be_reached(command: str) -> None:
+    assert make_parser().parse_args([command, "--machine", "toaster", "."]).machine == "toaster"
+
+
+@pytest.mark.parametrize("memory", ["abc", "-1", "31", "1e3", ""])
+def test_a_wrong_size_of_memory_is_called_so(memory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["run", f"--memory={memory}"])
+    assert "is not a number from 32 to 1048576 (MiB)" in capsys.readouterr().err
