@@ -209,20 +209,20 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
         log = _tail(Path(task.log))
         if _FULL_DISK in log:
             return _disk_full(log)
-        # A program that cannot even write its message has no room for it.
-        if not log.strip() and not outcome.errors and (scarce := _full_place(run, _SCARCE_BELOW)):
-            return scarce
         also = f" (and {len(outcome.failed) - 1} more)" if len(outcome.failed) > 1 else ""
         what, why, hint = _three_lines("\n".join(outcome.errors), log)
         name = f"{task.recipe}: {task.task.removeprefix('do_')} failed{also}"
         reason = ": ".join(filter(None, [what, why]))
+        # A program that cannot even write its message has no room for it.
+        if not reason and (scarce := _full_place(run, _SCARCE_BELOW)):
+            return scarce
         return kind(name, reason or "no message", hint or f"its log: {task.log or run.log}")
     text = "\n".join(outcome.errors) or _tail(run.log)
     if _FULL_DISK in text:
         return _disk_full(text)
     if _DISK_MONITOR.search(text):
         free = shutil.disk_usage(run.build_dir).free
-        return _no_room(f"BitBake stopped at {free // 1_000_000} MB free in {run.build_dir}")
+        return _no_room(f"BitBake stopped when it ran low; {free // 1_000_000} MB are free now in {run.build_dir}")
     if unknown := _NO_RECIPE.search(text):
         return NoRecipeError(unknown[1] or unknown[2], f"the whole output is in {run.log}")
     said = [match for line in text.splitlines() if line.strip() and (match := _KAS_LINE.match(line.strip()))]

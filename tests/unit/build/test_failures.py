@@ -108,7 +108,7 @@ def test_bitbakes_own_stop_for_a_full_disk_asks_to_try_again_and_names_the_room(
     run.build_dir.mkdir()
     error = _failure(run, Outcome(errors=[text]), 1)
     assert error.exit_code == 75
-    assert f"MB free in {run.build_dir}" in error.why
+    assert f"MB are free now in {run.build_dir}" in error.why
 
 
 def test_a_task_that_fails_without_a_word_on_a_scarce_disk_is_a_full_disk(
@@ -117,7 +117,9 @@ def test_a_task_that_fails_without_a_word_on_a_scarce_disk_is_a_full_disk(
     usage = shutil.disk_usage(tmp_path)
     run.build_dir.mkdir()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000_000))
-    assert _failure(run, failed(tmp_path, "do_install", ""), 1).exit_code == 75
+    outcome = failed(tmp_path, "do_install", "DEBUG: Executing python function do_install\n")
+    outcome.errors.append("")
+    assert _failure(run, outcome, 1).exit_code == 75
     assert _failure(run, failed(tmp_path, "do_install", "Exception: KeyError: 'y'\n"), 1).exit_code == 4
 
 
