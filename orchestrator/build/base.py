@@ -102,7 +102,7 @@ def ensure_base(
             outcome = run_kas(run, reporter.view)
         except NoRecipeError as problem:
             raise _no_recipe(problem, product, place, home) from problem
-        deploy = deployed(place)
+        deploy = Deploy(place.deploy)
         _check(deploy, product, place)
         step.result = f"{outcome.tasks_run} task{'' if outcome.tasks_run == 1 else 's'}"
     # The lock file may have been written by this very run: it is part of what the next build compares with.

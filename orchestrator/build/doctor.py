@@ -170,12 +170,12 @@ def downloads() -> Path:
 def _disk(build: Path) -> list[Finding]:
     """Whether a build finds room, for each file system that it writes much to."""
     wanted = [
-        (build, _REBUILD_BYTES if (build / "tmp").is_dir() else _BUILD_BYTES),
-        (downloads(), 0 if downloads().is_dir() else _DOWNLOAD_BYTES),
+        (build, _REBUILD_BYTES if _is_folder(build / "tmp") else _BUILD_BYTES),
+        (downloads(), 0 if _is_folder(downloads()) else _DOWNLOAD_BYTES),
     ]
     systems: dict[int, tuple[Path, int]] = {}
     for folder, need in wanted:
-        there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+        there = next(place for place in (folder, *folder.absolute().parents) if _is_folder(place))
         first, sum_ = systems.get(there.stat().st_dev, (there, 0))
         systems[there.stat().st_dev] = (first, sum_ + need)
     found = []
@@ -185,6 +185,13 @@ def _disk(build: Path) -> list[Finding]:
         if need:
             found.append(Finding("free disk", free >= need, detail, passing=True))
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a folder above it is closed to us
+        return False
 
 
 def commands(findings: Sequence[Finding]) -> list[list[str]]:

@@ -43,8 +43,8 @@ class Interrupted(PyContainerError):
 class NoRecipeError(BuildError):
     """BitBake was asked for a recipe that there is none of."""
 
-    def __init__(self, recipe: str, hint: str) -> None:
-        super().__init__(f"no recipe {recipe}", "BitBake finds none of this name", hint)
+    def __init__(self, recipe: str, why: str, hint: str) -> None:
+        super().__init__(f"no recipe {recipe}", why, hint)
         self.recipe = recipe
 
 
@@ -186,7 +186,7 @@ _FULL_BELOW = 4 * 1024 * 1024
 _SCARCE_BELOW = 300 * 1024 * 1024
 _KAS_LINE = re.compile(r"(?:\d{4}-\d\d-\d\d [\d:]{8} - (?P<level>\w+) +- )?(?P<mark>ERROR: )?(?P<line>.*)")
 _FULL_DISK = "No space left on device"
-_DISK_MONITOR = re.compile(r"disk space monitor action is|The free (?:space|inode) of .* is running low", re.I)
+_DISK_MONITOR = "disk space monitor action is"
 _NO_RECIPE = re.compile(r"(?:Nothing|no recipe) PROVIDES '([^']+)'|no buildable provider(?:s)? for '?([\w.+-]+)", re.I)
 _OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\s+do: +(.+))?", re.M)
 _EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
@@ -203,6 +203,9 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     kind: type[PyContainerError]
     if full := _full_place(run):
         return full
+    if any(_DISK_MONITOR in line for line in outcome.errors):
+        free = shutil.disk_usage(run.build_dir).free
+        return _no_room(f"BitBake stopped when it ran low; {free // 1_000_000} MB are free now in {run.build_dir}")
     if outcome.failed:
         task = outcome.failed[0]
         kind = FetchError if task.task in _FETCH_TASKS else BuildError
@@ -220,11 +223,9 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     text = "\n".join(outcome.errors) or _tail(run.log)
     if _FULL_DISK in text:
         return _disk_full(text)
-    if _DISK_MONITOR.search(text):
-        free = shutil.disk_usage(run.build_dir).free
-        return _no_room(f"BitBake stopped when it ran low; {free // 1_000_000} MB are free now in {run.build_dir}")
     if unknown := _NO_RECIPE.search(text):
-        return NoRecipeError(unknown[1] or unknown[2], f"the whole output is in {run.log}")
+        line = next(line.strip() for line in text.splitlines() if unknown[0] in line)
+        return NoRecipeError(unknown[1] or unknown[2], line[:400], f"the whole output is in {run.log}")
     said = [match for line in text.splitlines() if line.strip() and (match := _KAS_LINE.match(line.strip()))]
     # kas logs BitBake's words as its own, and much besides: errors before anything else.
     lines = [one["line"] for one in said if one["mark"] or one["level"] in ("ERROR", "CRITICAL")]
