@@ -15,6 +15,7 @@ import yaml
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
 from orchestrator.product.confinement import published_port
+from orchestrator.product.explain import choices, field_names, in_words, keys
 from orchestrator.product.fields import FieldError
 from orchestrator.product.model import Layer, Product
 from orchestrator.product.words import PATTERNS, Name
@@ -24,19 +25,6 @@ _LIMIT = 1024 * 1024
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.*?)`")
 _CHOICE = re.compile(r"Invalid enum value '([^']*)'")
 _MISSING = re.compile(r"missing required field `(.*?)`")
-_TYPES = re.compile(r"Expected `([^`]+)`, got `([^`]+)`\Z")
-_LENGTH = re.compile(r"Expected `(str|array)` of length (>=|<=) (\d+)\Z")
-_BOUND = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (-?[\d.]+)\Z")
-_NOUNS = {
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "nothing",
-    "array": "a list",
-    "object": "keys with values",
-}
-_COMPARED = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _PATTERN = re.compile(r"matching regex '(.*)'")
 _AT_PATH = re.compile(r" - at `(?:key in )?\$(.*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[(\.\.\.)\]")
@@ -218,15 +206,15 @@ class _Reader:
             elif unknown := _UNKNOWN_FIELD.search(message):
                 word = unknown.group(1)
                 inner.append(word)
-                near = difflib.get_close_matches(word, _field_names(kind), n=1)
+                near = difflib.get_close_matches(word, field_names(kind), n=1)
                 reason = f"unknown key '{word}'"
-                why = f"the keys here are: {', '.join(_keys(kind, tuple(inner[:-1])))}"
+                why = f"the keys here are: {', '.join(keys(kind, tuple(inner[:-1])))}"
                 if near:
                     hint = f"did you mean '{near[0]}'?"
             elif _CHOICE.search(message):
-                choices = _choices(kind, tuple(inner))
-                near = difflib.get_close_matches(_CHOICE.findall(message)[0], choices, n=1, cutoff=0.5)
-                reason = f"'{_CHOICE.findall(message)[0]}' is not one of: {', '.join(choices)}"
+                words = choices(kind, tuple(inner))
+                near = difflib.get_close_matches(_CHOICE.findall(message)[0], words, n=1, cutoff=0.5)
+                reason = f"'{_CHOICE.findall(message)[0]}' is not one of: {', '.join(words)}"
                 if near:
                     hint = f"did you mean '{near[0]}'?"
             elif pattern := _PATTERN.search(reason):
@@ -234,9 +222,9 @@ class _Reader:
                 reason = f"written wrongly: {PATTERNS.get(known, 'it must match ' + known)}"
             elif missing := _MISSING.search(reason):
                 reason = f"the key '{missing[1]}' is missing"
-                why = f"needed here: {', '.join(_keys(kind, tuple(inner), required=True))}"
+                why = f"needed here: {', '.join(keys(kind, tuple(inner), required=True))}"
             else:
-                reason = _in_words(reason)
+                reason = in_words(reason)
             self.fail((*prefix, *inner), reason, hint, problem, why)
 
     def fail(self, path: Path_, reason: str, hint: str, cause: Exception | None = None, why: str = "") -> NoReturn:
@@ -281,75 +269,3 @@ def _inner(message: str, value: Any) -> list[str | int]:
         with contextlib.suppress(KeyError, IndexError, TypeError):
             value = value[steps[-1]]
     return steps
-
-
-def _in_words(reason: str) -> str:
-    """Say in words what the decoder says in its own types."""
-    if types := _TYPES.match(reason):
-        wanted = " or ".join(_NOUNS.get(word, word) for word in types[1].split(" | ") if word != "null")
-        return f"{wanted} is expected, not {_NOUNS.get(types[2], types[2])}"
-    if length := _LENGTH.match(reason):
-        what = "characters" if length[1] == "str" else "entries"
-        return f"{_COMPARED[length[2]]} {length[3]} {what} are {'needed' if length[2] == '>=' else 'allowed'}"
-    if bound := _BOUND.match(reason):
-        return f"it must be {_COMPARED[bound[1]]} {bound[2].removesuffix('.0')}"
-    return reason
-
-
-def _choices(kind: Any, path: Path_) -> list[str]:
-    """The words that are allowed at `path` below `kind`, sorted; none when it is not a choice."""
-    return sorted(str(value) for item in _types_at(kind, path) for value in getattr(item, "values", ()))
-
-
-def _keys(kind: Any, path: Path_, *, required: bool = False) -> list[str]:
-    """The keys that the mapping at `path` below `kind` may have, or must have."""
-    return [
-        field.encode_name
-        for item in _types_at(kind, path)
-        if isinstance(item, msgspec.inspect.StructType)
-        for field in item.fields
-        if field.required or not required
-    ]
-
-
-def _types_at(kind: Any, path: Path_) -> list[Any]:
-    """The types that a value at `path` below `kind` may have."""
-    found: list[Any] = [msgspec.inspect.type_info(kind)]
-    for step in (*path, None):
-        plain: list[Any] = []
-        while found:
-            item = found.pop()
-            if isinstance(item, msgspec.inspect.UnionType):
-                found.extend(item.types)
-            elif isinstance(item, msgspec.inspect.Metadata):
-                found.append(item.type)
-            else:
-                plain.append(item)
-        if step is None:
-            return plain
-        for item in plain:
-            if isinstance(item, msgspec.inspect.StructType) and isinstance(step, str):
-                found += [field.type for field in item.fields if field.encode_name == step]
-            elif isinstance(item, msgspec.inspect.ListType) and isinstance(step, int):
-                found.append(item.item_type)
-    return []
-
-
-def _field_names(kind: Any) -> list[str]:
-    """Every key that the product file knows, at any depth below `kind`, as it is written in YAML."""
-    names: set[str] = set()
-    seen: set[type] = set()
-    pending: list[Any] = [msgspec.inspect.type_info(kind)]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, msgspec.inspect.StructType) and item.cls not in seen:
-            seen.add(item.cls)
-            names |= {field.encode_name for field in item.fields}
-            pending += [field.type for field in item.fields]
-        elif isinstance(item, msgspec.inspect.UnionType):
-            pending.extend(item.types)
-        elif isinstance(item, msgspec.inspect.ListType):
-            pending.append(item.item_type)
-        elif isinstance(item, msgspec.inspect.DictType):
-            pending.append(item.value_type)
-    return sorted(names)
