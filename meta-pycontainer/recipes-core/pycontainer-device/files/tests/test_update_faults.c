@@ -127,19 +127,21 @@ static int live(struct machine *machine, bool good, struct error *err)
 
 	if (boot(machine, id, err) < 0)
 		return -1;
-	if (store_load_from(&running, t.storage, id, t.facts, err) < 0 ||
-	    transaction_settle(&t, &running, &found, err) < 0) {
+	if (store_load_from(&running, t.storage, id, t.facts, err) < 0) {
 		revision_free(&running);
 		return -1;
 	}
-	check(found.flags[RESULT_MANAGED]);
-	if (found.flags[RESULT_LEAVE])
+	// What fails here is left for the next start: process 1 goes on with what was found out.
+	bool settled = transaction_settle(&t, &running, &found, err) == 0;
+	if (!found.flags[RESULT_MANAGED] && !found.flags[RESULT_LEAVE])
+		result = 0;
+	else if (found.flags[RESULT_LEAVE])
 		result = 0;
 	else if (found.flags[RESULT_TRIAL])
 		result = good ? transaction_commit(&t, id, found.id, &done, err)
 			      : transaction_abort(&t, id, found.id, false, "it was not well", &done, err);
 	else if (good ? strcmp(id, new_.id) == 0 : state_read_outcome(t.storage, &outcome, err))
-		result = 1;
+		result = settled;
 	else if (install(machine, err) == 0)
 		result = transaction_prepare(&t, new_.id, &running, &done, err);
 	revision_free(&running);
