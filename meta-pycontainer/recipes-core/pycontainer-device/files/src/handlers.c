@@ -3,6 +3,7 @@
 #include "console.h"
 #include "exec.h"
 #include "logs.h"
+#include "order.h"
 #include "ports.h"
 #include "request.h"
 #include "supervisor.h"
@@ -13,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+
+// Beside the time that a container has to stop.
+#define AWAIT_MS 120000
 
 static void say_version(struct request *request)
 {
@@ -80,10 +84,28 @@ static void await(struct request *request, const struct container *container, bo
 			continue;
 		snprintf(free->name, sizeof free->name, "%s", container->layer->name);
 		free->up = up;
+		free->deadline_ms = clock_ms() + container->layer->stop_timeout_ms + AWAIT_MS;
 		free->ticket = control_hold(request);
 		return;
 	}
-	control_answer(request, NULL);
+	struct error err;
+	fail(&err, "it is done, but too many wait for containers already");
+	control_refuse(request, &err);
+}
+
+// One that has to wait for another that nobody starts would wait for ever.
+static bool can_start(const struct supervisor *s, const struct container *container, struct error *err)
+{
+	const struct crew *crew = &s->containers.now;
+	size_t own = (size_t)(container - crew->each);
+
+	for (size_t i = 0; i < crew->revision->layer_count; i++)
+		crew->flags[i] = crew->each[i].layer == NULL ||
+				 (crew->each[i].state != STATE_STOPPED && crew->each[i].state != STATE_FAILED);
+	if (order_may_start(crew->revision, own, crew->flags))
+		return true;
+	fail(err, "container %s starts after one that is stopped", container->layer->name);
+	return false;
 }
 
 static void start(struct request *request)
@@ -91,7 +113,7 @@ static void start(struct request *request)
 	struct error err;
 	struct container *container = named(request, &err);
 
-	if (container == NULL) {
+	if (container == NULL || !can_start(request->context, container, &err)) {
 		control_refuse(request, &err);
 		return;
 	}
@@ -124,7 +146,7 @@ static void restart(struct request *request)
 	struct error err;
 	struct container *container = named(request, &err);
 
-	if (container == NULL) {
+	if (container == NULL || !can_start(request->context, container, &err)) {
 		control_refuse(request, &err);
 		return;
 	}
@@ -147,16 +169,26 @@ void handlers_tick(struct supervisor *s)
 							    (c->state == STATE_STOPPED && !s->ending)));
 		bool there = c != NULL && (awaited->up ? c->state == STATE_RUNNING || c->state == STATE_DONE
 						       : c->state == STATE_STOPPED);
-		if (!failed && !there)
+		bool late = clock_ms() >= awaited->deadline_ms;
+		if (!failed && !there && !late)
 			continue;
 		awaited->ticket = 0;
 		if (there) {
 			control_answer_held(&s->control, ticket, NULL);
 			continue;
 		}
-		fail(&err, "container %s: %s", awaited->name, c == NULL ? "it is not there any more" : c->how);
+		fail(&err, "container %s: %s", awaited->name,
+		     c == NULL ? "it is not there any more" : failed ? c->how : "it takes longer");
 		control_refuse_held(&s->control, ticket, &err);
 	}
+}
+
+bool handlers_wait(const struct supervisor *s)
+{
+	for (size_t i = 0; i < AWAITED_MOST; i++)
+		if (s->awaited[i].ticket != 0)
+			return true;
+	return false;
 }
 
 void handlers_update_answer(void *supervisor, uint64_t ticket, const struct error *problem)

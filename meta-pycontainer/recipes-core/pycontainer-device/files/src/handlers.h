@@ -13,6 +13,7 @@ extern const struct handlers device_handlers;
 int handlers_listen(struct supervisor *s, struct error *err);
 // Answer those who wait for a container, once it is where they want it.
 void handlers_tick(struct supervisor *s);
+bool handlers_wait(const struct supervisor *s);
 // An update_answer.
 void handlers_update_answer(void *supervisor, uint64_t ticket, const struct error *problem);
 

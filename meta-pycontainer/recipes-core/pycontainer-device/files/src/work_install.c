@@ -2,6 +2,7 @@
 // The verbs that bring revisions to the device and take them away, each in a process of its own.
 #include "blobs.h"
 #include "bundle.h"
+#include "console.h"
 #include "exclusive.h"
 #include "gc.h"
 #include "handlers.h"
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define CANDIDATES_MOST 256
+#define SLOW_MS 60000
 
 struct install {
 	struct work *work;
@@ -57,6 +59,16 @@ static void keep(const char *ids[4], struct supervisor *s)
 	ids[count] = NULL;
 }
 
+// Only when it is known which revision the boot loader needs may any be taken away.
+static int check_phase(const struct supervisor *s, struct error *err)
+{
+	if (s->update.phase == UPDATE_IDLE || (s->update.phase == UPDATE_UNMANAGED && s->cmdline->esp[0] == '\0'))
+		return 0;
+	if (s->update.phase == UPDATE_UNMANAGED)
+		return fail(err, "the boot record cannot be read, so it is not known which revisions are needed");
+	return fail(err, "an update is under way: %s", update_phase_name(&s->update));
+}
+
 static int prepare(struct install *install, struct work *work, struct supervisor *s, struct fs *storage,
 		   struct error *err)
 {
@@ -68,9 +80,7 @@ static int prepare(struct install *install, struct work *work, struct supervisor
 	install->installer.floor = state_floor(storage, s->facts, &ignored);
 	keep(install->installer.keep, s);
 	request_revision(work->arguments, "revision", install->wanted);
-	if (s->update.phase != UPDATE_IDLE && s->update.phase != UPDATE_UNMANAGED)
-		return fail(err, "an update is under way: %s", update_phase_name(&s->update));
-	return exclusive_take(err);
+	return check_phase(s, err) < 0 ? -1 : exclusive_take(err);
 }
 
 static int take_bundle(struct install *install, struct fs *fs, const char *path, struct error *err)
@@ -247,9 +257,14 @@ json_t *work_install(struct work *work, void *supervisor, struct error *err)
 static int receive(struct work *work, struct receiver *receiver, struct error *err)
 {
 	static unsigned char bytes[WORK_DATA_MOST];
+	uint64_t began = clock_ms(), first = receiver->received;
 	size_t length;
 
 	while (receiver->received < receiver->size) {
+		// Nobody else can install meanwhile, so a line has to carry at least a kilobyte in a second.
+		if (clock_ms() > began + SLOW_MS + (receiver->received - first))
+			return fail(err, "it comes too slowly: %llu bytes in %llu s", (unsigned long long)(receiver->received - first),
+				    (unsigned long long)((clock_ms() - began) / 1000));
 		switch (work_wait(work, bytes, &length, 60000, err)) {
 		case WORK_DATA:
 			if (length > receiver->size - receiver->received)
@@ -301,10 +316,8 @@ json_t *work_gc(struct work *work, void *supervisor, struct error *err)
 	(void)work;
 	fs_real(&storage, STORAGE);
 	keep(ids, s);
-	if (s->update.phase != UPDATE_IDLE && s->update.phase != UPDATE_UNMANAGED) {
-		fail(err, "an update is under way: %s", update_phase_name(&s->update));
+	if (check_phase(s, err) < 0)
 		return NULL;
-	}
 	if (exclusive_take(err) < 0 || gc_run(&storage, ids, 0, &result, err) < 0)
 		return NULL;
 	return json_pack("{s:{s:i, s:i}, s:I}", "removed", "revisions", (int)result.revisions, "blobs", (int)result.blobs,
