@@ -25,6 +25,8 @@ struct gc {
 	const char *const *keep;
 	struct gc_result *result;
 	struct digests wanted;
+	char previous[HEX_SIZE];	// "": none
+	struct trial_state trial;	// its ids are "" without one
 };
 
 static int add(struct digests *digests, const char *digest, struct error *err)
@@ -57,7 +59,7 @@ static bool is_kept(const struct gc *gc, const char *id)
 	for (size_t i = 0; gc->keep[i] != NULL; i++)
 		if (strcmp(gc->keep[i], id) == 0)
 			return true;
-	return false;
+	return strcmp(gc->trial.revision, id) == 0 || strcmp(gc->trial.from, id) == 0;
 }
 
 // The blobs that the links in a revision's folder name.
@@ -210,22 +212,20 @@ static int tidy(struct gc *gc, struct error *err)
 	return sweep(gc, INCOMING, &incoming, err);
 }
 
-// The next revision to go. Returns 1, 0 when there is none, or -1.
-static int choose(struct gc *gc, bool begun, char id[HEX_SIZE], enum revisions_kind *kind, struct error *err)
+// The next revision to go; without need neither one that is begun nor the one to go back to. Returns 1, 0 when there is
+// none, or -1.
+static int choose(struct gc *gc, bool need, char id[HEX_SIZE], enum revisions_kind *kind, struct error *err)
 {
-	char previous[HEX_SIZE] = "";
-	struct error damaged;
 	struct names names;
 	int rank = 0, result = names_list(&names, gc->fs, "revisions", REVISIONS_MOST, err);
 
-	state_read_previous(gc->fs, previous, &damaged);
 	for (size_t i = 0; i < names.count && result == 0; i++) {
 		char found[HEX_SIZE];
 		enum revisions_kind is = revisions_kind(names.items[i], found);
-		if (is == REVISIONS_LEFTOVER || is_kept(gc, found) || (is == REVISIONS_BEGUN && !begun))
+		if (is == REVISIONS_LEFTOVER || is_kept(gc, found))
 			continue;
-		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, previous) == 0 ? 2 : 3;
-		if (own <= rank)
+		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, gc->previous) == 0 ? 2 : 3;
+		if (own <= rank || (own < 3 && !need))
 			continue;
 		rank = own;
 		*kind = is;
@@ -259,8 +259,18 @@ static int run(struct gc *gc, uint64_t needed, struct error *err)
 int gc_run(struct fs *fs, const char *const keep[], uint64_t needed, struct gc_result *result, struct error *err)
 {
 	struct gc gc = {.fs = fs, .keep = keep, .result = result};
+	struct error damaged;
 
 	memset(result, 0, sizeof *result);
+	// Read here, where nobody else changes what is installed: who asks may know it from before.
+	if (!state_read_previous(fs, gc.previous, &damaged))
+		gc.previous[0] = '\0';
+	if (!state_read_trial(fs, &gc.trial, err)) {
+		memset(&gc.trial, 0, sizeof gc.trial);
+		// A trial that cannot be read may be one of any revision.
+		if (err->text[0] != '\0')
+			return fail_in(err, "collecting garbage");
+	}
 	int outcome = run(&gc, needed, err);
 	free(gc.wanted.items);
 	return outcome < 0 ? fail_in(err, "collecting garbage") : 0;
