@@ -69,6 +69,7 @@ json_t *work_status(struct work *work, void *supervisor, struct error *err)
 	const struct revision *revision = s->containers.now.revision;
 	struct error ignored;
 	struct statvfs room = {0};
+	uint64_t floor, confirmed = strcmp(s->update.record.rev, revision->id) == 0 ? revision->security_version : 0;
 	struct fs storage;
 
 	(void)work;
@@ -77,11 +78,12 @@ json_t *work_status(struct work *work, void *supervisor, struct error *err)
 		fail_errno(err, "storage");
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:{s:I, s:I}, s:I, s:b}", "product", revision->product,
+	json_t *lowest = state_floor(&storage, s->facts, confirmed, &floor, &ignored) < 0 ? json_null()
+											  : json_integer((json_int_t)floor);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:I, s:b}", "product", revision->product,
 			 "version", revision->version, "revision", revision->id, "state", update_phase_name(&s->update),
-			 "trial", trial(s), "outcome", outcome(&storage), "floor",
-			 (json_int_t)state_floor(&storage, s->facts, &ignored), "record", record(&s->update), "storage", "size",
-			 (json_int_t)(room.f_blocks * room.f_frsize), "free", (json_int_t)(room.f_bavail * room.f_frsize),
+			 "trial", trial(s), "outcome", outcome(&storage), "floor", lowest, "record", record(&s->update), "storage",
+			 "size", (json_int_t)(room.f_blocks * room.f_frsize), "free", (json_int_t)(room.f_bavail * room.f_frsize),
 			 "uptimeMs", (json_int_t)clock_ms(), "watchdog", s->watchdog.fd >= 0);
 }
 

@@ -60,17 +60,19 @@ static void keep(const char *ids[4], struct supervisor *s)
 static int prepare(struct install *install, struct work *work, struct supervisor *s, struct fs *storage,
 		   struct error *err)
 {
-	struct error ignored;
+	// While no trial runs, and nothing is installed while one does, the confirmed revision runs.
+	uint64_t confirmed = s->containers.now.revision->security_version;
 
 	fs_real(storage, STORAGE);
 	install->work = work;
 	install->installer = (struct installer){.fs = storage, .facts = s->facts, .progress = progress, .context = install};
-	install->installer.floor = state_floor(storage, s->facts, &ignored);
 	keep(install->installer.keep, s);
 	request_revision(work->arguments, "revision", install->wanted);
 	if (s->update.phase != UPDATE_IDLE && s->update.phase != UPDATE_UNMANAGED)
 		return fail(err, "an update is under way: %s", update_phase_name(&s->update));
-	return exclusive_take(err);
+	if (exclusive_take(err) < 0)
+		return -1;
+	return state_floor(storage, s->facts, confirmed, &install->installer.floor, err);
 }
 
 static int take_bundle(struct install *install, struct fs *fs, const char *path, struct error *err)
