@@ -2,6 +2,7 @@
 // The verbs that bring revisions to the device and take them away, each in a process of its own.
 #include "blobs.h"
 #include "bundle.h"
+#include "console.h"
 #include "exclusive.h"
 #include "gc.h"
 #include "handlers.h"
@@ -249,8 +250,10 @@ json_t *work_install(struct work *work, void *supervisor, struct error *err)
 static int receive(struct work *work, struct receiver *receiver, struct error *err)
 {
 	static unsigned char bytes[WORK_DATA_MOST];
+	struct pace pace;
 	size_t length;
 
+	pace_begin(&pace, receiver->received, clock_ms());
 	while (receiver->received < receiver->size) {
 		switch (work_wait(work, bytes, &length, 60000, err)) {
 		case WORK_DATA:
@@ -267,6 +270,8 @@ static int receive(struct work *work, struct receiver *receiver, struct error *e
 		case WORK_WRONG:
 			return -1;
 		}
+		if (pace_check(&pace, receiver->received, clock_ms(), err) < 0)
+			return -1;
 	}
 	return 0;
 }
