@@ -3,6 +3,7 @@
 #include "checkup.h"
 #include "console.h"
 #include "crun.h"
+#include "io_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +44,15 @@ static const struct layer *find_layer(const struct revision *revision, const cha
 // Let a container of the revision before go on as one of the new revision.
 static void take_over(struct container *to, struct container *from, const struct layer *layer)
 {
+	struct error err;
+
 	container_close(to);
 	*to = *from;
 	to->layer = layer;
+	log_limit(&to->log, layer->log_bytes, layer->log_files);
+	// One that does not run yet gets them when it starts.
+	if (to->init > 0 && io_limit_change(from->layer, layer, &err) < 0)
+		console_line("container %s: %s", layer->name, err.text);
 	// The new revision may mean something else by healthy, and its trial wants to see it for itself.
 	if (to->state == STATE_RUNNING)
 		checkup_again(to, clock_ms());

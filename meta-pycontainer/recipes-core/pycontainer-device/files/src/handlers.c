@@ -159,6 +159,8 @@ void handlers_tick(struct supervisor *s)
 {
 	struct error err;
 
+	if (control_reopen(&s->control, clock_ms()))
+		handlers_open_port(s);
 	for (size_t i = 0; i < AWAITED_MOST; i++) {
 		struct awaited *awaited = &s->awaited[i];
 		uint64_t ticket = awaited->ticket;
@@ -305,9 +307,10 @@ static verb_set granted(const struct layer *layer)
 	return set;
 }
 
-static void open_port(struct supervisor *s, struct error *err)
+void handlers_open_port(struct supervisor *s)
 {
 	const char *port = s->cmdline->control;
+	struct error err;
 	char path[64];
 
 	if (port[0] == '\0' || control_has_stream(&s->control, port))
@@ -317,26 +320,32 @@ static void open_port(struct supervisor *s, struct error *err)
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		console_line("control: %s: %s", path, strerror(errno));
-	else if (control_add_stream(&s->control, fd, port, err) < 0)
-		console_line("control: %s", err->text);
+	else if (control_add_stream(&s->control, fd, port, &err) < 0)
+		console_line("control: %s", err.text);
 	else
 		console_line("control: open on %s", path);
+}
+
+static bool has_grant(const void *context, const char *name)
+{
+	const struct revision *revision = context;
+
+	for (size_t i = 0; i < revision->layer_count; i++)
+		if (revision->layers[i].container && strcmp(revision->layers[i].name, name) == 0)
+			return granted(&revision->layers[i]) != 0;
+	return false;
 }
 
 int handlers_listen(struct supervisor *s, struct error *err)
 {
 	const struct revision *revision = s->containers.now.revision;
 
+	control_keep_containers(&s->control, has_grant, revision);
 	for (size_t i = 0; i < revision->layer_count; i++) {
 		const struct layer *layer = &revision->layers[i];
-		if (!layer->container)
-			continue;
-		verb_set verbs_granted = granted(layer);
-		if (verbs_granted == 0)
-			control_close_container(&s->control, layer->name);
-		else if (control_listen_container(&s->control, layer->name, verbs_granted, err) < 0)
+		if (has_grant(revision, layer->name) &&
+		    control_listen_container(&s->control, layer->name, granted(layer), err) < 0)
 			return -1;
 	}
-	open_port(s, err);
 	return 0;
 }

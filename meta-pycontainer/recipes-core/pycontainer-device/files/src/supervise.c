@@ -123,12 +123,27 @@ static void handle_signals(struct supervisor *s)
 	reap(s);
 }
 
+static void open_watchdog(struct supervisor *s)
+{
+	struct error err;
+	int opened = watchdog_open(&s->watchdog, clock_ms(), &err);
+
+	if (opened < 0)
+		console_line("watchdog: %s", err.text);
+	else if (opened > 0)
+		console_line("watchdog: %s, %u s", s->watchdog.identity, s->watchdog.timeout_s);
+}
+
 static void handle_events(struct supervisor *s)
 {
 	struct uevents events = uevent_drain(s->events);
 
 	if (events.device && !s->ending)
 		load_drivers(s);
+	if (events.watchdog && s->watchdog.fd < 0)
+		open_watchdog(s);
+	if (events.port)
+		handlers_open_port(s);
 	if (events.input)
 		power_scan(&s->buttons, watch_button, s);
 }
@@ -230,11 +245,8 @@ static int setup(struct supervisor *s, struct error *err)
 	if (control_init(&s->control, "/run/pycontainer", s->epoll, (uint64_t)SOURCE_CONTROL << 32, &device_handlers, s,
 			 err) < 0 || control_listen_host(&s->control, err) < 0)
 		return -1;
-	int watched = watchdog_open(&s->watchdog, clock_ms(), err);
-	if (watched < 0)
-		console_line("watchdog: %s", err->text);
-	else if (watched > 0)
-		console_line("watchdog: %s, %u s", s->watchdog.identity, s->watchdog.timeout_s);
+	open_watchdog(s);
+	handlers_open_port(s);
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);

@@ -125,10 +125,13 @@ static int find_revision(struct transaction *t, const char *given, char id[HEX_S
 	return state_read_previous(t->storage, id, err) ? 0 : fail(err, "no revision was confirmed before this one");
 }
 
-static int check_floor(struct transaction *t, const struct revision *revision, struct error *err)
+static int check_floor(struct transaction *t, const struct revision *revision, const struct revision *confirmed,
+		       struct error *err)
 {
-	uint64_t floor = state_floor(t->storage, t->facts, err);
+	uint64_t floor;
 
+	if (state_floor(t->storage, t->facts, confirmed->security_version, &floor, err) < 0)
+		return -1;
 	if (revision->security_version < floor)
 		return fail(err, "its security version is %" PRIu64 ", this device accepts none below %" PRIu64,
 			    revision->security_version, floor);
@@ -194,7 +197,7 @@ int transaction_prepare(struct transaction *t, const char *given, const struct r
 		return -1;
 	if (strcmp(id, running->id) == 0)
 		return fail(err, "revision %.12s runs already", id);
-	if (store_load_from(&next, t->storage, id, t->facts, err) >= 0 && check_floor(t, &next, err) == 0 &&
+	if (store_load_from(&next, t->storage, id, t->facts, err) >= 0 && check_floor(t, &next, running, err) == 0 &&
 	    prove_all(t, &next, err) == 0 && record_load(t->esp, &record, &which, err) == 0) {
 		bool live = change_is_live(running, &next);
 		result = announce(t, &next, running->id, &record, live, err);

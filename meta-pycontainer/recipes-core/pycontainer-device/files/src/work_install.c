@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #define CANDIDATES_MOST 256
-#define SLOW_MS 60000
 
 struct install {
 	struct work *work;
@@ -72,15 +71,17 @@ static int check_phase(const struct supervisor *s, struct error *err)
 static int prepare(struct install *install, struct work *work, struct supervisor *s, struct fs *storage,
 		   struct error *err)
 {
-	struct error ignored;
+	// While no trial runs, and nothing is installed while one does, the confirmed revision runs.
+	uint64_t confirmed = s->containers.now.revision->security_version;
 
 	fs_real(storage, STORAGE);
 	install->work = work;
 	install->installer = (struct installer){.fs = storage, .facts = s->facts, .progress = progress, .context = install};
-	install->installer.floor = state_floor(storage, s->facts, &ignored);
 	keep(install->installer.keep, s);
 	request_revision(work->arguments, "revision", install->wanted);
-	return check_phase(s, err) < 0 ? -1 : exclusive_take(err);
+	if (check_phase(s, err) < 0 || exclusive_take(err) < 0)
+		return -1;
+	return state_floor(storage, s->facts, confirmed, &install->installer.floor, err);
 }
 
 static int take_bundle(struct install *install, struct fs *fs, const char *path, struct error *err)
@@ -257,14 +258,11 @@ json_t *work_install(struct work *work, void *supervisor, struct error *err)
 static int receive(struct work *work, struct receiver *receiver, struct error *err)
 {
 	static unsigned char bytes[WORK_DATA_MOST];
-	uint64_t began = clock_ms(), first = receiver->received;
+	struct pace pace;
 	size_t length;
 
+	pace_begin(&pace, receiver->received, clock_ms());
 	while (receiver->received < receiver->size) {
-		// Nobody else can install meanwhile, so a line has to carry at least a kilobyte in a second.
-		if (clock_ms() > began + SLOW_MS + (receiver->received - first))
-			return fail(err, "it comes too slowly: %llu bytes in %llu s", (unsigned long long)(receiver->received - first),
-				    (unsigned long long)((clock_ms() - began) / 1000));
 		switch (work_wait(work, bytes, &length, 60000, err)) {
 		case WORK_DATA:
 			if (length > receiver->size - receiver->received)
@@ -280,6 +278,8 @@ static int receive(struct work *work, struct receiver *receiver, struct error *e
 		case WORK_WRONG:
 			return -1;
 		}
+		if (pace_check(&pace, receiver->received, clock_ms(), err) < 0)
+			return -1;
 	}
 	return 0;
 }
