@@ -71,7 +71,8 @@ def test_what_is_not_signed_or_out_of_date_or_damaged_is_refused_and_changes_not
     missing = begin(device, page)
     with open_bundle(page.bundle) as bundle:
         for blob in missing:
-            data = bytearray(bundle.read_blob(blob.digest))
+            with bundle.blobs.open(blob.digest) as stream:
+                data = bytearray(stream.read())
             data[len(data) // 2] ^= 1
             with pytest.raises(DeviceError, match="digest"):
                 put(device, bytes(data), blob.digest)
@@ -118,7 +119,7 @@ def test_storage_that_is_too_small_and_a_client_that_is_killed(devices: Devices,
     assert client.returncode == -signal.SIGKILL
     blob = made.blob("box", "rootfs")
     left = next(each for each in begin(device, made) if each.digest == blob)
-    assert left.size // 3 < left.offset < left.size
+    assert 0 < left.offset < left.size
     sent = device.install(made)
     assert sent.bytes < left.size - left.offset + 256 * 1024
     assert device.revisions()[made.id].complete
