@@ -11,6 +11,7 @@ DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
 .PHONY: image run test lint unit device integration bench lock clean
 
+# What can be installed is; whether there is room the build finds out itself, when it has something to do.
 image: $(VENV)/.ready
 	$(BIN)/pycontainer doctor --for build,run --install --quiet
 	$(BIN)/pycontainer build $(PRODUCT)

@@ -20,7 +20,7 @@ from orchestrator.build.stamp import combine, file_state, read_stamp, tree_finge
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import PyContainerError
+from orchestrator.errors import PyContainerError, VerificationError
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
@@ -35,7 +35,9 @@ from orchestrator.revision import (
     Revision,
     RevisionConfig,
     assemble,
+    candidate_tag,
     created_at,
+    load_revision,
     product_facts,
     read_revision,
     set_candidate,
@@ -70,6 +72,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         keys.signers()
         for name, layer in product.layers.items():
             check_options(run_options(name, layer, place.root))
+        _check_store(place)
         inputs = product_fingerprint(product, place, keys)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             return msgspec.structs.replace(
@@ -128,6 +131,20 @@ def code_fingerprint() -> str:
     return tree_fingerprint([Path(__file__).resolve().parents[1]])
 
 
+def _check_store(place: Workspace) -> None:
+    """Refuse a damaged store now, not after BitBake's minutes."""
+    if not (place.store / "oci-layout").exists():
+        return
+    try:
+        Store.open(place.store).index.tags()
+    except VerificationError as problem:
+        raise VerificationError(
+            problem.what,
+            problem.why,
+            f"restore it from a copy; or remove {place.store} and build again, which makes the last revision anew",
+        ) from problem
+
+
 def _output_states(place: Workspace) -> dict[str, list[int]]:
     return {path.name: file_state(path) for path in (place.image, place.bmap)}
 
@@ -142,6 +159,8 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     try:
         store = Store.open(place.store)
         revision = read_revision(store, summary.revision)
+        if load_revision(store, candidate_tag(place.machine)).id != revision.id:
+            return None
     except PyContainerError:
         return None
     if not all(store.has_blob(blob.digest, blob.size) for blob in revision.blobs()):

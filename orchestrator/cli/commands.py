@@ -15,16 +15,16 @@ import msgspec
 
 from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
+from orchestrator.build.base import deployed
 from orchestrator.build.containers import run_options
 from orchestrator.build.platform import product_relaxations
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.cli import screens, updates
 from orchestrator.cli.view import LiveView, Phase, choose_view
-from orchestrator.deploy import Deploy
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, TryAgainError
 from orchestrator.image import flash as flashing
 from orchestrator.image.devices import Target
 from orchestrator.layers.audit import Relaxation, relaxations
@@ -72,7 +72,7 @@ def build(options: Namespace) -> Result:
     request = pipeline.BuildRequest(options.product, options.machine, options.force)
     with reporter(options.plain or options.json) as report:
         summary = pipeline.build(request, report)
-    return Result(screens.build_screen(summary, options.product), summary.to_data())
+    return Result(screens.build_screen(summary, options.product, options.machine), summary.to_data())
 
 
 def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Revision]:
@@ -83,6 +83,7 @@ def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Rev
 def image(options: Namespace) -> Result:
     """`pycontainer image`."""
     product, place = loaded(options)
+    deployed(place)
     with place.locked(), reporter(options.json) as report:
         store, revision = _revision(product, place, options.revision)
         out = options.output or place.image
@@ -91,7 +92,7 @@ def image(options: Namespace) -> Result:
             verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
             step.result = "whole and signed"
         with report.step(f"image of {revision.short}"):
-            written = pipeline.image_of(store, revision, product, place, Deploy(place.deploy), keys, out)
+            written = pipeline.image_of(store, revision, product, place, deployed(place), keys, out)
     text = (
         f"{screens.near(str(written.image))}: revision {revision.short}, {format_size(written.size)}, "
         f"{format_size(written.used)} to write\n{screens.near(str(written.block_map))}: its block map"
@@ -105,7 +106,7 @@ def run(options: Namespace) -> Result:
     _, place = loaded(options)
     asked = parse_forwards(options.port)
     machine = options_for(
-        Deploy(place.deploy),
+        deployed(place),
         options.image or place.image,
         forwards=asked or exposed_forwards(pipeline.exposed_ports(place)),
         persist=options.persist,
@@ -244,5 +245,9 @@ def doctor(options: Namespace) -> Result:
         "findings": [{"name": f.name, "ok": f.ok, "detail": f.detail, "package": f.package} for f in findings],
         "commands": todo,
     }
-    text = "" if options.quiet and not missing else screens.doctor_screen(findings, todo)
-    return Result(text, data, ConfigError.exit_code if missing else 0)
+    silent = options.quiet and all(finding.ok or (finding.passing and options.install) for finding in findings)
+    text = "" if silent else screens.doctor_screen(findings, todo)
+    # Installing cannot make room; a build looks for itself whether there is enough.
+    hard = [finding for finding in missing if not finding.passing]
+    code = ConfigError.exit_code if hard else TryAgainError.exit_code if missing and not options.install else 0
+    return Result(text, data, code)

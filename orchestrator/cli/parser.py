@@ -27,17 +27,19 @@ def make_parser() -> argparse.ArgumentParser:
 
     build = _command(sub, "build", commands.build, "build a product: host, layers, revision, image")
     _product(build)
-    build.add_argument("--machine", help="build for this machine instead of the product file's")
+    _machine(build)
     build.add_argument("--force", action="store_true", help="look at every step again, whatever the last build said")
     build.add_argument("--plain", action="store_true", help="plain lines even on a terminal")
 
     image = _command(sub, "image", commands.image, "write the flashable image of a revision in the store")
     _product(image)
+    _machine(image)
     image.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
     image.add_argument("-o", "--output", type=Path, help="where to write it (default: the build's image)")
 
     run = _command(sub, "run", commands.run, "boot the image in QEMU")
     _product(run)
+    _machine(run)
     run.add_argument("--image", type=Path, help="another image than the product's last build")
     run.add_argument("--persist", action="store_true", help="keep what the device writes (default: forget it)")
     run.add_argument("--memory", type=_mebibytes, metavar="MIB", help="RAM of the virtual machine")
@@ -63,10 +65,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     show = _command(sub, "show", commands.show, "show a revision: layers, versions, digests")
     _product(show)
+    _machine(show)
     show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
     verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
     _product(verify)
+    _machine(verify)
     verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
     audit = _command(sub, "audit", commands.audit, "list every relaxation of confinement with its reason")
@@ -74,9 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
     _product(lock)
+    _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")
 
-    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts)")
+    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts); the first use makes one")
     _product(key)
 
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
@@ -120,10 +125,14 @@ def _bundle_file(parser: argparse.ArgumentParser) -> None:
     argument.complete = shtab.FILE  # type: ignore[attr-defined]
 
 
+def _machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--machine", help="another machine than the product file's")
+
+
 def _mebibytes(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isascii() and text.isdecimal() else 0
     if not 32 <= value <= 1024 * 1024:
-        raise argparse.ArgumentTypeError("from 32 to 1048576 MiB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 32 to 1048576 (MiB)")
     return value
 
 

@@ -62,6 +62,12 @@ def options_for(
             "its deploy manifest names no emulator",
             "write the image to its disk instead: pycontainer flash IMAGE DEVICE",
         )
+    if memory_mib is not None and memory_mib < emulator.least_memory_mi_b:
+        raise ConfigError(
+            f"{memory_mib} MiB are too little for the machine {deploy.manifest.machine}",
+            f"its firmware and kernel need {emulator.least_memory_mi_b} MiB to start, however small the product is",
+            f"give it more: --memory {emulator.least_memory_mi_b}",
+        )
     if not image.is_file():
         raise ConfigError(f"there is no image at {image}", "", "build it first: pycontainer build")
     return MachineOptions(

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from orchestrator.emulator.console import LONGEST, UNFINISHED
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import MachineOptions
 from orchestrator.emulator.running import noted
@@ -27,10 +28,33 @@ Job = Callable[[Machine, Say], None]
 """What is done with a machine once its device is ready; raises what went wrong."""
 
 _PREFIX = b"\x01"
-_CLEARING = re.compile(rb"\x1b\[(?:2J|=3h|\d+;\d+H)")
+_CLEARING = re.compile(rb"\x1b\[(?:[23]J|=3h|(?:\d+;\d+)?H)|\x1bc")
 _POWER_OFF_SECONDS = 20.0
 _READY = re.compile(r"pycontainer\[[^\]\n]*\] ready:")
 _READY_SECONDS = 300.0
+
+
+class Scrolling:
+    """Takes out of a console's bytes what clears the screen: firmware would wipe the address of the page off it.
+
+    The bytes come in pieces of any size, so the beginning of an escape sequence is held back until its end is known.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what of the bytes so far may be shown now."""
+        data = self._held + data
+        unfinished = UNFINISHED.search(data)
+        cut = unfinished.start() if unfinished and len(data) - unfinished.start() < LONGEST else len(data)
+        self._held = data[cut:]
+        return _CLEARING.sub(b"", data[:cut])
+
+    def rest(self) -> bytes:
+        """Return what is still held back, when nothing more will come."""
+        data, self._held = self._held, b""
+        return data
 
 
 def expect(
@@ -88,9 +112,10 @@ def run_image(
     tell = say or _tell
     output = sys.stdout.buffer
 
+    scrolling = Scrolling()
+
     def show(data: bytes) -> None:
-        # Firmware clears the screen, and with it the address of the page: let the terminal only scroll.
-        output.write(_CLEARING.sub(b"", data))
+        output.write(scrolling.feed(data))
         output.flush()
 
     machine = Machine(options, log=log, on_output=show)
@@ -120,6 +145,9 @@ def run_image(
                 tell("ended")
         else:
             machine.check_end()
+        finally:
+            output.write(scrolling.rest())
+            output.flush()
     return working.code() if working else 0
 
 

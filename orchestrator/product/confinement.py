@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from orchestrator.product.fields import FieldError
 from orchestrator.product.words import ACCESS, DEVICE, Capability, Mode, Reason, UserId
 
 Verb = Literal[
@@ -31,7 +32,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def __post_init__(self) -> None:
         if posixpath.normpath(self.path) != self.path:
-            raise ValueError(f"the path {self.path} has '..', '.' or an empty part")
+            raise FieldError("path", f"the path {self.path} has '..', '.' or an empty part")
 
 
 class Relaxation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):

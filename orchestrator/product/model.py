@@ -7,11 +7,14 @@ an auditor reads one list; published ports and the network that they need speak 
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
 from orchestrator.product.confinement import PublishedPort, Relaxation, published_port
+from orchestrator.product.fields import FieldError, Path, within
 from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.product.words import (
@@ -29,9 +32,8 @@ from orchestrator.product.words import (
     Version,
 )
 
-
-def _size(text: str) -> int:
-    return parse_size(text)
+LEAST_STORAGE = 8 * 2**20
+"""Below this no file system with verity and a journal holds anything: better said before BitBake than after."""
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -44,7 +46,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def __post_init__(self) -> None:
         given = [word for word in ("bitbake", "tar", "directory") if getattr(self, word)]
         if len(given) != 1:
-            raise ValueError("name exactly one of bitbake, tar, directory")
+            raise FieldError(given[1] if given else (), "name exactly one of bitbake, tar, directory")
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -99,21 +101,27 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     confirm: LayerConfirm = LayerConfirm()
 
     def __post_init__(self) -> None:
-        parse_duration(self.stop_timeout)
-        if self.memory is not None and _size(self.memory) < 1024 * 1024:
-            raise ValueError("memory must be at least 1MiB")
-        for what, values in (
-            ("volume", [volume.name for volume in self.volumes]),
-            ("destination", [volume.destination for volume in self.volumes] + self.tmpfs),
-            ("port", [port.on_host for port in self.published]),
-            ("device", [device.path for each in self.relax for device in each.devices]),
-        ):
-            doubles = sorted({value for value in values if values.count(value) > 1})
-            if doubles:
-                raise ValueError(f"the {what} {doubles[0]} is named twice")
+        within("stopTimeout", parse_duration, self.stop_timeout)
+        if self.memory is not None and within("memory", parse_size, self.memory) < 1024 * 1024:
+            raise FieldError("memory", "memory must be at least 1MiB", "write for example 64MiB")
+        ports = [within(("ports", at), published_port, text) for at, text in enumerate(self.ports)]
+        places: list[tuple[Path, str]] = [
+            (("volumes", at, "destination"), volume.destination) for at, volume in enumerate(self.volumes)
+        ]
+        places += [(("tmpfs", at), path) for at, path in enumerate(self.tmpfs)]
+        _no_doubles("volume", [(("volumes", at, "name"), volume.name) for at, volume in enumerate(self.volumes)])
+        _no_doubles("destination", places)
+        _no_doubles("port", [(("ports", at), port.on_host) for at, port in enumerate(ports)])
+        devices: list[tuple[Path, str]] = [
+            (("relax", at, "devices", position, "path"), device.path)
+            for at, each in enumerate(self.relax)
+            for position, device in enumerate(each.devices)
+        ]
+        _no_doubles("device", devices)
         if self.bridged and any(each.network == "host" for each in self.relax):
-            raise ValueError(
-                "it has the device's own network by 'relax', so it can neither publish ports nor be bridged"
+            raise FieldError(
+                "ports" if self.ports else "network",
+                "it has the device's own network by 'relax', so it can neither publish ports nor be bridged",
             )
 
     @property
@@ -132,13 +140,26 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return self.network == "bridge" or bool(self.ports)
 
 
+def _no_doubles(what: str, values: Sequence[tuple[Path, str]]) -> None:
+    seen = set()
+    for path, value in values:
+        if value in seen:
+            raise FieldError(path, f"the {what} {value} is named twice", "remove or rename one of them")
+        seen.add(value)
+
+
 class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """The flashable image; `storage` is the size of the storage partition."""
 
     storage: str = "512MiB"
 
     def __post_init__(self) -> None:
-        _size(self.storage)
+        if within("storage", parse_size, self.storage) < LEAST_STORAGE:
+            raise FieldError(
+                "storage",
+                f"storage must be at least {LEAST_STORAGE // 2**20}MiB",
+                "a device keeps two revisions and its volumes there: write for example 512MiB",
+            )
 
 
 class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -147,8 +168,10 @@ class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     args: list[Annotated[str, msgspec.Meta(pattern=ARGUMENT, max_length=200)]] = []
 
     def __post_init__(self) -> None:
-        if any(word.startswith("pycontainer.control=") for word in self.args):
-            raise ValueError("a control port is opened by 'control' of the product, with its reason")
+        for position, word in enumerate(self.args):
+            if word.startswith("pycontainer.control="):
+                reason = "a control port is opened by 'control' of the product, with its reason"
+                raise FieldError(("args", position), reason)
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -184,7 +207,7 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def start_groups(self) -> dict[str, int]:
         """Return each layer's start group: the one it names, else one more than the latest it comes after.
 
-        Raises ValueError for an unknown name in `after`, a cycle, or a group that starts before what it comes after.
+        Raises FieldError for an unknown name in `after`, a cycle, or a group that starts before what it comes after.
         """
         groups: dict[str, int] = {}
 
@@ -192,15 +215,22 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             if name in groups:
                 return groups[name]
             if name in path:
-                raise ValueError("layers wait for each other: " + " after ".join([*path[path.index(name) :], name]))
+                round_ = " after ".join([*path[path.index(name) :], name])
+                raise FieldError(("layers", name, "after"), f"layers wait for each other: {round_}")
             layer = self.layers[name]
             earliest = 1
-            for other in layer.after:
+            for position, other in enumerate(layer.after):
                 if other not in self.layers:
-                    raise ValueError(f"layer {name} comes after {other}, which is not a layer of this product")
+                    near = difflib.get_close_matches(other, self.layers, n=1)
+                    raise FieldError(
+                        ("layers", name, "after", position),
+                        f"layer {name} comes after {other}, which is not a layer of this product",
+                        f"did you mean '{near[0]}'?" if near else f"the layers are: {', '.join(self.layers)}",
+                    )
                 earliest = max(earliest, visit(other, (*path, name)) + 1)
             if layer.group is not None and layer.group < earliest:
-                raise ValueError(f"layer {name} is in group {layer.group}, but what it comes after starts later")
+                reason = f"layer {name} is in group {layer.group}, but what it comes after starts later"
+                raise FieldError(("layers", name, "group"), reason, f"write {earliest}, or leave 'group' out")
             groups[name] = layer.group or earliest
             return groups[name]
 

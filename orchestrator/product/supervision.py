@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from orchestrator.product.fields import FieldError, within
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.product.words import URL_PATH, Name, Port
 
@@ -24,8 +25,9 @@ class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     reset_after: str = "60s"
 
     def __post_init__(self) -> None:
-        for text in (self.initial_delay, self.max_delay, self.reset_after):
-            parse_duration(text)
+        within("initialDelay", parse_duration, self.initial_delay)
+        within("maxDelay", parse_duration, self.max_delay)
+        within("resetAfter", parse_duration, self.reset_after)
 
 
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -35,8 +37,8 @@ class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     files: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
 
     def __post_init__(self) -> None:
-        if parse_size(self.max_size) < 4096:
-            raise ValueError("maxSize must be at least 4096 bytes")
+        if within("maxSize", parse_size, self.max_size) < 4096:
+            raise FieldError("maxSize", "maxSize must be at least 4096 bytes")
 
 
 class HttpCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -64,11 +66,11 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if sum(check is not None for check in (self.command, self.tcp, self.http)) != 1:
             raise ValueError("a health check has exactly one of command, tcp and http")
         if self.command is not None and (self.command[0] == "" or any("\0" in word for word in self.command)):
-            raise ValueError("command names no program")
-        parse_duration(self.start_period)
-        for text in (self.interval, self.timeout):
-            if parse_duration(text) == 0:
-                raise ValueError("interval and timeout must be longer than nothing")
+            raise FieldError("command", "command names no program")
+        within("startPeriod", parse_duration, self.start_period)
+        for name, text in (("interval", self.interval), ("timeout", self.timeout)):
+            if within(name, parse_duration, text) == 0:
+                raise FieldError(name, "interval and timeout must be longer than nothing")
 
 
 class LayerConfirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -78,7 +80,7 @@ class LayerConfirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     max_restarts: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 3
 
     def __post_init__(self) -> None:
-        parse_duration(self.healthy_for)
+        within("healthyFor", parse_duration, self.healthy_for)
 
 
 class Io(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -90,9 +92,9 @@ class Io(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, 
     def __post_init__(self) -> None:
         if self.read is None and self.write is None:
             raise ValueError("io names a limit: read, write or both")
-        for text in (self.read, self.write):
-            if text is not None and not 4096 <= parse_size(text) <= 2**40:
-                raise ValueError("a limit must be from 4096 bytes to 1TiB a second")
+        for name, text in (("read", self.read), ("write", self.write)):
+            if text is not None and not 4096 <= within(name, parse_size, text) <= 2**40:
+                raise FieldError(name, "a limit must be from 4096 bytes to 1TiB a second")
 
 
 class FileCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -104,9 +106,11 @@ class FileCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     def __post_init__(self) -> None:
         if any(part in ("", ".", "..") for part in self.path.split("/")):
-            raise ValueError(f"the path {self.path!r} is not a plain path below the volume, such as state/ready")
+            raise FieldError(
+                "path", f"the path {self.path!r} is not a plain path below the volume, such as state/ready"
+            )
         if len(self.path.encode()) > 1023 or any(letter < " " or letter == "\x7f" for letter in self.path):
-            raise ValueError("the path is too long, or has control characters in it")
+            raise FieldError("path", "the path is too long, or has control characters in it")
 
 
 class ReachCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -119,9 +123,10 @@ class ReachCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         try:
             ipaddress.ip_address(self.address)
         except ValueError:
-            raise ValueError(f"{self.address!r} is not an IP address, such as 192.0.2.1 or 2001:db8::1") from None
+            reason = f"{self.address!r} is not an IP address, such as 192.0.2.1 or 2001:db8::1"
+            raise FieldError("address", reason) from None
         if "%" in self.address:
-            raise ValueError(f"{self.address!r} names an interface; give an address without %")
+            raise FieldError("address", f"{self.address!r} names an interface; give an address without %")
 
 
 class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -136,5 +141,5 @@ class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     reachable: Annotated[list[ReachCondition], msgspec.Meta(max_length=_CONDITIONS)] = []
 
     def __post_init__(self) -> None:
-        if parse_duration(self.timeout) < 1000:
-            raise ValueError("timeout must be at least 1s")
+        if within("timeout", parse_duration, self.timeout) < 1000:
+            raise FieldError("timeout", "timeout must be at least 1s")

@@ -67,3 +67,15 @@ def test_no_advice_takes_a_second_word_for_a_subcommand() -> None:
     grouped = [name for name, parser in commands().items() if subcommands(parser)]
     wrong = [entry for entry in advice() if re.match(r" (list|new|add|rm|export)\b", entry[2])]
     assert [entry for entry in wrong if entry[1] not in grouped] == []
+
+
+@pytest.mark.parametrize("command", ["build", "image", "run", "show", "verify", "lock"])
+def test_a_build_for_another_machine_can_be_reached(command: str) -> None:
+    assert make_parser().parse_args([command, "--machine", "toaster", "."]).machine == "toaster"
+
+
+@pytest.mark.parametrize("memory", ["abc", "-1", "31", "1e3", ""])
+def test_a_wrong_size_of_memory_is_called_so(memory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["run", f"--memory={memory}"])
+    assert "is not a number from 32 to 1048576 (MiB)" in capsys.readouterr().err

@@ -51,10 +51,15 @@ def speak():
         os._exit(status)
     while behaviour == "echo":
         os.write(console_out, b"<" + os.read(console_in, 100).hex().encode() + b">")
-threading.Thread(target=speak, daemon=True).start()
 stream = monitor.makefile("rb")
+speaking = None
 for line in stream:
     command = json.loads(line)["execute"]
+    if speaking is None:
+        # Not before it was greeted: a busy machine must not see it end before it was seen to start.
+        speaking = threading.Timer(0.05, speak)
+        speaking.daemon = True
+        speaking.start()
     if command == "system_powerdown":
         monitor.sendall(b'{{"event": "POWERDOWN"}}\\r\\n')
     if command == "bad":

@@ -6,12 +6,13 @@ import json
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from orchestrator.deploy import Deploy
+from orchestrator.deploy import Deploy, DeployManifest, Distribution
 from orchestrator.emulator.qemu import Forward, choose_ports, command, explain, options_for
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError, VerificationError
-from tests.unit.emulator.conftest import Faker
+from tests.unit.emulator.conftest import Faker, emulator
 
 
 def argv(fake: Faker, **changes: object) -> list[str]:
@@ -138,3 +139,20 @@ def test_a_missing_image_is_to_be_built(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(ConfigError, match="there is no image"):
         options_for(deploy(tmp_path, words), tmp_path / "x.img")
+
+
+def test_less_memory_than_the_machine_starts_with_is_said_before_it_starts(tmp_path: Path) -> None:
+    deploy = Deploy.__new__(Deploy)
+    deploy.folder = tmp_path
+    machine = msgspec.structs.replace(emulator(), least_memory_mi_b=192)
+    deploy.manifest = DeployManifest(
+        schema_version=1, base="debian", machine="m", architecture="amd64", source_date_epoch=1, layers=[],
+        distribution=Distribution(id="debian", version="13"), emulator=machine,
+    )  # fmt: skip
+    image = tmp_path / "x.img"
+    image.write_bytes(b"")
+    with pytest.raises(ConfigError, match="128 MiB are too little") as caught:
+        options_for(deploy, image, memory_mib=128)
+    assert "192 MiB" in caught.value.why
+    assert options_for(deploy, image, memory_mib=192).memory_mib == 192
+    assert options_for(deploy, image).memory_mib is None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.emulator.machine import Machine
-from orchestrator.emulator.session import Say, expect, run_image
+from orchestrator.emulator.session import Say, Scrolling, expect, run_image
 from orchestrator.errors import VerificationError
 from tests.unit.emulator.conftest import Faker
 from tests.unit.emulator.test_machine import REPOSITORY, gone_within
@@ -168,3 +168,27 @@ def test_keys_go_to_the_device_and_ctrl_a_x_ends_it(fake: Faker, tmp_path: Path)
     runner.stderr.close()
     os.close(ours)
     assert gone_within(pid, 5)
+
+
+CLEARS = b"\x1bc\x1b[2J\x1b[01;01H\x1b[=3h\x1b[3J\x1b[H"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_what_clears_the_screen_is_taken_out_however_it_is_cut(size: int) -> None:
+    data = b"a" + CLEARS + b"\x1b[1mbold\x1b[0m \x1b[K" + CLEARS + b"z\xc3\xa9\x1b["
+    scrolling = Scrolling()
+    shown = b"".join(scrolling.feed(data[at : at + size]) for at in range(0, len(data), size))
+    assert shown == "a\x1b[1mbold\x1b[0m \x1b[Kz\xe9".encode()
+    assert scrolling.rest() == b"\x1b["
+    assert scrolling.rest() == b""
+
+
+def test_what_never_ends_is_not_held_back_for_ever() -> None:
+    scrolling = Scrolling()
+    shown = b"".join(scrolling.feed(b"1") if at else scrolling.feed(b"\x1b[") for at in range(1000))
+    assert len(shown) > 900
+
+
+def test_the_address_stays_on_the_screen(fake: Faker, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_image(fake("one\x1b|[2|J\x1b[01;|01H two\n", "ends"), say=lambda _line: None) == 0
+    assert capfd.readouterr().out == "one two\n"

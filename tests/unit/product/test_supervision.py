@@ -162,6 +162,6 @@ def test_a_port_of_the_device_belongs_to_one_layer(tmp_path: Path):
     path.write_text(DEMO.read_text().replace(HOST_NETWORK, "    ports: ['80:80']\n") + other)
     with pytest.raises(ConfigError) as caught:
         load_product(path)
-    assert "layers.other.ports: the port 80/tcp of the device is published by web already" in str(caught.value)
+    assert "layers.other.ports[0]: the port 80/tcp of the device is published by web already" in str(caught.value)
     path.write_text(path.read_text().replace("80:8080", "80:8080/udp"))
     assert list(load_product(path).layers) == ["rootfs", "web", "other"]

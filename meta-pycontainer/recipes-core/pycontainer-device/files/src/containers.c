@@ -42,6 +42,7 @@ static void take_over(struct container *to, struct container *from, const struct
 	*to = *from;
 	to->layer = layer;
 	// The new revision may mean something else by healthy, and its trial wants to see it for itself.
+	to->was_healthy = false;
 	if (to->state == STATE_RUNNING)
 		checkup_begin(to, clock_ms());
 	*from = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};

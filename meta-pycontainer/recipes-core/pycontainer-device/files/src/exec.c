@@ -20,7 +20,7 @@
 // How long a program has to end after it was asked to.
 #define END_MS 2000
 #define PIPE_BYTES 65536
-#define FIXED_WORDS 8
+#define FIXED_WORDS 9
 
 static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
 
@@ -94,7 +94,7 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 	size_t count = json_array_size(command), used = FIXED_WORDS;
 	const char **argv = calloc(FIXED_WORDS + count + 1, sizeof *argv);
 	const char *container = json_string_value(json_object_get(s->work->arguments, "container"));
-	const char *fixed[FIXED_WORDS] = {place->crun, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec",
+	const char *fixed[FIXED_WORDS] = {place->crun, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
 					  "--pid-file", s->pid_file, container};
 	int ends[3];
 
