@@ -21,11 +21,13 @@ def family(demo: Product, tmp_path_factory: pytest.TempPathFactory) -> Family:
 
 @pytest.fixture(scope="session")
 def settled(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The base's image after its first start: sealed, with a key of its own. Copy it."""
+    """The base's image after its first start: sealed, with a key of its own, and switched off in order. Copy it."""
     folder = tmp_path_factory.mktemp("settled")
     device = Device(family, family.image, folder)
     device.start()
-    device.wait_settled(family.base)
+    device.assert_runs(family.base)
+    device.poll(lambda: "identity: this device has its own key now" in device.text)
+    device.poll(lambda: "verify: the other" in device.text)
     device.power_off()
     return device.image
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.bundle import open_bundle
-from orchestrator.device import Link, LinkError, Outcome, install, parse_transport, try_revision
-from orchestrator.device.answers import Container, Containers, Status, StoredRevision, StoredRevisions
+from orchestrator.device import DeviceError, Link, LinkError, Outcome, install, parse_transport, try_revision
+from orchestrator.device.answers import Container, Containers, Identity, Status, StoredRevision, StoredRevisions
 from orchestrator.device.sending import Sent
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import Forward, options_for
@@ -142,6 +142,20 @@ class Device:
     def revisions(self) -> dict[str, StoredRevision]:
         found = self.link.ask_for("revisions", StoredRevisions).revisions
         return {each.revision.removeprefix("sha256:"): each for each in found}
+
+    def identity(self) -> Identity:
+        """The device's key, which a start looks for once all containers run."""
+        found: list[Identity] = []
+
+        def told() -> bool:
+            try:
+                found.append(self.link.ask_for("identity", Identity))
+            except DeviceError as problem:
+                assert "no key yet" in problem.why, problem
+            return bool(found)
+
+        self.poll(told)
+        return found[0]
 
     def shell(self, script: str, container: str = "box") -> str:
         """Run a shell script in a container, which must end well; returns its output."""

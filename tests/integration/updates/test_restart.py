@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from orchestrator.device.answers import Identity
 from tests.integration.updates.devices import Devices
 from tests.integration.updates.products import Family
 
@@ -13,7 +12,7 @@ def test_a_changed_kernel_is_tried_over_a_restart_kept_given_back_and_what_lasts
 ):
     kernel = family.made("kernel")
     device = devices.started()
-    identity = device.link.ask_for("identity", Identity)
+    identity = device.identity()
     device.shell("for each in data cache scratch; do echo kept > /$each/note; done")
     assert "loglevel=3" not in device.shell("cat /proc/cmdline")
 
@@ -23,13 +22,13 @@ def test_a_changed_kernel_is_tried_over_a_restart_kept_given_back_and_what_lasts
     assert f"booting revision {kernel.short}, try 2 left" in device.text
     assert "loglevel=3" in device.shell("cat /proc/cmdline")
     assert device.shell("cat /data/note; ls /cache /scratch") == "kept\n/cache:\n\n/scratch:\n"
-    assert device.link.ask_for("identity", Identity) == identity
+    assert device.identity() == identity
 
     device.link.ask("rollback")
     device.wait_for(f"booting revision {family.base.short}, try 2 left")
     device.assert_runs(family.base)
     assert device.shell("cat /data/note /cache/note; ls /scratch") == "kept\nkept\n"
-    assert device.link.ask_for("identity", Identity) == identity
+    assert device.identity() == identity
 
     never_well = family.made("kernel-never-well")
     outcome = device.update(never_well)
