@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -39,9 +40,14 @@ def assert_sound(device: Device) -> None:
 def test_storage_grows_to_a_larger_disk_on_the_first_start_and_the_key_is_made_once(devices: Devices, family: Family):
     device = devices.new(family.image)
     enlarge(device)
+    family.made("payload-a")
     device.start()
-    device.wait_for("identity: this device has its own key now")
-    device.wait_for(r"storage: grew from \d+ to \d+ MiB")
+    # An install at once, while all blobs are still being sealed behind the containers' start.
+    device.wait_for(r"\] ready:")
+    device.install(family.made("payload-a"))
+    assert device.revisions()[family.made("payload-a").id].complete
+    device.poll(lambda: "identity: this device has its own key now" in device.text)
+    device.poll(lambda: re.search(r"storage: grew from \d+ to \d+ MiB", device.text) is not None)
     device.wait_settled(family.base)
     identity = device.identity()
     assert grown(device)

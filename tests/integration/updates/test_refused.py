@@ -83,7 +83,7 @@ def test_what_is_not_signed_or_out_of_date_or_damaged_is_refused_and_changes_not
     device.install(page)
     assert device.update(family.made("secure")).result == "confirmed"
     assert device.status().floor == 2
-    with pytest.raises(DeviceError, match="security version is 0, this device accepts none below 2"):
+    with pytest.raises(DeviceError, match="security version 0 is below this device's floor of 2"):
         device.install(family.made("held"))
     with pytest.raises(DeviceError, match="security version is 0, this device accepts none below 2"):
         device.link.ask("try", {"revision": page.id})

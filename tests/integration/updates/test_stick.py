@@ -51,6 +51,12 @@ def refusal(device: Device, **arguments: Any) -> str:
     return refused.value.why
 
 
+def wait_for_stick(device: Device, label: str) -> None:
+    """Until the device has found a stick that was plugged in; it is asked for a revision that is not there."""
+    missing = f"no attached disk has the label {label}"
+    device.poll(lambda: refusal(device, label=label, revision="0000") != missing)
+
+
 def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
     devices: Devices, family: Family, tmp_path: Path
 ):
@@ -74,7 +80,7 @@ def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
     assert refusal(device) == "no disk with a file system is attached"
 
     plug(device, "slow")
-    device.poll(lambda: refusal(device, label="OTHER") == "no attached disk has the label OTHER")
+    wait_for_stick(device, "SLOWSTICK")
     before = device.containers()
     copying = threading.Event()
 
@@ -84,9 +90,9 @@ def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
             copying.set()
             unplug(device, "slow")
 
-    with pytest.raises(DeviceError):
+    with pytest.raises(DeviceError) as pulled:
         device.link.ask("install", {"label": "SLOWSTICK"}, on_part=part, timeout=120)
-    assert copying.is_set()
+    assert copying.is_set(), pulled.value
     assert made.id not in device.revisions()
     assert {name: each.pid for name, each in device.containers().items()} == {
         name: each.pid for name, each in before.items()
@@ -94,7 +100,7 @@ def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
     assert family.base.headline in device.page()
 
     plug(device, "whole")
-    device.poll(lambda: "label" not in refusal(device, label="WHOLE", revision="0000"))
+    wait_for_stick(device, "WHOLE")
     found = device.link.ask_for("install", Installed, timeout=120)
     size = next(each.size for each in made.revision.blobs() if each.digest == made.blob("box", "rootfs"))
     assert found.revision.removeprefix("sha256:") == made.id
@@ -102,7 +108,7 @@ def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
     unplug(device, "whole")
 
     plug(device, "damaged")
-    device.poll(lambda: "label" not in refusal(device, label="DAMAGED", revision="0000"))
+    wait_for_stick(device, "DAMAGED")
     assert "digest" in refusal(device)
     assert set(device.revisions()) == {family.base.id, made.id}
     assert device.attempt(made).result == "confirmed"
