@@ -14,7 +14,7 @@ from tests.integration.updates.devices import Device, Devices
 from tests.integration.updates.products import STORAGE_MIB, Family
 
 LARGER = 256 * 2**20
-CUTS = 3
+CUTS = 2
 
 
 def enlarge(device: Device) -> None:
