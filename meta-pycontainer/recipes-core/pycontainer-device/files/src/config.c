@@ -98,6 +98,9 @@ static int parse_layer(struct layer *layer, const struct revision *revision, con
 	if (kind < 0 || parse_blobs(layer, revision, entry, used, err) < 0)
 		return -1;
 	strcpy(layer->kind, kinds[kind]);
+	const char *version = json_string_value(json_object_get(entry, "version"));
+	if (version != NULL && text_copy(layer->version, sizeof layer->version, version, err) < 0)
+		return fail_in(err, "version");
 	return kind >= 3 ? container_config_parse(layer, entry, err) : 0;
 }
 

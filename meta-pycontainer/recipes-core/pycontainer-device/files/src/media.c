@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "media.h"
+#include "disk.h"
 #include "file.h"
 #include "storage.h"
 
@@ -77,13 +78,26 @@ static const char *identify(const char *device, char label[LABEL_SIZE])
 	return type;
 }
 
-// The device's own storage is no medium.
-static bool is_own(const char *device)
+// The device's own storage is no medium, nor is another partition of the same disk: the ESP is one.
+static bool is_own(const char *name)
 {
-	struct stat storage, status;
+	char path[64], target[PATH_MAX], own[64], disk[64];
+	struct stat status;
+	struct error ignored;
+	unsigned number;
 
-	return stat(STORAGE, &storage) == 0 && stat(device, &status) == 0 && S_ISBLK(status.st_mode) &&
-	       status.st_rdev == storage.st_dev;
+	if (stat(STORAGE, &status) < 0)
+		return false;
+	snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(status.st_dev), minor(status.st_dev));
+	ssize_t size = readlink(path, target, sizeof target - 1);
+	if (size < 0)
+		return false;
+	target[size] = '\0';
+	const char *slash = strrchr(target, '/'), *storage = slash == NULL ? target : slash + 1;
+	if (strcmp(storage, name) == 0)
+		return true;
+	return disk_of_partition(own, &number, storage, &ignored) > 0 &&
+	       disk_of_partition(disk, &number, name, &ignored) > 0 && strcmp(own, disk) == 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -123,7 +137,7 @@ int media_search(const char *label, int (*each)(void *context, const char *folde
 	size_t count = list(names);
 	for (size_t i = 0; i < count && result == 0; i++) {
 		snprintf(device, sizeof device, "/dev/%s", names[i]);
-		const char *type = is_own(device) ? NULL : identify(device, found);
+		const char *type = is_own(names[i]) ? NULL : identify(device, found);
 		if (type == NULL || (label != NULL && strcmp(label, found) != 0))
 			continue;
 		// Read-only means for ext4 that its journal is replayed all the same, unless it is told not to.

@@ -97,8 +97,8 @@ static json_t *container(const struct container *c)
 
 	if (running)
 		usage_of(&usage, c->layer->name, &ignored);
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", c->layer->name, "kind",
-			 c->layer->kind, "state", states[c->state], "health",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", c->layer->name,
+			 "kind", c->layer->kind, "version", c->layer->version, "state", states[c->state], "health",
 			 running ? health_word(c->health.state) : "none", "pid", (int)c->init, "restarts",
 			 (json_int_t)c->restarts, "runningMs", (json_int_t)(c->since == 0 ? 0 : clock_ms() - c->since), "memory",
 			 (json_int_t)usage.memory, "memoryPeak", (json_int_t)usage.memory_peak, "cpuUs",

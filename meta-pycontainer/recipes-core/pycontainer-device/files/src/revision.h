@@ -61,6 +61,7 @@ struct io_limits {
 struct layer {
 	char name[NAME_SIZE];
 	char kind[NAME_SIZE];
+	char version[TEXT_SIZE];	// for people; may be empty
 	bool container;			// it is run: it has a rootfs and a run-config
 	const struct blob *rootfs, *run_config, *modules, *firmware;
 	unsigned group;

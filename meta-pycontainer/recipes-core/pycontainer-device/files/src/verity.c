@@ -5,8 +5,11 @@
 #include <linux/fsverity.h>
 #include <sodium.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #define BLOCK 4096
+#define BUSY_MS 50
+#define BUSY_MOST_MS 300000
 
 void hash_bytes(char out[HEX_SIZE], const void *bytes, size_t length)
 {
@@ -38,18 +41,33 @@ static bool unsupported(int error)
 	return error == ENOTTY || error == EOPNOTSUPP || error == ENOPKG;
 }
 
-int verity_seal(char out[HEX_SIZE], int fd, struct error *err)
+// Another process of ours may be sealing the same file, the one that looks after all blobs behind the containers' start:
+// the kernel refuses the second, and what the first comes to is what we want.
+static int enable(int fd)
 {
 	struct fsverity_enable_arg arguments = {
 		.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256, .block_size = BLOCK};
+	const struct timespec pause = {.tv_nsec = BUSY_MS * 1000000};
 
+	for (unsigned waited = 0; waited < BUSY_MOST_MS; waited += BUSY_MS) {
+		if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) == 0)
+			return 0;
+		if (errno != EBUSY)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
+int verity_seal(char out[HEX_SIZE], int fd, struct error *err)
+{
 	if (measure(out, fd) == 0)
 		return SEAL_OK;
 	if (unsupported(errno))
 		return SEAL_UNSUPPORTED;
 	if (errno != ENODATA)
 		return fail_errno(err, "measuring fs-verity");
-	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) < 0 && errno != EEXIST) {
+	if (enable(fd) < 0 && errno != EEXIST) {
 		if (errno == ENOSPC || errno == EDQUOT || errno == EROFS)
 			return SEAL_NO_ROOM;
 		return unsupported(errno) ? SEAL_UNSUPPORTED : fail_errno(err, "sealing with fs-verity");

@@ -127,6 +127,7 @@ static void test_conditions(void)
 			 "\"volume\":\"data\",\"path\":\"a/...b/.c\"}],\"reachable\":[{\"address\":\"192.0.2.1\",\"port\":53},"
 			 "{\"address\":\"fe80::1\",\"port\":1}]}", &err) == 0);
 	check(r.security_version == 3 && r.confirm_timeout_ms == 9 && r.confirm_manual);
+	check(strcmp(r.layers[0].version, "6") == 0 && strcmp(r.layers[2].version, "1") == 0);
 	check(r.file_count == 1 && r.files[0].layer == &r.layers[2] && r.files[0].volume == &r.layers[2].volumes[0]);
 	check(strcmp(r.files[0].path, "a/...b/.c") == 0);
 	check(r.reach_count == 2 && strcmp(r.reachable[0].address, "192.0.2.1") == 0 && r.reachable[0].port == 53);
