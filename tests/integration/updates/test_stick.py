@@ -16,7 +16,7 @@ from orchestrator.run import run
 from tests.integration.updates.devices import Device, Devices
 from tests.integration.updates.products import Family
 
-SLOW = 1_500_000
+SLOW = 500_000
 """Bytes a second of the stick that is pulled out: slow enough to be caught in the middle."""
 
 
@@ -86,12 +86,14 @@ def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
 
     def part(value: dict[str, Any]) -> None:
         step = value.get("progress", {})
-        if step.get("step") == "copy" and step["done"] > step["total"] // 4 and not copying.is_set():
+        if step.get("step") == "copy" and step["done"] > step["total"] // 20 and not copying.is_set():
+            print(step)
             copying.set()
             unplug(device, "slow")
 
     with pytest.raises(DeviceError) as pulled:
         device.link.ask("install", {"label": "SLOWSTICK"}, on_part=part, timeout=120)
+    print(pulled.value)
     assert copying.is_set(), pulled.value
     assert made.id not in device.revisions()
     assert {name: each.pid for name, each in device.containers().items()} == {
@@ -104,6 +106,7 @@ def test_a_stick_is_found_by_label_pulled_out_and_completed_by_another(
     found = device.link.ask_for("install", Installed, timeout=120)
     size = next(each.size for each in made.revision.blobs() if each.digest == made.blob("box", "rootfs"))
     assert found.revision.removeprefix("sha256:") == made.id
+    print(found, size)
     assert 0 < found.copied < size, "it began anew"
     unplug(device, "whole")
 
