@@ -173,9 +173,14 @@ class _Reader:
             layer = product.layers.get(each.layer)
             if layer is None:
                 self.fail((*path, "layer"), f"{each.layer} is not a layer of this product", "name one of its layers")
-            if each.volume not in [volume.name for volume in layer.volumes]:
+            volume = next((volume for volume in layer.volumes if volume.name == each.volume), None)
+            if volume is None:
                 reason = f"the layer {each.layer} has no volume {each.volume}"
                 self.fail((*path, "volume"), reason, "name one of the layer's 'volumes'")
+            if volume.kind != "revision":
+                # In any other one the file may be there from the revision before.
+                reason = f"the volume {each.volume} is kept from one revision to the next, and so is a file in it"
+                self.fail((*path, "volume"), reason, "name a volume of 'kind: revision', which is empty at first")
         owners: dict[str, str] = {}
         for name, layer in product.layers.items():
             for port in layer.published:

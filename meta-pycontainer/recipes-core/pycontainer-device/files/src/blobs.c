@@ -229,6 +229,21 @@ int blob_finish(struct receiver *receiver, const char *verity, struct error *err
 	return fs->calls->sync_folder(fs, "blobs/sha256") < 0 ? fail_errno(err, "blobs/sha256") : 0;
 }
 
+void pace_begin(struct pace *pace, uint64_t received, uint64_t now_ms)
+{
+	*pace = (struct pace){now_ms, received};
+}
+
+int pace_check(struct pace *pace, uint64_t received, uint64_t now_ms, struct error *err)
+{
+	if (now_ms - pace->since_ms < PACE_MS)
+		return 0;
+	if (received - pace->received < PACE_BYTES)
+		return fail(err, "only %" PRIu64 " bytes came in a minute", received - pace->received);
+	pace_begin(pace, received, now_ms);
+	return 0;
+}
+
 static int receive(struct receiver *receiver, const char *verity, blob_source read, void *context, char *buffer,
 		   struct error *err)
 {

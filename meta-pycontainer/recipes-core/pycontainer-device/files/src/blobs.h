@@ -32,6 +32,17 @@ int blob_pause(struct receiver *receiver, struct error *err);
 // says. Bytes that are wrong are removed; what came of an incomplete blob stays.
 int blob_finish(struct receiver *receiver, const char *verity, struct error *err);
 
+// How fast a sender is at least, for it holds up whoever else wants to change what is installed: so many bytes in every so
+// many milliseconds.
+#define PACE_BYTES 16384
+#define PACE_MS 60000
+struct pace {
+	uint64_t since_ms, received;
+};
+// Before the first byte; then after each that came, or did not come.
+void pace_begin(struct pace *pace, uint64_t received, uint64_t now_ms);
+int pace_check(struct pace *pace, uint64_t received, uint64_t now_ms, struct error *err);
+
 // Reads at most `length` bytes of the blob from byte `at`; 0 at its end, -1 with errno.
 typedef ssize_t (*blob_source)(void *context, void *bytes, size_t length, uint64_t at);
 // All of this, from a source that can begin anywhere. Where the bytes from before an interruption prove wrong, it begins

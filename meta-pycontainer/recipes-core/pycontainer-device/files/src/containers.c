@@ -3,6 +3,7 @@
 #include "checkup.h"
 #include "console.h"
 #include "crun.h"
+#include "io_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +22,15 @@ static bool same_volumes(const struct layer *a, const struct layer *b)
 	return true;
 }
 
+bool containers_same_bundle(const struct layer *a, const struct layer *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->rootfs->digest, b->rootfs->digest) == 0 &&
+	       strcmp(a->run_config->digest, b->run_config->digest) == 0;
+}
+
 bool containers_keep(const struct layer *before, const struct layer *after)
 {
-	return strcmp(before->name, after->name) == 0 && strcmp(before->rootfs->digest, after->rootfs->digest) == 0 &&
-	       strcmp(before->run_config->digest, after->run_config->digest) == 0 && same_volumes(before, after);
+	return containers_same_bundle(before, after) && same_volumes(before, after);
 }
 
 static const struct layer *find_layer(const struct revision *revision, const char *name)
@@ -38,13 +44,18 @@ static const struct layer *find_layer(const struct revision *revision, const cha
 // Let a container of the revision before go on as one of the new revision.
 static void take_over(struct container *to, struct container *from, const struct layer *layer)
 {
+	struct error err;
+
 	container_close(to);
 	*to = *from;
 	to->layer = layer;
+	log_limit(&to->log, layer->log_bytes, layer->log_files);
+	// One that does not run yet gets them when it starts.
+	if (to->init > 0 && io_limit_change(from->layer, layer, &err) < 0)
+		console_line("container %s: %s", layer->name, err.text);
 	// The new revision may mean something else by healthy, and its trial wants to see it for itself.
-	to->was_healthy = false;
 	if (to->state == STATE_RUNNING)
-		checkup_begin(to, clock_ms());
+		checkup_again(to, clock_ms());
 	*from = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};
 }
 
@@ -92,8 +103,7 @@ static void retire(struct containers *all)
 		}
 		container_close(c);
 		const struct layer *successor = find_layer(all->now.revision, c->layer->name);
-		if (successor == NULL || strcmp(successor->rootfs->digest, c->layer->rootfs->digest) != 0 ||
-		    strcmp(successor->run_config->digest, c->layer->run_config->digest) != 0)
+		if (successor == NULL || !containers_same_bundle(successor, c->layer))
 			crun_forget(c->layer);
 		c->layer = NULL;
 	}

@@ -22,6 +22,8 @@ struct containers {
 
 // Would this layer's container run on through a change from one to the other?
 bool containers_keep(const struct layer *before, const struct layer *after);
+// Do two layers have one bundle (crun.h)?
+bool containers_same_bundle(const struct layer *a, const struct layer *b);
 // Change to another revision, whose changed layers are prepared (crun_prepare) by then: what is equal runs on, what
 // differs is stopped and then started anew, what is gone is stopped. Not before an earlier change is over. The revision
 // belongs to the containers from then on; after a failure nothing has changed.

@@ -29,6 +29,7 @@ int control_init(struct control *control, const char *root, int epoll_fd, uint64
 	control->handlers = handlers;
 	control->context = context;
 	control->root = root;
+	control->reopen_ms = UINT64_MAX;
 	for (size_t i = 0; i < LISTENERS_MOST; i++)
 		control->listeners[i] = (struct listener){.fd = -1, .again_ms = UINT64_MAX};
 	for (size_t i = 0; i < SLOTS; i++)
@@ -83,6 +84,14 @@ bool control_has_stream(const struct control *control, const char *name)
 	return false;
 }
 
+bool control_reopen(struct control *control, uint64_t now)
+{
+	if (now < control->reopen_ms)
+		return false;
+	control->reopen_ms = UINT64_MAX;
+	return true;
+}
+
 void control_event(struct control *control, uint32_t number, uint32_t events)
 {
 	uint32_t index = number & INDEX_MASK;
@@ -102,7 +111,7 @@ void control_event(struct control *control, uint32_t number, uint32_t events)
 
 uint64_t control_deadline(const struct control *control)
 {
-	uint64_t first = UINT64_MAX;
+	uint64_t first = control->reopen_ms;
 
 	for (size_t i = 0; i < SLOTS; i++) {
 		uint64_t next = control->connections[i].more ? 0 : control->connections[i].deadline_ms;

@@ -33,6 +33,7 @@ struct control {
 	struct listener listeners[LISTENERS_MOST];
 	struct connection connections[SLOTS];
 	uint64_t session;			// the last number given
+	uint64_t reopen_ms;			// when a stream that was closed may be opened anew, UINT64_MAX: none was
 };
 
 // Events come with data.u64 = tag | number, whose lower 32 bits are for us: give them to control_event. `root` is
@@ -53,11 +54,16 @@ int control_listen_host(struct control *control, struct error *err);
 int control_listen_container(struct control *control, const char *name, verb_set allowed, struct error *err);
 // Its connections and workers end too. The folder stays: a container that still runs has it bound.
 void control_close_container(struct control *control, const char *name);
+// Close those of all containers but the wanted ones.
+void control_keep_containers(struct control *control, bool (*wanted)(const void *context, const char *name),
+			     const void *context);
 // An open tty or virtio port, as one connection without end; the descriptor is ours from now on, closed on failure too.
-// A terminal is made raw. A port that was unplugged, or a terminal that hung up, is closed and forgotten: ask with
-// control_has_stream, open it anew.
+// A terminal is made raw. A port that was unplugged, or a terminal that hung up, is closed and forgotten, to be opened
+// anew: by a terminal that is still there when control_reopen says so, by others when the kernel tells of a new one.
 int control_add_stream(struct control *control, int fd, const char *name, struct error *err);
 bool control_has_stream(const struct control *control, const char *name);
+// True once, a moment after a stream was closed: what hangs up without end is not tried without end.
+bool control_reopen(struct control *control, uint64_t now);
 // A connected socket, which is ours from now on, closed on failure too.
 int control_add_socket(struct control *control, int fd, enum origin origin, const char *name, verb_set allowed,
 		       struct error *err);

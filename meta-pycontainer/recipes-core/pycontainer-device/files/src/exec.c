@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "exec.h"
-#include "file.h"
+#include "probe.h"
 #include "program.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ struct session {
 	pid_t child;		// crun, which passes on signals and the status
 	int process;		// its pidfd
 	int in, out, err;	// -1: closed
-	char pid_file[PATH_MAX];
+	char pid_file[PATH_MAX], group[PATH_MAX];
 	unsigned char data[WORK_DATA_MOST];	// for its standard input: data[sent..used)
 	size_t sent, used;
 };
@@ -101,6 +101,12 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 	if (argv == NULL)
 		return fail_errno(err, "exec");
 	snprintf(s->pid_file, sizeof s->pid_file, "%s/exec-%d.pid", place->folder, (int)getpid());
+	// What an earlier worker of this number may have left is not about this one.
+	unlink(s->pid_file);
+	if (place->group != NULL)
+		snprintf(s->group, sizeof s->group, "%s", place->group);
+	else
+		snprintf(s->group, sizeof s->group, "/pycontainer/%s", container);
 	memcpy(argv, fixed, sizeof fixed);
 	for (size_t i = 0; i < count; i++)
 		argv[used++] = json_string_value(json_array_get(command, i));
@@ -115,19 +121,6 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 	return s->process < 0 ? fail_errno(err, "exec") : 0;
 }
 
-// The program itself, which a killed crun would leave behind.
-static void kill_program(const struct session *s)
-{
-	struct error err;
-	size_t length;
-	char *end, *text = file_read(AT_FDCWD, s->pid_file, 32, &length, &err);
-	long pid = text == NULL ? 0 : strtol(text, &end, 10);
-
-	if (pid > 1 && pid <= INT_MAX)
-		kill((pid_t)pid, SIGKILL);
-	free(text);
-}
-
 static void end_program(const struct session *s)
 {
 	int status;
@@ -135,7 +128,8 @@ static void end_program(const struct session *s)
 	kill(s->child, SIGTERM);
 	if (program_wait(s->child, &status, END_MS))
 		return;
-	kill_program(s);
+	// The program itself, which a killed crun would leave behind.
+	probe_kill_left(s->pid_file, s->group);
 	if (program_wait(s->child, &status, END_MS))
 		return;
 	kill(s->child, SIGKILL);
@@ -235,7 +229,7 @@ static int relay(struct session *s, int *status, struct error *err)
 
 json_t *exec_run(struct work *work, void *context, struct error *err)
 {
-	static const struct exec_place device = {"/usr/bin/crun", "/run/pycontainer"};
+	static const struct exec_place device = {"/usr/bin/crun", "/run/pycontainer", NULL};
 	static struct session s;
 	int status;
 

@@ -6,6 +6,7 @@
 struct exec_place {
 	const char *crun;	// an absolute path
 	const char *folder;	// for files with process ids
+	const char *group;	// the control group of what is started; NULL: the container's
 };
 
 // A work_run; `place` may be NULL for the device's own.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "gc.h"
 #include "names.h"
+#include "references.h"
 #include "revisions.h"
 #include "state.h"
-#include "store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,92 +12,23 @@
 
 #define BLOBS "blobs/sha256"
 #define INCOMING "blobs/incoming"
-#define FOLDER_NAMES_MOST 64
 #define BLOBS_AT_ONCE 1024
-
-struct digests {
-	size_t count, room;
-	char (*items)[HEX_SIZE];
-};
 
 struct gc {
 	struct fs *fs;
 	const char *const *keep;
 	struct gc_result *result;
-	struct digests wanted;
+	struct references wanted;
+	char previous[HEX_SIZE];	// "": none
+	struct trial_state trial;	// its ids are "" without one
 };
-
-static int add(struct digests *digests, const char *digest, struct error *err)
-{
-	if (digests->count == digests->room) {
-		size_t room = digests->room == 0 ? 256 : digests->room * 2;
-		char(*larger)[HEX_SIZE] = realloc(digests->items, room * sizeof *larger);
-		if (larger == NULL)
-			return fail_errno(err, "collecting garbage");
-		digests->items = larger;
-		digests->room = room;
-	}
-	memcpy(digests->items[digests->count++], digest, HEX_SIZE);
-	return 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-	return memcmp(a, b, HEX_SIZE);
-}
-
-static bool is_wanted(const struct gc *gc, const char *name)
-{
-	return gc->wanted.count > 0 && strlen(name) == HEX_SIZE - 1 &&
-	       bsearch(name, gc->wanted.items, gc->wanted.count, HEX_SIZE, compare) != NULL;
-}
 
 static bool is_kept(const struct gc *gc, const char *id)
 {
 	for (size_t i = 0; gc->keep[i] != NULL; i++)
 		if (strcmp(gc->keep[i], id) == 0)
 			return true;
-	return false;
-}
-
-// The blobs that the links in a revision's folder name.
-static int add_links(struct gc *gc, const char *folder, struct error *err)
-{
-	struct names names;
-	int result = names_list(&names, gc->fs, folder, FOLDER_NAMES_MOST, err);
-
-	for (size_t i = 0; i < names.count && result == 0; i++) {
-		char path[400], target[128], digest[HEX_SIZE];
-		snprintf(path, sizeof path, "%s/%.255s", folder, names.items[i]);
-		// A folder of volumes is no link; a link that cannot be read might be the signature.
-		if (gc->fs->calls->readlink(gc->fs, path, target, sizeof target) < 0)
-			result = errno == EINVAL || errno == ENAMETOOLONG || errno == ENOENT
-					 ? 0 : fail_errno(err, "%s", path);
-		else if (store_target(target, digest))
-			result = add(&gc->wanted, digest, err);
-	}
-	names_free(&names);
-	return result;
-}
-
-// Everything that a revision refers to. Returns 1, 0 when its manifest is missing or damaged, or -1.
-static int add_revision(struct gc *gc, const char *id, enum revisions_kind kind, struct error *err)
-{
-	struct revision revision;
-	char folder[128];
-	int result = store_manifest(&revision, gc->fs, id, err);
-
-	revisions_path(folder, id, kind);
-	// Of one that goes, nothing is wanted.
-	if ((result > 0 || (result == 0 && is_kept(gc, id))) && add_links(gc, folder, err) < 0)
-		result = -1;
-	if (result > 0 && (add(&gc->wanted, id, err) < 0 || add(&gc->wanted, revision.config_digest, err) < 0))
-		result = -1;
-	for (size_t i = 0; i < revision.blob_count && result > 0; i++)
-		if (add(&gc->wanted, revision.blobs[i].digest, err) < 0)
-			result = -1;
-	revision_free(&revision);
-	return result;
+	return strcmp(gc->trial.revision, id) == 0 || strcmp(gc->trial.from, id) == 0;
 }
 
 static int remove_revision(struct gc *gc, const char *id, enum revisions_kind kind, struct error *err)
@@ -127,7 +58,8 @@ static int tidy_revisions(struct gc *gc, struct error *err)
 			result = names.items[i][0] == '.' ? revisions_remove(gc->fs, names.items[i], err) : 0;
 			continue;
 		}
-		int whole = add_revision(gc, id, kind, err);
+		// Of a broken one that goes, nothing is wanted.
+		int whole = references_add(&gc->wanted, gc->fs, id, kind, is_kept(gc, id), err);
 		if (whole < 0 || (whole == 0 && kind == REVISIONS_INSTALLED && is_kept(gc, id)))
 			result = fail_in(err, "revision %.12s: cannot tell what it needs", id);
 		else if (whole == 0 && !is_kept(gc, id))
@@ -136,8 +68,7 @@ static int tidy_revisions(struct gc *gc, struct error *err)
 	if (names.count == REVISIONS_MOST && result == 0)
 		result = fail(err, "revisions: more than %d entries", REVISIONS_MOST - 1);
 	names_free(&names);
-	if (gc->wanted.count > 0)
-		qsort(gc->wanted.items, gc->wanted.count, HEX_SIZE, compare);
+	references_sort(&gc->wanted);
 	return result;
 }
 
@@ -170,7 +101,7 @@ static int sweep_names(struct gc *gc, const char *folder, const struct names *na
 	char path[400];
 
 	for (size_t i = 0; i < names->count; i++) {
-		if (is_wanted(gc, names->items[i]) && !has_arrived(gc, folder, names->items[i]))
+		if (references_has(&gc->wanted, names->items[i]) && !has_arrived(gc, folder, names->items[i]))
 			continue;
 		snprintf(path, sizeof path, "%s/%.255s", folder, names->items[i]);
 		if (remove_file(gc, path, err) < 0)
@@ -210,22 +141,20 @@ static int tidy(struct gc *gc, struct error *err)
 	return sweep(gc, INCOMING, &incoming, err);
 }
 
-// The next revision to go. Returns 1, 0 when there is none, or -1.
-static int choose(struct gc *gc, bool begun, char id[HEX_SIZE], enum revisions_kind *kind, struct error *err)
+// The next revision to go; without need neither one that is begun nor the one to go back to. Returns 1, 0 when there is
+// none, or -1.
+static int choose(struct gc *gc, bool need, char id[HEX_SIZE], enum revisions_kind *kind, struct error *err)
 {
-	char previous[HEX_SIZE] = "";
-	struct error damaged;
 	struct names names;
 	int rank = 0, result = names_list(&names, gc->fs, "revisions", REVISIONS_MOST, err);
 
-	state_read_previous(gc->fs, previous, &damaged);
 	for (size_t i = 0; i < names.count && result == 0; i++) {
 		char found[HEX_SIZE];
 		enum revisions_kind is = revisions_kind(names.items[i], found);
-		if (is == REVISIONS_LEFTOVER || is_kept(gc, found) || (is == REVISIONS_BEGUN && !begun))
+		if (is == REVISIONS_LEFTOVER || is_kept(gc, found))
 			continue;
-		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, previous) == 0 ? 2 : 3;
-		if (own <= rank)
+		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, gc->previous) == 0 ? 2 : 3;
+		if (own <= rank || (own < 3 && !need))
 			continue;
 		rank = own;
 		*kind = is;
@@ -259,9 +188,19 @@ static int run(struct gc *gc, uint64_t needed, struct error *err)
 int gc_run(struct fs *fs, const char *const keep[], uint64_t needed, struct gc_result *result, struct error *err)
 {
 	struct gc gc = {.fs = fs, .keep = keep, .result = result};
+	struct error damaged;
 
 	memset(result, 0, sizeof *result);
+	// Read here, where nobody else changes what is installed: who asks may know it from before.
+	if (!state_read_previous(fs, gc.previous, &damaged))
+		gc.previous[0] = '\0';
+	if (!state_read_trial(fs, &gc.trial, err)) {
+		memset(&gc.trial, 0, sizeof gc.trial);
+		// A trial that cannot be read may be one of any revision.
+		if (err->text[0] != '\0')
+			return fail_in(err, "collecting garbage");
+	}
 	int outcome = run(&gc, needed, err);
-	free(gc.wanted.items);
+	references_free(&gc.wanted);
 	return outcome < 0 ? fail_in(err, "collecting garbage") : 0;
 }

@@ -3,6 +3,7 @@
 #include "console.h"
 #include "exec.h"
 #include "logs.h"
+#include "order.h"
 #include "ports.h"
 #include "request.h"
 #include "supervisor.h"
@@ -13,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+
+// Beside the time that a container has to stop.
+#define AWAIT_MS 120000
 
 static void say_version(struct request *request)
 {
@@ -80,10 +84,28 @@ static void await(struct request *request, const struct container *container, bo
 			continue;
 		snprintf(free->name, sizeof free->name, "%s", container->layer->name);
 		free->up = up;
+		free->deadline_ms = clock_ms() + container->layer->stop_timeout_ms + AWAIT_MS;
 		free->ticket = control_hold(request);
 		return;
 	}
-	control_answer(request, NULL);
+	struct error err;
+	fail(&err, "it is done, but too many wait for containers already");
+	control_refuse(request, &err);
+}
+
+// One that has to wait for another that nobody starts would wait for ever.
+static bool can_start(const struct supervisor *s, const struct container *container, struct error *err)
+{
+	const struct crew *crew = &s->containers.now;
+	size_t own = (size_t)(container - crew->each);
+
+	for (size_t i = 0; i < crew->revision->layer_count; i++)
+		crew->flags[i] = crew->each[i].layer == NULL ||
+				 (crew->each[i].state != STATE_STOPPED && crew->each[i].state != STATE_FAILED);
+	if (order_may_start(crew->revision, own, crew->flags))
+		return true;
+	fail(err, "container %s starts after one that is stopped", container->layer->name);
+	return false;
 }
 
 static void start(struct request *request)
@@ -91,7 +113,7 @@ static void start(struct request *request)
 	struct error err;
 	struct container *container = named(request, &err);
 
-	if (container == NULL) {
+	if (container == NULL || !can_start(request->context, container, &err)) {
 		control_refuse(request, &err);
 		return;
 	}
@@ -124,7 +146,7 @@ static void restart(struct request *request)
 	struct error err;
 	struct container *container = named(request, &err);
 
-	if (container == NULL) {
+	if (container == NULL || !can_start(request->context, container, &err)) {
 		control_refuse(request, &err);
 		return;
 	}
@@ -137,6 +159,8 @@ void handlers_tick(struct supervisor *s)
 {
 	struct error err;
 
+	if (control_reopen(&s->control, clock_ms()))
+		handlers_open_port(s);
 	for (size_t i = 0; i < AWAITED_MOST; i++) {
 		struct awaited *awaited = &s->awaited[i];
 		uint64_t ticket = awaited->ticket;
@@ -147,16 +171,26 @@ void handlers_tick(struct supervisor *s)
 							    (c->state == STATE_STOPPED && !s->ending)));
 		bool there = c != NULL && (awaited->up ? c->state == STATE_RUNNING || c->state == STATE_DONE
 						       : c->state == STATE_STOPPED);
-		if (!failed && !there)
+		bool late = clock_ms() >= awaited->deadline_ms;
+		if (!failed && !there && !late)
 			continue;
 		awaited->ticket = 0;
 		if (there) {
 			control_answer_held(&s->control, ticket, NULL);
 			continue;
 		}
-		fail(&err, "container %s: %s", awaited->name, c == NULL ? "it is not there any more" : c->how);
+		fail(&err, "container %s: %s", awaited->name,
+		     c == NULL ? "it is not there any more" : failed ? c->how : "it takes longer");
 		control_refuse_held(&s->control, ticket, &err);
 	}
+}
+
+bool handlers_wait(const struct supervisor *s)
+{
+	for (size_t i = 0; i < AWAITED_MOST; i++)
+		if (s->awaited[i].ticket != 0)
+			return true;
+	return false;
 }
 
 void handlers_update_answer(void *supervisor, uint64_t ticket, const struct error *problem)
@@ -273,9 +307,10 @@ static verb_set granted(const struct layer *layer)
 	return set;
 }
 
-static void open_port(struct supervisor *s, struct error *err)
+void handlers_open_port(struct supervisor *s)
 {
 	const char *port = s->cmdline->control;
+	struct error err;
 	char path[64];
 
 	if (port[0] == '\0' || control_has_stream(&s->control, port))
@@ -285,26 +320,32 @@ static void open_port(struct supervisor *s, struct error *err)
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		console_line("control: %s: %s", path, strerror(errno));
-	else if (control_add_stream(&s->control, fd, port, err) < 0)
-		console_line("control: %s", err->text);
+	else if (control_add_stream(&s->control, fd, port, &err) < 0)
+		console_line("control: %s", err.text);
 	else
 		console_line("control: open on %s", path);
+}
+
+static bool has_grant(const void *context, const char *name)
+{
+	const struct revision *revision = context;
+
+	for (size_t i = 0; i < revision->layer_count; i++)
+		if (revision->layers[i].container && strcmp(revision->layers[i].name, name) == 0)
+			return granted(&revision->layers[i]) != 0;
+	return false;
 }
 
 int handlers_listen(struct supervisor *s, struct error *err)
 {
 	const struct revision *revision = s->containers.now.revision;
 
+	control_keep_containers(&s->control, has_grant, revision);
 	for (size_t i = 0; i < revision->layer_count; i++) {
 		const struct layer *layer = &revision->layers[i];
-		if (!layer->container)
-			continue;
-		verb_set verbs_granted = granted(layer);
-		if (verbs_granted == 0)
-			control_close_container(&s->control, layer->name);
-		else if (control_listen_container(&s->control, layer->name, verbs_granted, err) < 0)
+		if (has_grant(revision, layer->name) &&
+		    control_listen_container(&s->control, layer->name, granted(layer), err) < 0)
 			return -1;
 	}
-	open_port(s, err);
 	return 0;
 }

@@ -9,10 +9,13 @@ struct supervisor;
 
 extern const struct handlers device_handlers;
 
-// Open the sockets and ports that the product grants; again after each change of revisions.
+// Open the sockets that the product grants, and close all others; again after each change of revisions.
 int handlers_listen(struct supervisor *s, struct error *err);
-// Answer those who wait for a container, once it is where they want it.
+// Open the port that the product grants, when it is there and not open: at the start, and whenever one appears.
+void handlers_open_port(struct supervisor *s);
+// Answer those who wait for a container, once it is where they want it; open a port that was closed.
 void handlers_tick(struct supervisor *s);
+bool handlers_wait(const struct supervisor *s);
 // An update_answer.
 void handlers_update_answer(void *supervisor, uint64_t ticket, const struct error *problem);
 

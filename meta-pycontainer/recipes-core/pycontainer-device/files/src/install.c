@@ -3,6 +3,7 @@
 #include "blobs.h"
 #include "gc.h"
 #include "names.h"
+#include "references.h"
 #include "revisions.h"
 #include "select.h"
 #include "store.h"
@@ -226,20 +227,44 @@ static int is_listed(struct fs *fs, const char *name, const char *hex, uint64_t 
 	return found;
 }
 
+// Is there room for what is left of a blob?
+static int check_put_room(struct fs *fs, const char *hex, uint64_t size, struct error *err)
+{
+	struct wanted wanted = {.size = size};
+	uint64_t room;
+
+	if (blob_received(fs, hex, size, &wanted.offset, err) < 0)
+		return -1;
+	if (wanted.offset == size)
+		return 0;
+	uint64_t needed = plan_room(&wanted, 1);
+	if (fs->calls->room(fs, &room) < 0)
+		return fail_errno(err, "free space");
+	return room >= needed ? 0 : fail(err, "blob %.12s: storage is too full: %" PRIu64 " KiB are needed, %" PRIu64
+					 " KiB free; collect garbage first", hex, needed / 1024, room / 1024);
+}
+
 int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct error *err)
 {
 	struct names names;
+	size_t loose;
+	uint64_t bytes;
 
 	if (!text_is_hex64(hex))
 		return fail(err, "not a digest");
-	if (size <= SMALL_BLOB)
-		return 0;
 	int result = names_list(&names, fs, "revisions", REVISIONS_MOST, err), found = 0;
 	for (size_t i = 0; i < names.count && result == 0 && found == 0; i++)
 		found = is_listed(fs, names.items[i], hex, size);
 	names_free(&names);
 	if (result < 0)
 		return -1;
-	return found ? 0 : fail(err, "blob %.12s: larger than %u bytes, and no begun install has one of that size", hex,
-				SMALL_BLOB);
+	if (!found && size > SMALL_BLOB)
+		return fail(err, "blob %.12s: larger than %u bytes, and no begun install has one of that size", hex, SMALL_BLOB);
+	// What nobody signed must not fill storage.
+	if (!found && references_loose(fs, hex, LOOSE_MOST, &loose, &bytes, err) < 0)
+		return -1;
+	if (!found && (loose >= LOOSE_MOST || bytes + size > LOOSE_BYTES))
+		return fail(err, "blob %.12s: there are %zu blobs already that no install refers to; collect garbage first", hex,
+			    loose);
+	return check_put_room(fs, hex, size, err);
 }

@@ -9,6 +9,9 @@
 #include "fs.h"
 #include "plan.h"
 
+#define LOOSE_MOST 64			// blobs that no installed or begun revision refers to
+#define LOOSE_BYTES (UINT64_C(16) << 20)
+
 struct installer {
 	struct fs *fs;			// storage
 	const struct facts *facts;
@@ -28,5 +31,6 @@ int install_bundle(struct installer *installer, struct bundle *bundle, const cha
 // with nothing missing the revision is installed. *missing is to free.
 int install_begin(struct installer *installer, const char *id, const char *signature, struct wanted **missing,
 		  size_t *count, struct error *err);
-// May a blob be put into storage: a small one, or one that a begun install lists?
+// May a blob be put into storage: one that a begun install lists, or a small one, unless there are too many of these? And
+// is there room for it, without removing anything?
 int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct error *err);

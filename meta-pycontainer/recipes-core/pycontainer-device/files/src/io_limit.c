@@ -58,13 +58,11 @@ void io_limit_format(char out[IO_MAX_SIZE], const char *disk, const struct io_li
 	snprintf(out, IO_MAX_SIZE, "%s rbps=%s wbps=%s", disk, read, write);
 }
 
-int io_limit_apply(const struct layer *layer, struct error *err)
+static int put_limits(const struct layer *layer, struct error *err)
 {
 	char path[NAME_SIZE + 64], line[IO_MAX_SIZE], disk[DISK_SIZE];
 	struct stat status;
 
-	if (layer->io.read == 0 && layer->io.write == 0)
-		return 0;
 	if (stat(STORAGE, &status) < 0)
 		return fail_errno(err, "io limit: " STORAGE);
 	if (io_limit_disk(disk, "/sys", status.st_dev, err) < 0)
@@ -72,4 +70,16 @@ int io_limit_apply(const struct layer *layer, struct error *err)
 	io_limit_format(line, disk, &layer->io);
 	snprintf(path, sizeof path, "/sys/fs/cgroup/pycontainer/%s/io.max", layer->name);
 	return file_put(path, line, err) < 0 ? fail_in(err, "io limit") : 0;
+}
+
+int io_limit_apply(const struct layer *layer, struct error *err)
+{
+	return layer->io.read == 0 && layer->io.write == 0 ? 0 : put_limits(layer, err);
+}
+
+int io_limit_change(const struct layer *before, const struct layer *after, struct error *err)
+{
+	bool same = before->io.read == after->io.read && before->io.write == after->io.write;
+
+	return same ? 0 : put_limits(after, err);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "job.h"
+#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,9 @@ static void child(int output, int (*run)(void *, struct job_result *, struct err
 	close_range(4, ~0u, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	// Memory is found elsewhere: a job that is killed may leave storage frozen. Without the file it has to do so.
+	if (file_put("/proc/self/oom_score_adj", "-999", &err) < 0)
+		err.text[0] = '\0';
 	result.status = run(argument, &result, &err);
 	if (result.status < 0)
 		snprintf(result.text, sizeof result.text, "%s", err.text);

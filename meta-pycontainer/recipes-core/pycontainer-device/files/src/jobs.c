@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/mount.h>
 
 typedef int step(struct transaction *t, const struct supervisor *s, struct job_result *out, struct error *err);
 
@@ -21,6 +22,8 @@ static int with_disks(const struct supervisor *s, step *run, struct job_result *
 	struct error problem = {""};
 
 	fs_real(&storage, STORAGE);
+	// What a job that was killed left mounted would stand in the way for ever.
+	umount2(ESP_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (s->cmdline->esp[0] == '\0')
 		fail(&problem, "the boot loader names no EFI system partition");
 	else if (esp_mount(&esp, s->cmdline->esp, s->storage, NULL, &problem) == 0)

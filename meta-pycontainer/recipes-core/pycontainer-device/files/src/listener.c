@@ -138,6 +138,16 @@ void control_close_container(struct control *control, const char *name)
 	}
 }
 
+void control_keep_containers(struct control *control, bool (*wanted)(const void *context, const char *name),
+			     const void *context)
+{
+	for (size_t i = 0; i < LISTENERS_MOST; i++) {
+		struct listener *l = &control->listeners[i];
+		if (l->fd >= 0 && l->origin == ORIGIN_CONTAINER && !wanted(context, l->name))
+			control_close_container(control, l->name);
+	}
+}
+
 static bool is_idle(const struct connection *c)
 {
 	return c->state == CONNECTION_IDLE && c->lines.queued == 0;

@@ -19,12 +19,15 @@
 #include "store.h"
 #include "supervise.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -242,7 +245,14 @@ static const struct step {
 // Run in a process of its own: on a disk that does not answer it sleeps for ever.
 static void unmount_and_sync(void)
 {
-	int busy, count = mounts_undo(&busy);
+	int busy, storage = open(STORAGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	// In case whoever froze it was killed before it thawed it.
+	if (storage >= 0) {
+		ioctl(storage, FITHAW, 0);
+		close(storage);
+	}
+	int count = mounts_undo(&busy);
 
 	if (busy > 0)
 		console_line("storage: %d of %d mounts were busy", busy, count);

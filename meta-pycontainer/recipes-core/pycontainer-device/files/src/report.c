@@ -9,6 +9,7 @@
 #include "store.h"
 #include "supervisor.h"
 #include "usage.h"
+#include "utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +24,12 @@
 
 #define DEPTH_MOST 64
 
+// Words that may come from a program: such bytes as JSON cannot hold would cost the whole answer.
+static json_t *words(const char *text)
+{
+	return utf8_json(text, strlen(text));
+}
+
 static json_t *trial(const struct supervisor *s)
 {
 	const struct update *u = &s->update;
@@ -31,7 +38,7 @@ static json_t *trial(const struct supervisor *s)
 		return json_null();
 	json_t *waiting = json_array();
 	for (size_t i = 0; i < u->decision.waiting_count && i < TRIAL_WAITING_MOST; i++)
-		json_array_append_new(waiting, json_string(u->decision.waiting[i]));
+		json_array_append_new(waiting, words(u->decision.waiting[i]));
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "revision", u->tried, "from", u->from, "how",
 			 u->live ? "live" : "boot", "elapsedMs", (json_int_t)(clock_ms() - u->began_ms), "timeoutMs",
 			 (json_int_t)s->containers.now.revision->confirm_timeout_ms, "waiting", waiting);
@@ -62,6 +69,7 @@ json_t *work_status(struct work *work, void *supervisor, struct error *err)
 	const struct revision *revision = s->containers.now.revision;
 	struct error ignored;
 	struct statvfs room = {0};
+	uint64_t floor, confirmed = strcmp(s->update.record.rev, revision->id) == 0 ? revision->security_version : 0;
 	struct fs storage;
 
 	(void)work;
@@ -70,11 +78,12 @@ json_t *work_status(struct work *work, void *supervisor, struct error *err)
 		fail_errno(err, "storage");
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:{s:I, s:I}, s:I, s:b}", "product", revision->product,
+	json_t *lowest = state_floor(&storage, s->facts, confirmed, &floor, &ignored) < 0 ? json_null()
+											  : json_integer((json_int_t)floor);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:I, s:b}", "product", revision->product,
 			 "version", revision->version, "revision", revision->id, "state", update_phase_name(&s->update),
-			 "trial", trial(s), "outcome", outcome(&storage), "floor",
-			 (json_int_t)state_floor(&storage, s->facts, &ignored), "record", record(&s->update), "storage", "size",
-			 (json_int_t)(room.f_blocks * room.f_frsize), "free", (json_int_t)(room.f_bavail * room.f_frsize),
+			 "trial", trial(s), "outcome", outcome(&storage), "floor", lowest, "record", record(&s->update), "storage",
+			 "size", (json_int_t)(room.f_blocks * room.f_frsize), "free", (json_int_t)(room.f_bavail * room.f_frsize),
 			 "uptimeMs", (json_int_t)clock_ms(), "watchdog", s->watchdog.fd >= 0);
 }
 
@@ -88,13 +97,13 @@ static json_t *container(const struct container *c)
 
 	if (running)
 		usage_of(&usage, c->layer->name, &ignored);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", c->layer->name,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", c->layer->name,
 			 "kind", c->layer->kind, "version", c->layer->version, "state", states[c->state], "health",
 			 running ? health_word(c->health.state) : "none", "pid", (int)c->init, "restarts",
 			 (json_int_t)c->restarts, "runningMs", (json_int_t)(c->since == 0 ? 0 : clock_ms() - c->since), "memory",
 			 (json_int_t)usage.memory, "memoryPeak", (json_int_t)usage.memory_peak, "cpuUs",
 			 (json_int_t)usage.cpu_us, "processes", (json_int_t)usage.processes, "oomKills",
-			 (json_int_t)usage.oom_kills, "last", c->how);
+			 (json_int_t)usage.oom_kills, "last", words(c->how));
 }
 
 json_t *work_ps(struct work *work, void *supervisor, struct error *err)
@@ -120,10 +129,10 @@ static json_t *describe(struct fs *storage, const struct supervisor *s, const ch
 
 	for (size_t i = 0; i < revision.blob_count; i++)
 		size += revision.blobs[i].size;
-	json_t *entry = json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:s}", "revision", id, "version", revision.version,
+	json_t *entry = json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:o}", "revision", id, "version", revision.version,
 				  "running", strcmp(id, s->containers.now.revision->id) == 0, "confirmed",
 				  strcmp(id, s->update.record.rev) == 0, "previous", strcmp(id, previous) == 0, "complete", whole,
-				  "size", (json_int_t)size, "problem", why.text);
+				  "size", (json_int_t)size, "problem", words(why.text));
 	revision_free(&revision);
 	return entry;
 }

@@ -141,31 +141,41 @@ static int write_object(struct fs *fs, const char *path, json_t *object, struct 
 	return result;
 }
 
-static uint64_t stored_floor(struct fs *fs, struct error *err)
+// 0 when there is none, or a damaged one. -1: it cannot be read.
+static int stored_floor(struct fs *fs, uint64_t *floor, struct error *err)
 {
 	size_t length;
-	uint64_t floor = 0;
 	char *text = read_state(fs, FLOOR, &length, err);
 
-	if (text != NULL && state_parse_floor(&floor, text, length, err) < 0)
+	*floor = 0;
+	if (text == NULL)
+		return err->text[0] == '\0' ? 0 : -1;
+	if (state_parse_floor(floor, text, length, err) < 0)
 		fail_in(err, FLOOR);
 	free(text);
-	return floor;
+	return 0;
 }
 
-uint64_t state_floor(struct fs *fs, const struct facts *facts, struct error *err)
+int state_floor(struct fs *fs, const struct facts *facts, uint64_t confirmed, uint64_t *floor, struct error *err)
 {
-	uint64_t floor = stored_floor(fs, err);
-
-	return floor > facts->floor ? floor : facts->floor;
+	if (stored_floor(fs, floor, err) < 0)
+		return -1;
+	if (*floor < facts->floor)
+		*floor = facts->floor;
+	if (*floor < confirmed)
+		*floor = confirmed;
+	return 0;
 }
 
 int state_raise_floor(struct fs *fs, uint64_t floor, struct error *err)
 {
-	struct error damaged;
+	uint64_t stored;
 	char text[32];
 
-	if (floor <= stored_floor(fs, &damaged))
+	// What cannot be read may be higher, and is not replaced.
+	if (stored_floor(fs, &stored, err) < 0)
+		return -1;
+	if (floor <= stored)
 		return 0;
 	snprintf(text, sizeof text, "%" PRIu64 "\n", floor);
 	return write_state(fs, FLOOR, text, err);

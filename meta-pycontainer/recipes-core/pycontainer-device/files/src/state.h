@@ -26,9 +26,11 @@ struct outcome {
 };
 
 // All readers leave err->text empty but for a damaged file.
-// The lowest security version that may be installed: the higher one of the facts' and the stored one.
-uint64_t state_floor(struct fs *fs, const struct facts *facts, struct error *err);
-// Store a floor unless the stored one is as high.
+// The lowest security version that may be installed or tried: the highest of the facts', the stored one and that of the
+// revision that is known to be confirmed (0: of none), for a stored one that is damaged is left out. -1 when it cannot
+// be read: nothing may be installed then.
+int state_floor(struct fs *fs, const struct facts *facts, uint64_t confirmed, uint64_t *floor, struct error *err);
+// Store a floor unless the stored one is as high; a damaged one is replaced.
 int state_raise_floor(struct fs *fs, uint64_t floor, struct error *err);
 // The revision that was confirmed before the confirmed one.
 bool state_read_previous(struct fs *fs, char revision[HEX_SIZE], struct error *err);

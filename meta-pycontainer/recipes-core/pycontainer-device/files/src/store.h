@@ -22,6 +22,7 @@ int store_link(struct fs *fs, const char *path, char digest[HEX_SIZE], struct er
 struct seal_counts {
 	unsigned sealed, newly, hashed;	// measured; sealed now; hashed in full
 	const char *unsealed;		// why some were hashed in full, or NULL
+	bool hashed_before;		// given: what fs-verity cannot tell was hashed by another process just now
 };
 
 // Open a blob by its digest and prove its content: by fs-verity, or by a full hash where there is none. Returns a

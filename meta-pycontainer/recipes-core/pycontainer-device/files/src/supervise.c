@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 // What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
+#define QUIET_MS 60000		// when a start takes long, what waits for its end does not
+#define JOB_PATIENCE_MS 20000	// for a job at the end
+
 enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT, SOURCE_CONTROL };
 
 static int watch(struct supervisor *s, int fd, enum source source, unsigned number, struct error *err)
@@ -40,6 +43,7 @@ void supervisor_end(struct supervisor *s, enum end end, const char *why)
 	if (s->ending)
 		return;
 	s->ending = true;
+	s->ending_ms = clock_ms();
 	s->end = end;
 	console_line("%s: %s", end == END_POWER_OFF ? "power off" : "restart", why);
 	background_end(&s->verify);
@@ -55,10 +59,21 @@ static void first_done(void *context, const struct job_result *result)
 		console_line("%s", result->text);
 }
 
+// What is better done when the start is over, or when that takes long.
+static void begin_quiet_work(struct supervisor *s)
+{
+	struct error err;
+
+	if (s->verify.process == 0)
+		background_verify(&s->verify, s->containers.now.revision);
+	if (!s->quiet_work && job_start(&s->first, "first start", jobs_first, s, first_done, s, &err) < 0)
+		console_line("%s", err.text);
+	s->quiet_work = true;
+}
+
 static void report_ready(struct supervisor *s)
 {
 	char names[256];
-	struct error err;
 
 	if (!containers_ready(&s->containers, names, sizeof names))
 		return;
@@ -67,10 +82,7 @@ static void report_ready(struct supervisor *s)
 	const struct revision *revision = s->containers.now.revision;
 	console_line("ready: %s %s (%.12s) %srunning in %" PRIu64 ".%" PRIu64 " s", revision->product, revision->version,
 		     revision->id, names, took / 1000, took % 1000 / 100);
-	background_verify(&s->verify, revision);
-	if (!s->settled_once && job_start(&s->first, "first start", jobs_first, s, first_done, s, &err) < 0)
-		console_line("%s", err.text);
-	s->settled_once = true;
+	begin_quiet_work(s);
 }
 
 static void load_drivers(struct supervisor *s)
@@ -111,12 +123,27 @@ static void handle_signals(struct supervisor *s)
 	reap(s);
 }
 
+static void open_watchdog(struct supervisor *s)
+{
+	struct error err;
+	int opened = watchdog_open(&s->watchdog, clock_ms(), &err);
+
+	if (opened < 0)
+		console_line("watchdog: %s", err.text);
+	else if (opened > 0)
+		console_line("watchdog: %s, %u s", s->watchdog.identity, s->watchdog.timeout_s);
+}
+
 static void handle_events(struct supervisor *s)
 {
 	struct uevents events = uevent_drain(s->events);
 
 	if (events.device && !s->ending)
 		load_drivers(s);
+	if (events.watchdog && s->watchdog.fd < 0)
+		open_watchdog(s);
+	if (events.port)
+		handlers_open_port(s);
 	if (events.input)
 		power_scan(&s->buttons, watch_button, s);
 }
@@ -124,6 +151,9 @@ static void handle_events(struct supervisor *s)
 static int next_timeout(const struct supervisor *s, uint64_t first)
 {
 	uint64_t deadline = containers_deadline(&s->containers), now = clock_ms();
+
+	if (s->ending || s->retry_ms > 0 || !s->quiet_work || handlers_wait(s))
+		first = first < now + 1000 ? first : now + 1000;
 
 	if (deadline < first)
 		first = deadline;
@@ -164,14 +194,15 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 	}
 }
 
-// Listen to what a change of revisions brought: output of new containers, control sockets, published ports.
+// Listen to what a change of revisions brought: output of new containers, control sockets, published ports. What does not
+// work is tried again, and no trial is confirmed without it.
 static int adopt(struct supervisor *s, struct error *err)
 {
 	struct crew *crew = &s->containers.now;
+	uint64_t now = clock_ms();
 
-	if (s->adopted == crew->revision)
+	if (s->adopted == crew->revision && (s->retry_ms == 0 || now < s->retry_ms))
 		return 0;
-	s->adopted = crew->revision;
 	for (size_t i = 0; i < crew->revision->layer_count; i++) {
 		struct container *c = &crew->each[i];
 		if (c->layer == NULL || c->watched)
@@ -180,10 +211,14 @@ static int adopt(struct supervisor *s, struct error *err)
 			return -1;
 		c->watched = true;
 	}
-	if (place_publish(crew->revision, err) < 0)
-		console_line("network: %s", err->text);
-	if (handlers_listen(s, err) < 0)
-		console_line("control: %s", err->text);
+	bool again = s->adopted == crew->revision;
+	s->adopted = crew->revision;
+	s->retry_ms = 0;
+	if (place_publish(crew->revision, err) < 0 || handlers_listen(s, err) < 0) {
+		if (!again)
+			console_line("network or control: %s", err->text);
+		s->retry_ms = now + 1000;
+	}
 	return 0;
 }
 
@@ -210,11 +245,8 @@ static int setup(struct supervisor *s, struct error *err)
 	if (control_init(&s->control, "/run/pycontainer", s->epoll, (uint64_t)SOURCE_CONTROL << 32, &device_handlers, s,
 			 err) < 0 || control_listen_host(&s->control, err) < 0)
 		return -1;
-	int watched = watchdog_open(&s->watchdog, clock_ms(), err);
-	if (watched < 0)
-		console_line("watchdog: %s", err->text);
-	else if (watched > 0)
-		console_line("watchdog: %s, %u s", s->watchdog.identity, s->watchdog.timeout_s);
+	open_watchdog(s);
+	handlers_open_port(s);
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);
@@ -227,7 +259,7 @@ static int setup(struct supervisor *s, struct error *err)
 // The watchdog is fed while the device is well, and while it ends in order. A trial that loses a container ends by itself.
 static void look_after_watchdog(struct supervisor *s)
 {
-	const char *lost = s->ending || s->update.phase == UPDATE_TRIAL ? NULL : crew_lost(&s->containers.now);
+	const char *lost = s->ending || update_is_deciding(&s->update) ? NULL : crew_lost(&s->containers.now);
 	char why[NAME_SIZE + 64];
 
 	if (lost == NULL) {
@@ -236,6 +268,14 @@ static void look_after_watchdog(struct supervisor *s)
 	}
 	snprintf(why, sizeof why, "container %s, which is required, was given up", lost);
 	supervisor_end(s, END_RESTART, why);
+}
+
+// A job may be at the boot record: it is given its time, within limits.
+static bool is_over(const struct supervisor *s)
+{
+	if (!s->ending || !containers_stopped(&s->containers))
+		return false;
+	return s->update.job.process == 0 || clock_ms() > s->ending_ms + JOB_PATIENCE_MS;
 }
 
 int supervise(struct revision *revision, const struct beginning *begin, enum end *end, struct error *err)
@@ -264,7 +304,9 @@ int supervise(struct revision *revision, const struct beginning *begin, enum end
 			containers_start(&s.containers);
 		if (!s.ready && !s.ending)
 			report_ready(&s);
-		if (s.ending && containers_stopped(&s.containers))
+		if (!s.quiet_work && !s.ending && clock_ms() > s.started_ms + QUIET_MS)
+			begin_quiet_work(&s);
+		if (is_over(&s))
 			break;
 		int count = epoll_wait(s.epoll, events, 16, next_timeout(&s, trial));
 		if (count < 0 && errno != EINTR)

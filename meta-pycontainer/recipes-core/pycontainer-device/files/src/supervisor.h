@@ -17,6 +17,7 @@
 // Somebody at the control socket waits until a container is up, or stopped.
 struct awaited {
 	uint64_t ticket;	// 0: nobody
+	uint64_t deadline_ms;
 	char name[NAME_SIZE];
 	bool up;
 };
@@ -31,7 +32,9 @@ struct supervisor {
 	struct buttons buttons;
 	uint64_t started_ms;
 	bool ready, ending;
-	bool settled_once;	// what the first start does was begun
+	bool quiet_work;	// what waits for the end of the start was begun
+	uint64_t ending_ms;	// since when it ends
+	uint64_t retry_ms;	// when ports and sockets that did not work are tried again; 0: they do
 	const struct revision *adopted;	// whose outputs, sockets and ports are set up
 	enum end end;
 	struct background verify, drivers;

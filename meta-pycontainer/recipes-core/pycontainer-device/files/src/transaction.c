@@ -46,42 +46,76 @@ static int note_confirmed(struct transaction *t, const struct revision *revision
 	return state_write_previous(t->storage, from, err);
 }
 
+// Keep the first failure of several steps that are all to be made.
+static int first_failure(int before, int result, struct error *first, const struct error *now)
+{
+	if (result >= 0 || before < 0)
+		return before;
+	*first = *now;
+	return -1;
+}
+
+// The boot record cannot be read, and yet the boot loader has started a revision to try it: whatever keeps the record from
+// us would keep the trial from ever ending.
+static bool is_blind_trial(struct transaction *t, const struct trial_state *trial, const char *running)
+{
+	struct outcome outcome;
+	struct error ignored;
+
+	if (trial->live || strcmp(trial->revision, running) != 0)
+		return false;
+	return !state_read_outcome(t->storage, &outcome, &ignored) || !outcome.confirmed ||
+	       strcmp(outcome.revision, running) != 0;
+}
+
+static int finish(struct transaction *t, const struct boot *boot, const struct trial_state *trial,
+		  const struct revision *running, struct record *record, struct error *err)
+{
+	const char *result = boot_result(boot->kind);
+	struct error now;
+	int failed = 0;
+
+	if (result != NULL)
+		failed = first_failure(failed, write_outcome(t, boot->revision, strcmp(result, "confirmed") == 0, boot->reason, &now),
+				       err, &now);
+	if (boot->kind == BOOT_NORMAL || boot->kind == BOOT_CONFIRMED)
+		failed = first_failure(failed, note_confirmed(t, running, boot->kind == BOOT_CONFIRMED ? trial->from : "", &now),
+				       err, &now);
+	if (boot->clear_record)
+		failed = first_failure(failed, clear_record(t, record, &now), err, &now);
+	// What is still to be done must stay noted.
+	if (boot->clear_trial && failed == 0)
+		failed = first_failure(failed, state_clear_trial(t->storage, &now), err, &now);
+	return failed;
+}
+
 int transaction_settle(struct transaction *t, const struct revision *running, struct job_result *out, struct error *err)
 {
-	struct error problem = {""};
-	struct record record;
+	struct error problem = {""}, now;
+	struct record record = {0};
 	struct trial_state trial;
 	struct boot boot;
-	int which;
+	int which, failed = 0;
 	bool managed = t->esp != NULL && record_load(t->esp, &record, &which, &problem) == 0;
-	bool noted = state_read_trial(t->storage, &trial, err);
+	bool noted = state_read_trial(t->storage, &trial, &now);
 
-	if (t->esp != NULL && !managed)
-		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
 	// What is damaged tells nothing, and would for ever.
-	if (!noted && err->text[0] != '\0' && state_clear_trial(t->storage, err) < 0)
-		return -1;
+	if (!noted && now.text[0] != '\0')
+		failed = first_failure(failed, state_clear_trial(t->storage, &now), err, &now);
 	boot_outcome(&boot, running->id, managed ? &record : NULL, noted ? &trial : NULL);
-	if (boot.reason[0] != '\0')
-		snprintf(out->text, sizeof out->text, "revision %.12s: %s", boot.revision, boot.reason);
-	const char *result = boot_result(boot.kind);
-	if (result != NULL && write_outcome(t, boot.revision, strcmp(result, "confirmed") == 0, boot.reason, err) < 0)
-		return -1;
-	if (boot.kind == BOOT_NORMAL || boot.kind == BOOT_CONFIRMED)
-		if (note_confirmed(t, running, boot.kind == BOOT_CONFIRMED ? trial.from : "", err) < 0)
-			return -1;
-	if (boot.clear_record && clear_record(t, &record, err) < 0)
-		return -1;
-	if (boot.clear_trial && state_clear_trial(t->storage, err) < 0)
-		return -1;
-	if (managed && record_mend(t->esp, err) < 0)
-		return -1;
-	if (managed)
-		put_record(out, &record);
 	out->flags[RESULT_MANAGED] = managed && boot.kind != BOOT_UNKNOWN;
 	out->flags[RESULT_TRIAL] = boot.kind == BOOT_TRIAL;
-	out->flags[RESULT_LEAVE] = boot.kind == BOOT_REJECTED;
-	return 0;
+	out->flags[RESULT_LEAVE] = boot.kind == BOOT_REJECTED || (!managed && noted && is_blind_trial(t, &trial, running->id));
+	failed = first_failure(failed, finish(t, &boot, &trial, running, &record, &now), err, &now);
+	if (managed)
+		failed = first_failure(failed, record_mend(t->esp, &now), err, &now);
+	if (t->esp != NULL && !managed)
+		snprintf(out->text, sizeof out->text, "no boot record: %s", problem.text);
+	if (boot.reason[0] != '\0')
+		snprintf(out->text, sizeof out->text, "revision %.12s: %s", boot.revision, boot.reason);
+	if (managed)
+		put_record(out, &record);
+	return failed;
 }
 
 static int find_revision(struct transaction *t, const char *given, char id[HEX_SIZE], struct error *err)
@@ -91,10 +125,13 @@ static int find_revision(struct transaction *t, const char *given, char id[HEX_S
 	return state_read_previous(t->storage, id, err) ? 0 : fail(err, "no revision was confirmed before this one");
 }
 
-static int check_floor(struct transaction *t, const struct revision *revision, struct error *err)
+static int check_floor(struct transaction *t, const struct revision *revision, const struct revision *confirmed,
+		       struct error *err)
 {
-	uint64_t floor = state_floor(t->storage, t->facts, err);
+	uint64_t floor;
 
+	if (state_floor(t->storage, t->facts, confirmed->security_version, &floor, err) < 0)
+		return -1;
 	if (revision->security_version < floor)
 		return fail(err, "its security version is %" PRIu64 ", this device accepts none below %" PRIu64,
 			    revision->security_version, floor);
@@ -137,7 +174,13 @@ static int announce(struct transaction *t, const struct revision *next, const ch
 		return 0;
 	memcpy(record->attempt, next->id, sizeof record->attempt);
 	record->left = RECORD_TRIES;
-	return record_store(t->esp, record, err) < 0 ? fail_in(err, "boot record") : 0;
+	if (record_store(t->esp, record, err) >= 0)
+		return 0;
+	// It may have been written all the same, and nobody waits for that trial.
+	struct error ignored;
+	if (clear_record(t, record, &ignored) == 0)
+		state_clear_trial(t->storage, &ignored);
+	return fail_in(err, "boot record");
 }
 
 int transaction_prepare(struct transaction *t, const char *given, const struct revision *running, struct job_result *out,
@@ -154,7 +197,7 @@ int transaction_prepare(struct transaction *t, const char *given, const struct r
 		return -1;
 	if (strcmp(id, running->id) == 0)
 		return fail(err, "revision %.12s runs already", id);
-	if (store_load_from(&next, t->storage, id, t->facts, err) >= 0 && check_floor(t, &next, err) == 0 &&
+	if (store_load_from(&next, t->storage, id, t->facts, err) >= 0 && check_floor(t, &next, running, err) == 0 &&
 	    prove_all(t, &next, err) == 0 && record_load(t->esp, &record, &which, err) == 0) {
 		bool live = change_is_live(running, &next);
 		result = announce(t, &next, running->id, &record, live, err);
@@ -180,23 +223,26 @@ static int update_bootloader(struct transaction *t, const struct revision *revis
 	return 0;
 }
 
-// The record's change is the confirmation. When it is said to have failed, the record itself tells whether it did.
+// The record's change is the confirmation: it counts when it is on the medium, and nothing less than a write that was
+// synced tells so.
 static int confirm_record(struct transaction *t, const char *id, const char *from, struct record *record,
-			  struct error *err)
+			  struct job_result *out, struct error *err)
 {
-	struct error ignored;
 	int which;
 
-	if (record_load(t->esp, record, &which, err) < 0)
-		return -1;
-	if (strcmp(record->rev, from) != 0)
-		return fail(err, "the boot record names %.12s as confirmed and not %.12s", record->rev, from);
-	memcpy(record->rev, id, sizeof record->rev);
-	record->attempt[0] = '\0';
-	record->left = 0;
-	if (record_store(t->esp, record, err) >= 0)
-		return 0;
-	return record_load(t->esp, record, &which, &ignored) == 0 && strcmp(record->rev, id) == 0 ? 0 : -1;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (record_load(t->esp, record, &which, err) < 0)
+			return -1;
+		if (attempt == 0 && strcmp(record->rev, from) != 0)
+			return fail(err, "the boot record names %.12s as confirmed and not %.12s", record->rev, from);
+		memcpy(record->rev, id, sizeof record->rev);
+		record->attempt[0] = '\0';
+		record->left = 0;
+		if (record_store(t->esp, record, err) >= 0)
+			return 0;
+		out->flags[RESULT_UNCLEAR] = 1;
+	}
+	return -1;
 }
 
 int transaction_commit(struct transaction *t, const char *id, const char *from, struct job_result *out,
@@ -213,7 +259,7 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 		if (t->storage->calls->sync_all(t->storage) < 0)
 			fail_errno(err, "storage");
 		else if (update_bootloader(t, &revision, err) == 0)
-			result = confirm_record(t, id, from, &record, err);
+			result = confirm_record(t, id, from, &record, out, err);
 	}
 	if (result == 0) {
 		put_record(out, &record);
@@ -232,7 +278,8 @@ int transaction_abort(struct transaction *t, const char *id, const char *from, b
 {
 	struct trial_state trial = {.live = live};
 	struct record record;
-	int which;
+	struct error now;
+	int which, failed = 0;
 
 	if (t->esp == NULL)
 		return fail(err, "this device has no boot record");
@@ -242,10 +289,13 @@ int transaction_abort(struct transaction *t, const char *id, const char *from, b
 	memcpy(trial.from, from, sizeof trial.from);
 	trial.generation = record.generation;
 	snprintf(trial.reason, sizeof trial.reason, "%s", reason);
-	if (state_write_trial(t->storage, &trial, err) < 0 || write_outcome(t, id, false, reason, err) < 0)
-		return -1;
-	if (!live && clear_record(t, &record, err) < 0)
-		return -1;
+	// On a storage that takes nothing more the record is changed back all the same.
+	failed = first_failure(failed, state_write_trial(t->storage, &trial, &now), err, &now);
+	failed = first_failure(failed, write_outcome(t, id, false, reason, &now), err, &now);
+	if (!live)
+		failed = first_failure(failed, clear_record(t, &record, &now), err, &now);
 	put_record(out, &record);
-	return state_clear_trial(t->storage, err);
+	if (failed == 0)
+		failed = first_failure(failed, state_clear_trial(t->storage, &now), err, &now);
+	return failed;
 }

@@ -21,10 +21,12 @@ enum {
 	RESULT_TRIAL,		// the running revision is on trial
 	RESULT_LEAVE,		// it failed its trial before: restart
 	RESULT_LIVE,		// containers are all that changes
+	RESULT_UNCLEAR,		// whether the record does so cannot be told: only a restart shows
 	RESULT_DONE		// the record names the revision as confirmed, whatever else went wrong
 };				// flags[]
 
-// After a boot: find out what it means, and finish what a power cut left undone. `text` is for people, or empty.
+// After a boot: find out what it means, and finish what a power cut left undone. `text` is for people, or empty. The
+// result holds after a failure too, which means that something is left for the next boot to finish.
 int transaction_settle(struct transaction *t, const struct revision *running, struct job_result *out, struct error *err);
 // Before a trial: `id` may be a beginning, or empty for the revision that was confirmed before. All of it is proven,
 // then the note and, unless only containers change, the record say that it is tried. `id` of the result is the whole id.

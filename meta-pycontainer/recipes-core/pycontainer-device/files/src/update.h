@@ -32,6 +32,8 @@ struct update {
 	bool live;			// the trial began without a restart
 	char tried[HEX_SIZE], from[HEX_SIZE];
 	uint64_t began_ms;
+	uint64_t phase_ms;		// since when it is in its phase
+	bool booted_to_try;		// storage says that this boot is a trial, whatever the boot record says
 	bool manual_confirmed;
 	char reason[200];		// why the trial was given up
 	struct trial_decision decision;	// what it still waits for
@@ -41,6 +43,7 @@ struct update {
 	update_answer *answer;
 	void *context;
 	uint64_t ticket;		// 0: nobody waits for an answer
+	uint64_t back_ticket;		// of who waits until the device is back on the revision before
 };
 
 // Find out what the boot record and the notes on storage say; the trial of a revision that was booted begins here.
@@ -54,4 +57,6 @@ int update_try(struct supervisor *s, const char *id, uint64_t ticket, struct err
 int update_confirm(struct supervisor *s, uint64_t ticket, struct error *err);
 // During a trial its end; else a trial of the revision that was confirmed before.
 int update_rollback(struct supervisor *s, uint64_t ticket, struct error *err);
+// Is a trial under way, on to its end or on the way back?
+bool update_is_deciding(const struct update *update);
 const char *update_phase_name(const struct update *update);

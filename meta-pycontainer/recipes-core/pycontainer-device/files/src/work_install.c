@@ -2,6 +2,7 @@
 // The verbs that bring revisions to the device and take them away, each in a process of its own.
 #include "blobs.h"
 #include "bundle.h"
+#include "console.h"
 #include "exclusive.h"
 #include "gc.h"
 #include "handlers.h"
@@ -57,20 +58,30 @@ static void keep(const char *ids[4], struct supervisor *s)
 	ids[count] = NULL;
 }
 
+// Only when it is known which revision the boot loader needs may any be taken away.
+static int check_phase(const struct supervisor *s, struct error *err)
+{
+	if (s->update.phase == UPDATE_IDLE || (s->update.phase == UPDATE_UNMANAGED && s->cmdline->esp[0] == '\0'))
+		return 0;
+	if (s->update.phase == UPDATE_UNMANAGED)
+		return fail(err, "the boot record cannot be read, so it is not known which revisions are needed");
+	return fail(err, "an update is under way: %s", update_phase_name(&s->update));
+}
+
 static int prepare(struct install *install, struct work *work, struct supervisor *s, struct fs *storage,
 		   struct error *err)
 {
-	struct error ignored;
+	// While no trial runs, and nothing is installed while one does, the confirmed revision runs.
+	uint64_t confirmed = s->containers.now.revision->security_version;
 
 	fs_real(storage, STORAGE);
 	install->work = work;
 	install->installer = (struct installer){.fs = storage, .facts = s->facts, .progress = progress, .context = install};
-	install->installer.floor = state_floor(storage, s->facts, &ignored);
 	keep(install->installer.keep, s);
 	request_revision(work->arguments, "revision", install->wanted);
-	if (s->update.phase != UPDATE_IDLE && s->update.phase != UPDATE_UNMANAGED)
-		return fail(err, "an update is under way: %s", update_phase_name(&s->update));
-	return exclusive_take(err);
+	if (check_phase(s, err) < 0 || exclusive_take(err) < 0)
+		return -1;
+	return state_floor(storage, s->facts, confirmed, &install->installer.floor, err);
 }
 
 static int take_bundle(struct install *install, struct fs *fs, const char *path, struct error *err)
@@ -247,8 +258,10 @@ json_t *work_install(struct work *work, void *supervisor, struct error *err)
 static int receive(struct work *work, struct receiver *receiver, struct error *err)
 {
 	static unsigned char bytes[WORK_DATA_MOST];
+	struct pace pace;
 	size_t length;
 
+	pace_begin(&pace, receiver->received, clock_ms());
 	while (receiver->received < receiver->size) {
 		switch (work_wait(work, bytes, &length, 60000, err)) {
 		case WORK_DATA:
@@ -265,6 +278,8 @@ static int receive(struct work *work, struct receiver *receiver, struct error *e
 		case WORK_WRONG:
 			return -1;
 		}
+		if (pace_check(&pace, receiver->received, clock_ms(), err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -301,10 +316,8 @@ json_t *work_gc(struct work *work, void *supervisor, struct error *err)
 	(void)work;
 	fs_real(&storage, STORAGE);
 	keep(ids, s);
-	if (s->update.phase != UPDATE_IDLE && s->update.phase != UPDATE_UNMANAGED) {
-		fail(err, "an update is under way: %s", update_phase_name(&s->update));
+	if (check_phase(s, err) < 0)
 		return NULL;
-	}
 	if (exclusive_take(err) < 0 || gc_run(&storage, ids, 0, &result, err) < 0)
 		return NULL;
 	return json_pack("{s:{s:i, s:i}, s:I}", "removed", "revisions", (int)result.revisions, "blobs", (int)result.blobs,

@@ -29,7 +29,7 @@
 static char root[64] = "/tmp/pyc-control-XXXXXX";
 static struct control control;
 static int epoll_fd = -1;
-static struct exec_place place = {root, root};
+static struct exec_place place = {root, root, NULL};
 static char stand_in[128];
 
 static uint64_t held;		// the session of the last "start"

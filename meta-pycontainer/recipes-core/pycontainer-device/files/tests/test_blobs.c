@@ -181,8 +181,22 @@ static void test_refused(void)
 	memfs_free(&memfs);
 }
 
+static void test_pace(void)
+{
+	struct pace pace;
+	struct error none;
+
+	pace_begin(&pace, 5, 1000);
+	check(pace_check(&pace, 6, 1000 + PACE_MS - 1, &none) == 0);
+	check(pace_check(&pace, 5 + PACE_BYTES, 1000 + PACE_MS, &none) == 0);
+	// Each minute counts anew.
+	check(pace_check(&pace, 5 + PACE_BYTES, 1000 + 2 * PACE_MS - 1, &none) == 0);
+	check_error(pace_check(&pace, 4 + 2 * PACE_BYTES, 1000 + 2 * PACE_MS, err), "only 16383 bytes came in a minute");
+}
+
 int main(void)
 {
+	test_pace();
 	struct memfs memfs;
 
 	check(sodium_init() >= 0);

@@ -129,6 +129,36 @@ static void test_slow_reader(void)
 	serve_until(serve_connections() == 0);
 }
 
+static bool stays(const void *context, const char *name)
+{
+	return strncmp(name, "app", 3) != 0 || strcmp(name, context) == 0;
+}
+
+// The sockets of layers that are gone make room, however many there were.
+static void test_gone_layers(void)
+{
+	char name[16] = "app", path[128];
+	struct error err = {""};
+	struct stat status;
+
+	for (int i = 0; i < 2 * LISTENERS_MOST; i++) {
+		control_keep_containers(&control, stays, name);
+		snprintf(name, sizeof name, "app%d", i);
+		check(control_listen_container(&control, name, VERBS_ALL, &err) == 0);
+	}
+	snprintf(path, sizeof path, "%s/control/%s/control.sock", root, name);
+	struct client *c = client_open(path + strlen(root) + 1);
+	client_send(c, "{\"verb\":\"try\",\"revision\":\"abcd\"}\n");
+	expect(c, "{\"ok\":true}");
+	control_keep_containers(&control, stays, "");
+	expect(c, "");
+	check(stat(path, &status) < 0 && errno == ENOENT);
+	client_close(c);
+	snprintf(path, sizeof path, "%s/control.sock", root);
+	check(stat(path, &status) == 0);
+	serve_until(serve_connections() == 0);
+}
+
 static void test_rights(void)
 {
 	struct error err = {""};
@@ -369,9 +399,13 @@ static void test_terminal(void)
 	expect(c, "{\"ok\":true}");
 	client_send(c, "\n{\"verb\":\"version\"}\n");
 	expect(c, "{\"protocol\":1,\"who\":\"tty\",\"origin\":2,\"ok\":true}");
-	// Its other side is gone for good.
+	// Its other side is gone for good. It is tried again, once, after a moment.
+	check(!control_reopen(&control, UINT64_MAX - 1));
 	client_close(c);
 	serve_until(!control_has_stream(&control, "tty"));
+	uint64_t when = control.reopen_ms;
+	check(when < UINT64_MAX && control_deadline(&control) <= when && !control_reopen(&control, when - 1));
+	check(control_reopen(&control, when) && !control_reopen(&control, when) && control_deadline(&control) == UINT64_MAX);
 }
 
 static void test_missing_handler(void)
@@ -393,6 +427,7 @@ int main(void)
 	test_held();
 	test_slow_reader();
 	test_rights();
+	test_gone_layers();
 	test_peer();
 	test_many();
 	test_no_descriptors();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "group.h"
 #include "serve.h"
 
 // Collect the output of a request until its final line, which is returned.
@@ -50,7 +51,8 @@ static bool is_gone(pid_t pid)
 	return kill(pid, 0) < 0 && errno == ESRCH;
 }
 
-static void test_client_leaves(const char *command)
+// `left`: it has to be ended by us.
+static void test_client_leaves(const char *command, bool left)
 {
 	struct client *c = client_open("control.sock");
 	unsigned before = workers_ended;
@@ -69,7 +71,9 @@ static void test_client_leaves(const char *command)
 	check(pid > 1 && !is_gone(pid));
 	client_close(c);
 	serve_until(workers_ended == before + 1 && serve_connections() == 0);
-	check(is_gone(pid));
+	check(is_gone(pid) == !left);
+	if (left)
+		kill(pid, SIGKILL);
 	snprintf(line, sizeof line, "%s/exec-%d.pid", root, (int)pid);
 	check(access(line, F_OK) < 0);
 }
@@ -110,9 +114,16 @@ int main(void)
 	check(strcmp(collect(c, out, sizeof out, errors, sizeof errors), "{\"status\":0,\"ok\":true}") == 0 && strcmp(out, "hel") == 0);
 	client_close(c);
 	serve_until(serve_connections() == 0);
-	test_client_leaves("echo $$; exec sleep 1000");
-	// One that does not want to end.
-	test_client_leaves("trap '' TERM; echo $$; while :; do sleep 1; done");
+	test_client_leaves("echo $$; exec sleep 1000", false);
+	// One that does not want to end; and one whose number is by now that of a process outside the container.
+	static const char deaf[] = "trap '' TERM; echo $$; while :; do sleep 1; done";
+	char group[512], other[256];
+	place.group = group;
+	if (own_group(group))
+		test_client_leaves(deaf, false);
+	place.group = NULL;
+	snprintf(other, sizeof other, "trap '' TERM; sleep 100 & echo $! >%s/exec-$PPID.pid; echo $!; while :; do sleep 1; done", root);
+	test_client_leaves(other, true);
 	serve_end();
 	return check_result("exec");
 }

@@ -81,6 +81,36 @@ static void test_as_needed(void)
 	}
 }
 
+// The one to go back to stays without need; those of a trial stay in any case, whatever who asks knows of it.
+static void test_state(void)
+{
+	const char *const keep[] = {a.id, NULL}, *const nothing[] = {NULL};
+	struct trial_state trial = {.generation = 1};
+	struct gc_result result;
+	struct error none;
+
+	fresh();
+	check(state_write_previous(&memfs.fs, b.id, &none) == 0);
+	check(gc_run(&memfs.fs, keep, 0, &result, &none) == 0 && result.revisions == 1);
+	check(product_whole(&memfs, b.id, &none) && !there("revisions", c.id));
+	check(gc_run(&memfs.fs, keep, 0, &result, &none) == 0 && result.revisions == 0 && result.blobs == 0);
+	memfs_free(&memfs);
+
+	fresh();
+	memcpy(trial.revision, b.id, HEX_SIZE);
+	memcpy(trial.from, a.id, HEX_SIZE);
+	check(state_write_trial(&memfs.fs, &trial, &none) == 0);
+	check(gc_run(&memfs.fs, nothing, UINT64_C(1) << 50, &result, &none) == 0 && result.revisions == 1);
+	check(product_whole(&memfs, a.id, &none) && product_whole(&memfs, b.id, &none) && !there("revisions", c.id));
+	memfs_put(&memfs, "state/trial", "{", 1);
+	check_error(gc_run(&memfs.fs, keep, 0, &result, err), "collecting garbage: state/trial: ");
+	check(product_whole(&memfs, b.id, &none));
+	check(state_clear_trial(&memfs.fs, &none) == 0);
+	check(gc_run(&memfs.fs, keep, 0, &result, &none) == 0 && result.revisions == 1 && !there("revisions", b.id));
+	check(memfs_open(&memfs) == 0);
+	memfs_free(&memfs);
+}
+
 static void test_begun(void)
 {
 	const char *const keep[] = {a.id, NULL}, *const keep_both[] = {a.id, b.id, NULL};
@@ -159,6 +189,7 @@ int main(void)
 	memfs_free(&memfs);
 	test_everything();
 	test_as_needed();
+	test_state();
 	test_begun();
 	test_broken();
 	test_volumes();

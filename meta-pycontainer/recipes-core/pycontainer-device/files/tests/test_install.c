@@ -4,6 +4,7 @@
 #include "check.h"
 #include "install.h"
 #include "product.h"
+#include "references.h"
 #include "revisions.h"
 #include "sample.h"
 
@@ -322,6 +323,64 @@ static void test_blob_by_blob(void)
 	free(large);
 }
 
+// Blobs that nobody signed: so many and no more, however small, and none into the reserve.
+static void test_loose_blobs(void)
+{
+	static const struct sample sample = {.kernel = "kernel 2"};
+	struct setup setup;
+	struct error none;
+	struct wanted *missing;
+	size_t count, length;
+	uint64_t bytes, room;
+	char path[128], hex[HEX_SIZE];
+
+	prepare(&setup, &sample, 1);
+	const struct made *made = &setup.made[0];
+	const char *const proofs[] = {made->id, made->config, made->envelope};
+	check(references_loose(&setup.storage.fs, "", LOOSE_MOST, &count, &bytes, &none) == 0 && count == 0 && bytes == 0);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "blobs/sha256/%s", proofs[i]);
+		check(memfs_get(&setup.stick, path, &length) != NULL && put(&setup, proofs[i], length, &none) == 0);
+	}
+	check(references_loose(&setup.storage.fs, "", LOOSE_MOST, &count, &bytes, &none) == 0 && count == 3 && bytes > 0);
+	check(install_begin(&setup.installer, made->id, made->envelope, &missing, &count, &none) == 0 && count == 1);
+	free(missing);
+	check(references_loose(&setup.storage.fs, "", LOOSE_MOST, &count, &bytes, &none) == 0 && count == 0);
+	for (unsigned i = 0; i < LOOSE_MOST; i++) {
+		snprintf(hex, sizeof hex, "%064x", i);
+		check(install_put_allowed(&setup.storage.fs, hex, 10, &none) == 0);
+		snprintf(path, sizeof path, "blobs/%s/%s", i % 2 == 0 ? "incoming" : "sha256", hex);
+		memfs_put(&setup.storage, path, "x", 1);
+	}
+	// One that was begun may go on; a further one, not; one that a begun install lists, always.
+	check(install_put_allowed(&setup.storage.fs, hex, 10, &none) == 0);
+	snprintf(hex, sizeof hex, "%064x", LOOSE_MOST);
+	check_error(install_put_allowed(&setup.storage.fs, hex, 10, err), "there are 64 blobs already");
+	check(put(&setup, made->kernel, strlen(sample.kernel), &none) == 0);
+	for (unsigned i = 0; i < LOOSE_MOST; i++) {
+		snprintf(path, sizeof path, "blobs/%s/%064x", i % 2 == 0 ? "incoming" : "sha256", i);
+		check(setup.storage.fs.calls->unlink(&setup.storage.fs, path) == 0);
+	}
+	// As bytes.
+	char *large = calloc(1, SMALL_BLOB);
+	for (unsigned i = 0; i < 15 && large != NULL; i++) {
+		snprintf(path, sizeof path, "blobs/sha256/%064x", i);
+		memfs_put(&setup.storage, path, large, SMALL_BLOB);
+	}
+	free(large);
+	check(install_put_allowed(&setup.storage.fs, hex, SMALL_BLOB, &none) == 0);
+	snprintf(path, sizeof path, "blobs/incoming/%064x", 15);
+	memfs_put(&setup.storage, path, "x", 1);
+	check_error(install_put_allowed(&setup.storage.fs, hex, SMALL_BLOB, err), "collect garbage first");
+	check(install_put_allowed(&setup.storage.fs, hex, SMALL_BLOB - 1, &none) == 0);
+	// And never so that nothing is left.
+	setup.storage.capacity = UINT64_C(1) << 30;
+	check(setup.storage.fs.calls->room(&setup.storage.fs, &room) == 0);
+	setup.storage.capacity -= room - 200 * 1024;
+	check_error(install_put_allowed(&setup.storage.fs, hex, 10, err), "storage is too full");
+	finish(&setup);
+}
+
 int main(void)
 {
 	product_init();
@@ -331,5 +390,6 @@ int main(void)
 	test_wrong_blobs();
 	test_room();
 	test_blob_by_blob();
+	test_loose_blobs();
 	return check_result("install");
 }

@@ -66,6 +66,8 @@ static void test_format(void)
 	check(strcmp(line, "254:0 rbps=10485760 wbps=5242880") == 0);
 	io_limit_format(line, "8:16", &(struct io_limits){.write = 1});
 	check(strcmp(line, "8:16 rbps=max wbps=1") == 0);
+	io_limit_format(line, "8:16", &(struct io_limits){.read = 0});
+	check(strcmp(line, "8:16 rbps=max wbps=max") == 0);
 	io_limit_format(line, "1048575:1048575", &(struct io_limits){.read = UINT64_MAX, .write = UINT64_MAX});
 	check(strcmp(line, "1048575:1048575 rbps=18446744073709551615 wbps=18446744073709551615") == 0);
 }
@@ -78,6 +80,10 @@ static void test_apply(void)
 	// There is no container here.
 	check(io_limit_apply(&free_one, &none) == 0);
 	check_error(io_limit_apply(&limited, err), "io limit");
+	// Only what changes is written, and the end of a limit is a change.
+	check(io_limit_change(&limited, &limited, &none) == 0 && io_limit_change(&free_one, &free_one, &none) == 0);
+	check_error(io_limit_change(&free_one, &limited, err), "io limit");
+	check_error(io_limit_change(&limited, &free_one, err), "io limit");
 }
 
 static void test_texts(void)

@@ -79,12 +79,13 @@ static void make_base(void)
 
 static int install(struct machine *machine, struct error *err)
 {
-	struct installer installer = {.fs = &machine->storage.fs, .facts = &product_facts, .keep = {old.id},
-				      .floor = state_floor(&machine->storage.fs, &product_facts, err)};
+	struct installer installer = {.fs = &machine->storage.fs, .facts = &product_facts, .keep = {old.id}};
 	struct bundle bundle;
 	char id[HEX_SIZE];
 	int result = bundle_open(&bundle, &machine->stick.fs, "bundle", err);
 
+	if (result == 0)
+		result = state_floor(&machine->storage.fs, &product_facts, 1, &installer.floor, err);
 	if (result == 0)
 		result = install_bundle(&installer, &bundle, "", id, err);
 	bundle_close(&bundle);
@@ -127,19 +128,21 @@ static int live(struct machine *machine, bool good, struct error *err)
 
 	if (boot(machine, id, err) < 0)
 		return -1;
-	if (store_load_from(&running, t.storage, id, t.facts, err) < 0 ||
-	    transaction_settle(&t, &running, &found, err) < 0) {
+	if (store_load_from(&running, t.storage, id, t.facts, err) < 0) {
 		revision_free(&running);
 		return -1;
 	}
-	check(found.flags[RESULT_MANAGED]);
-	if (found.flags[RESULT_LEAVE])
+	// What fails here is left for the next start: process 1 goes on with what was found out.
+	bool settled = transaction_settle(&t, &running, &found, err) == 0;
+	if (!found.flags[RESULT_MANAGED] && !found.flags[RESULT_LEAVE])
+		result = 0;
+	else if (found.flags[RESULT_LEAVE])
 		result = 0;
 	else if (found.flags[RESULT_TRIAL])
 		result = good ? transaction_commit(&t, id, found.id, &done, err)
 			      : transaction_abort(&t, id, found.id, false, "it was not well", &done, err);
 	else if (good ? strcmp(id, new_.id) == 0 : state_read_outcome(t.storage, &outcome, err))
-		result = 1;
+		result = settled;
 	else if (install(machine, err) == 0)
 		result = transaction_prepare(&t, new_.id, &running, &done, err);
 	revision_free(&running);
@@ -187,6 +190,15 @@ static unsigned names_in(struct memfs *memfs, const char *folder)
 	return count;
 }
 
+// 0 when it is half written or cannot be read.
+static uint64_t stored_floor(struct machine *machine)
+{
+	struct error err;
+	uint64_t floor;
+
+	return state_floor(&machine->storage.fs, &product_facts, 0, &floor, &err) == 0 && err.text[0] == '\0' ? floor : 0;
+}
+
 static bool updated(struct machine *machine)
 {
 	struct record record;
@@ -200,7 +212,7 @@ static bool updated(struct machine *machine)
 	       record.attempt[0] == '\0' && product_whole(&machine->storage, new_.id, &err) &&
 	       product_whole(&machine->storage, old.id, &err) && names_in(&machine->storage, "revisions") == 2 &&
 	       names_in(&machine->storage, "blobs/incoming") == 0 &&
-	       state_floor(&machine->storage.fs, &product_facts, &err) == 5 &&
+	       stored_floor(machine) == 5 &&
 	       state_read_previous(&machine->storage.fs, previous, &err) && strcmp(previous, old.id) == 0 &&
 	       state_read_outcome(&machine->storage.fs, &outcome, &err) && outcome.confirmed &&
 	       !state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] == '\0';
@@ -216,7 +228,7 @@ static bool rolled_back(struct machine *machine)
 
 	return record_load(&machine->esp.fs, &record, &which, &err) == 0 && strcmp(record.rev, old.id) == 0 &&
 	       record.attempt[0] == '\0' && product_whole(&machine->storage, old.id, &err) &&
-	       state_floor(&machine->storage.fs, &product_facts, &err) == 1 &&
+	       stored_floor(machine) == 1 &&
 	       state_read_outcome(&machine->storage.fs, &outcome, &err) && !outcome.confirmed &&
 	       strcmp(outcome.revision, new_.id) == 0 && outcome.reason[0] != '\0' &&
 	       !state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] == '\0';
@@ -242,8 +254,7 @@ static bool bootable(struct machine *machine, struct memfs *seen)
 		return false;
 	}
 	// No state file is ever seen half written.
-	uint64_t floor = state_floor(&machine->storage.fs, &product_facts, &err);
-	if (err.text[0] != '\0' || floor < 1 ||
+	if (stored_floor(machine) < 1 ||
 	    (!state_read_previous(&machine->storage.fs, previous, &err) && err.text[0] != '\0') ||
 	    (!state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] != '\0') ||
 	    (!state_read_outcome(&machine->storage.fs, &outcome, &err) && err.text[0] != '\0'))
