@@ -109,7 +109,7 @@ def test_a_power_cut_during_a_live_trial_ends_it_and_a_product_may_ask_for_someb
     device.link.ask("rollback")
     device.assert_runs(family.base)
     assert boots(device) == 1
-    device.kill()
+    device.power_off()
     assert device.record().rev == family.base.id
     assert device.storage_file("state/previous").decode().strip() == held.id
 

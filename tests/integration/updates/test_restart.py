@@ -37,7 +37,7 @@ def test_a_changed_kernel_is_tried_over_a_restart_kept_given_back_and_what_lasts
     assert outcome.result == "rolled back"
     assert re.fullmatch("not confirmed within 30 s: .*web is not (up|healthy).*", outcome.reason), outcome.reason
     device.assert_runs(family.base)
-    device.kill()
+    device.power_off()
     found = device.record()
     assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)
     assert device.storage_file("state/previous").decode().strip() == kernel.id
