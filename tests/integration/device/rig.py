@@ -422,7 +422,8 @@ def boot(
     panic: str = "poweroff",
 ) -> Iterator[Machine]:
     """Boot a revision; the machine is killed at the end if it still runs."""
-    words = f"console=ttyS0 quiet pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
+    # A kernel that panics ends the machine at once, and a test need not wait for it.
+    words = f"console=ttyS0 quiet panic=-1 pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
     machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
                       revision.folder)  # fmt: skip
