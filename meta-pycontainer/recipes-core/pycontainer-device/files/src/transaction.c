@@ -5,6 +5,7 @@
 #include "esp.h"
 #include "record.h"
 #include "installed.h"
+#include "proof.h"
 #include "state.h"
 #include "store.h"
 
@@ -138,26 +139,6 @@ static int check_floor(struct transaction *t, const struct revision *revision, c
 	return 0;
 }
 
-// Every blob, those that are read by the boot loader too.
-static int prove_all(struct transaction *t, const struct revision *revision, struct error *err)
-{
-	struct seal_counts counts = {0};
-	char path[sizeof "blobs/sha256/" + HEX_SIZE];
-
-	for (size_t i = 0; i < revision->blob_count; i++) {
-		const struct blob *blob = &revision->blobs[i];
-		snprintf(path, sizeof path, "blobs/sha256/%s", blob->digest);
-		int fd = t->storage->calls->open(t->storage, path, FS_READ);
-		if (fd < 0)
-			return fail_errno(err, "%s of layer %s", blob->role, blob->layer);
-		int proven = store_prove(t->storage, blob, fd, &counts, err);
-		t->storage->calls->close(t->storage, fd);
-		if (proven <= 0)
-			return fail_in(err, "%s of layer %s", blob->role, blob->layer);
-	}
-	return 0;
-}
-
 static int announce(struct transaction *t, const struct revision *next, const char *from, struct record *record,
 		    bool live, struct error *err)
 {
@@ -198,8 +179,10 @@ int transaction_prepare(struct transaction *t, const char *given, const struct r
 	if (strcmp(id, running->id) == 0)
 		return fail(err, "revision %.12s runs already", id);
 	if (store_load_from(&next, t->storage, id, t->facts, err) >= 0 && check_floor(t, &next, running, err) == 0 &&
-	    prove_all(t, &next, err) == 0 && record_load(t->esp, &record, &which, err) == 0) {
+	    proof_all(t->storage, &next, err) == 0 && record_load(t->esp, &record, &which, err) == 0) {
 		bool live = change_is_live(running, &next);
+		if (live)
+			proof_warm(t->storage, &next, running);
 		result = announce(t, &next, running->id, &record, live, err);
 		put_record(out, &record);
 		memcpy(out->id, id, sizeof out->id);
