@@ -44,6 +44,7 @@ integration: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python bench/demo.py
+	$(BIN)/python -m bench.device
 
 # The virtual environment: pinned by hash; Debian splits the venv module off, so bring it when it is missing.
 $(VENV)/bin/python:

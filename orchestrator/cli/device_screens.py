@@ -58,7 +58,7 @@ def status(found: Status) -> str:
         lines["boot record"] = f"{record.generation}: {short(record.rev)}{attempts}"
     if storage := found.storage:
         lines["storage"] = f"{format_size(storage.size)}, {format_size(storage.free)} free"
-    lines["floor"] = str(found.floor)
+    lines["floor"] = "cannot be read" if found.floor is None else str(found.floor)
     lines["watchdog"] = "fed" if found.watchdog else "none"
     return pairs(lines)
 

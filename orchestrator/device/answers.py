@@ -149,7 +149,7 @@ class Status(_Part, frozen=True, kw_only=True):
     state: str
     trial: Trial | None = None
     outcome: TrialOutcome | None = None
-    floor: Count = 0
+    floor: Count | None = 0
     record: Record | None = None
     storage: Room | None = None
     uptime_ms: Count = 0

@@ -10,8 +10,8 @@ _Static_assert(VERB_COUNT <= 64, "a set of verbs has a bit for each");
 // tests/unit/device/test_control_page.py reads this table and compares it with docs/control.md.
 const struct verb_entry verbs[VERB_COUNT] = {
 	[VERB_VERSION] = {"version", PLACE_HERE, "the device program, the protocol, the kernel, the product", {{0}}},
-	[VERB_STATUS] = {"status", PLACE_HERE, "the revision that runs, a trial, storage", {{0}}},
-	[VERB_PS] = {"ps", PLACE_HERE, "the containers and what they use", {{0}}},
+	[VERB_STATUS] = {"status", PLACE_WORKER, "the revision that runs, a trial, storage", {{0}}},
+	[VERB_PS] = {"ps", PLACE_WORKER, "the containers and what they use", {{0}}},
 	[VERB_LOGS] = {"logs", PLACE_WORKER, "what a container wrote",
 		       {CONTAINER, {"lines", FORM_NUMBER, USE_OPTION, 1000000}, {"follow", FORM_FLAG, USE_OPTION, 0}}},
 	[VERB_EXEC] = {"exec", PLACE_WORKER, "run a program in a container",
@@ -31,7 +31,7 @@ const struct verb_entry verbs[VERB_COUNT] = {
 	[VERB_REVISIONS] = {"revisions", PLACE_WORKER, "the installed revisions", {{0}}},
 	[VERB_GC] = {"gc", PLACE_STEADY, "remove revisions and blobs that nothing needs", {{0}}},
 	[VERB_VOLUMES] = {"volumes", PLACE_WORKER, "the volumes and what is in use of each", {{0}}},
-	[VERB_IDENTITY] = {"identity", PLACE_HERE, "the device's public key", {{0}}},
+	[VERB_IDENTITY] = {"identity", PLACE_WORKER, "the device's public key", {{0}}},
 	[VERB_REBOOT] = {"reboot", PLACE_HERE, "stop everything and start again", {{0}}},
 	[VERB_POWEROFF] = {"poweroff", PLACE_HERE, "stop everything and switch off", {{0}}},
 };
