@@ -279,6 +279,7 @@ class Devices:
         return device
 
     def kill(self) -> None:
-        """End all that run."""
+        """End all that run, and give back the room of their disks."""
         for device in self._made:
             device.kill()
+            device.image.unlink(missing_ok=True)

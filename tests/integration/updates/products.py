@@ -138,6 +138,7 @@ def _all(*changes: Callable[[File], None]) -> Callable[[File], None]:
 
 
 NEVER_WELL = {"tcp": 9, "interval": "300ms", "timeout": "2s", "retries": 100}
+_CRASHING = _web(entrypoint=["/usr/sbin/nginx", "-c", "/nothing"], command=[], restart={"initialDelay": "100ms"})
 CHANGES: dict[str, Callable[[File], None]] = {
     "base": lambda file: None,
     # Live: only containers differ.
@@ -145,7 +146,7 @@ CHANGES: dict[str, Callable[[File], None]] = {
     "held": _top(confirm={"timeout": "300s", "manual": True}),
     "secure": _top(securityVersion=2),
     "never-well": _all(_web(health=NEVER_WELL), _top(confirm={"timeout": "6s"})),
-    "crashing": _web(entrypoint=["/usr/sbin/nginx", "-c", "/nothing"], command=[], restart={"initialDelay": "100ms"}),
+    "crashing": _CRASHING,
     "required": _box(required=True, restart={"policy": "always", "maxRetries": 1, "initialDelay": "100ms"}),
     "payload-a": _payload("a"),
     "payload-b": _payload("b"),
@@ -154,7 +155,7 @@ CHANGES: dict[str, Callable[[File], None]] = {
     "kernel": _args("loglevel=3"),
     "kernel-a": _all(_args("loglevel=3", "test=a"), _payload("a")),
     "kernel-b": _all(_args("loglevel=3", "test=b"), _payload("b")),
-    "kernel-never-well": _all(_args("test=c"), _web(health=NEVER_WELL), _top(confirm={"timeout": "30s"})),
+    "kernel-crashing": _all(_args("test=c"), _CRASHING),
     "quick": _args("panic=1"),
     "panics": _args("rdinit=/nothing", "panic=1"),
     "hangs": _args("rdinit=/nothing", "panic=0"),

@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import time
-from pathlib import Path
 
 from orchestrator.image.writer import layout
 from tests.integration.updates.devices import Device, Devices
@@ -60,7 +59,7 @@ def test_storage_grows_to_a_larger_disk_on_the_first_start_and_the_key_is_made_o
     assert grown(device)
 
 
-def test_a_power_cut_while_storage_grows_loses_nothing(devices: Devices, family: Family, settled: Path):
+def test_a_power_cut_while_storage_grows_loses_nothing(devices: Devices, family: Family):
     seed = random.SystemRandom().randrange(2**32)
     chance = random.Random(seed)
     device = devices.new()

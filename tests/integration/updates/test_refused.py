@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -92,7 +91,7 @@ def test_what_is_not_signed_or_out_of_date_or_damaged_is_refused_and_changes_not
     device.assert_runs(family.made("secure"))
 
 
-def test_storage_that_is_too_small_and_a_client_that_is_killed(devices: Devices, family: Family, tmp_path: Path):
+def test_storage_that_is_too_small_and_a_client_that_is_killed(devices: Devices, family: Family):
     device = devices.started()
     fill(device, PAYLOAD_MIB * MIB // 2)
     before = device.status().storage
