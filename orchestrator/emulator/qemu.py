@@ -95,6 +95,11 @@ def binary(emulator: Emulator) -> str:
     return found
 
 
+# One thread for all emulated processors: with one for each, QEMU lets a processor run code that another one is just
+# changing, and a kernel that patches itself at the start dies of it in one of some hundred starts ("Oops: int3").
+_ACCELERATORS = {"kvm": "kvm", "tcg": "tcg,thread=single"}
+
+
 def _value(path: Path) -> str:
     """A path inside one of QEMU's comma-separated options."""
     return str(path.absolute()).replace(",", ",,")
@@ -116,7 +121,7 @@ def command(options: MachineOptions, *, variables: Path, console: Path, control:
     network = "user,id=net" + "".join(f",hostfwd=tcp:{LOOPBACK}:{each.host}-:{each.guest}" for each in options.forwards)
     argv = [
         binary(emulator), "-name", "pycontainer", "-no-user-config", "-nodefaults", "-display", "none",
-        "-machine", emulator.machine, "-accel", options.accel, "-cpu", emulator.cpu,
+        "-machine", emulator.machine, "-accel", _ACCELERATORS[options.accel], "-cpu", emulator.cpu,
         "-m", str(options.memory_mib or emulator.memory_mi_b), "-smp", str(emulator.smp),
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(options.firmware_code)}",
         "-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}",
