@@ -338,7 +338,8 @@ class Machine:
         self.qmp = folder / "qmp"
         self.qmp.unlink(missing_ok=True)
         argv = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "q35", "-cpu", "max", "-m", str(memory_mib), "-smp", "2",
+            "qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "q35", "-cpu", "max",
+            "-m", str(memory_mib), "-smp", "2",
             "-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio", "-device", "virtio-rng-pci",
             "-device", "pcie-root-port,id=socket9,chassis=1", "-qmp", f"unix:{self.qmp},server=on,wait=off",
             "-kernel", str(kernel), "-initrd", str(initramfs), "-append", command_line,
