@@ -11,6 +11,7 @@ DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
 .PHONY: image run test lint unit device integration bench lock clean
 
+# What can be installed is; whether there is room the build finds out itself, when it has something to do.
 image: $(VENV)/.ready
 	$(BIN)/pycontainer doctor --for build,run --install --quiet
 	$(BIN)/pycontainer build $(PRODUCT)
@@ -43,6 +44,7 @@ integration: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python bench/demo.py
+	$(BIN)/python -m bench.device
 
 # The virtual environment: pinned by hash; Debian splits the venv module off, so bring it when it is missing.
 $(VENV)/bin/python:

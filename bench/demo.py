@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The demo's figures: build times, sizes, boot times, memory; beside the obvious alternative on the same machine.
+"""The demo's figures: build times, sizes, how often equal inputs give equal bytes, boot times, memory.
+
+They stand beside the obvious alternative on the same machine.
 
     python bench/demo.py [--cold] [--work DIR]
 
@@ -40,6 +42,7 @@ from orchestrator.trust import product_keys
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RUNS = 3
+SEEDS = 10
 
 
 def build(product: Path, **environment: str) -> tuple[float, dict]:
@@ -82,6 +85,57 @@ def measure_builds(product: Path, downloads: Path, cold: bool) -> dict:
     page.write_text(text)
     build(product)
     return summary
+
+
+def made(product: Path, summary: dict) -> dict[str, str]:
+    """The digests of everything that a build made: revision, each layer's blobs, documents, image, block map."""
+    revision = load_revision(Store.open(product / ".pycontainer" / "store"), summary["revision"])
+    found = {"revision": summary["revision"], "image": hash_file(Path(summary["image"]))}
+    found["block map"] = hash_file(Path(summary["bmap"]))
+    found |= {f"{blob.layer} {blob.role}": blob.digest for blob in revision.blobs()}
+    return found | {path.name: hash_file(path) for path in sorted(Path(summary["sbom"]).iterdir())}
+
+
+def copy_demo(folder: Path) -> Path:
+    """A copy of the demo that was never built."""
+    shutil.copytree(REPOSITORY / "examples" / "demo", folder, ignore=shutil.ignore_patterns("build", ".pycontainer"))
+    return folder
+
+
+def measure_reproducibility(product: Path, summary: dict, scratch: Path) -> None:
+    """Two builds from nothing in two folders with one lock, then one assembling for each of ten hash seeds."""
+    wanted = made(product, summary)
+    bitbake = product / "build" / "bitbake-qemu-amd64"
+    other = copy_demo(scratch / "elsewhere" / "another-name")
+    shutil.copyfile(bitbake / "debian.lock.json", other / "pycontainer.lock")
+    _compare("two builds from nothing in two folders", [(other.name, made(other, build(other)[1]))], wanted)
+    shutil.rmtree(other.parent)
+    stamp = json.loads((product / "build" / "stamp-qemu-amd64.json").read_text())
+    turns = []
+    for seed in range(SEEDS):
+        folder = copy_demo(scratch / f"seed{seed}" / ("x" * seed + "product"))
+        (folder / "build").mkdir()
+        (folder / "build" / bitbake.name).symlink_to(bitbake)
+        (folder / "build" / "stamp-qemu-amd64.json").write_text(json.dumps({"base": stamp["base"]}))
+        turns.append((f"seed {seed}", made(folder, build(folder, PYTHONHASHSEED=str(seed))[1])))
+        shutil.rmtree(folder.parent)
+    _compare(f"assembled with {SEEDS} hash seeds in {SEEDS} folders", turns, wanted)
+
+
+def _compare(name: str, turns: list[tuple[str, dict[str, str]]], wanted: dict[str, str]) -> None:
+    wrong = [f"{turn}: {key}" for turn, found in turns for key in wanted if found.get(key) != wanted[key]]
+    wrong += [f"{turn}: {key}" for turn, found in turns for key in found.keys() - wanted.keys()]
+    total = len(turns) * len(wanted)
+    row(name, f"{total - len(wrong)} of {total}", f"DIFFER: {', '.join(wrong)}" if wrong else "files byte-identical")
+
+
+def measure_tools(deploy: Deploy) -> None:
+    """The two benches of single steps, with this product's tools and root file system."""
+    tools = str(tools_of(deploy).bin_dir or "")
+    rootfs = deploy.verified(deploy.of_kind("rootfs")[0].files["rootfs"])
+    for words in (["image.py", "100", tools], ["squashfs.py", str(rootfs), tools]):
+        print(f"\nbench/{words[0]}", flush=True)
+        subprocess.run([sys.executable, str(REPOSITORY / "bench" / words[0]), *filter(None, words[1:])], check=True)
 
 
 def measure_sizes(deploy: Deploy, summary: dict) -> None:
@@ -221,16 +275,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pycontainer-bench-", dir=options.work) as folder:
         scratch = Path(folder)
         os.environ.setdefault("PYCONTAINER_KEYS", str(scratch / "keys"))
-        product = scratch / "demo"
-        shutil.copytree(
-            REPOSITORY / "examples" / "demo", product, ignore=shutil.ignore_patterns("build", ".pycontainer")
-        )
+        product = copy_demo(scratch / "demo")
         summary = measure_builds(product, scratch / "downloads", options.cold)
         deploy = Deploy(product / "build" / "bitbake-qemu-amd64" / "tmp" / "deploy" / "images" / "qemu-amd64")
         measure_sizes(deploy, summary)
+        measure_reproducibility(product, summary, scratch)
         image = Path(summary["image"])
         measure_boot(product, deploy, image, scratch)
         measure_memory(product, deploy, image, scratch)
+        measure_tools(deploy)
 
 
 if __name__ == "__main__":

@@ -89,14 +89,15 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
     What a process that lives made is left alone, our own too: another thread may be at it.
     """
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if (match := re.fullmatch(pattern, path.name)) and not _lives(int(match[1])):
+        if (match := re.fullmatch(pattern, path.name)) and not process_lives(int(match[1])):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def process_lives(process: int) -> bool:
+    """Whether there is a process of this number, anybody's."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -53,6 +53,7 @@ class Emulator(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     machine: str
     cpu: str
     memory_mi_b: int = msgspec.field(name="memoryMiB")
+    least_memory_mi_b: int = msgspec.field(name="leastMemoryMiB", default=0)
     smp: int
     console: str
     firmware_code: str

@@ -12,6 +12,8 @@ PYCONTAINER_COMMAND_LINE ??= ""
 PYCONTAINER_CONFIG ??= "{}"
 # Recipes whose own products are in the layer, beside Debian packages.
 PYCONTAINER_COMPONENTS ??= ""
+# Deployed layers that this one has files of: what they are made of is in this one too, with its licences.
+PYCONTAINER_CARRIED ??= ""
 DEBIAN_PURL_DISTRO = "debian-${DEBIAN_VERSION}"
 
 def layer_packages(d):
@@ -42,6 +44,16 @@ def layer_components(d, copyrights):
         copyrights[name] = (folder / "copyright").read_bytes()
     return found
 
+def layer_carried(d, copyrights):
+    from pathlib import Path
+    from pycontainer_debian.layer import carried_from
+    found = []
+    for name in d.getVar("PYCONTAINER_CARRIED").split():
+        packages, texts = carried_from(Path(d.getVar("DEPLOY_DIR_IMAGE"), name))
+        found += packages
+        copyrights.update(texts)
+    return found
+
 do_deploy[file-checksums] += "${PYCONTAINER_LIB}/layer.py:True ${PYCONTAINER_LIB}/spdx.py:True ${DEBIAN_LIB_FILES}"
 do_deploy[vardeps] += "DEBIAN_RESOLVED SOURCE_DATE_EPOCH"
 do_deploy[cleandirs] = "${WORKDIR}/deploy"
@@ -56,6 +68,7 @@ python do_deploy() {
     names = json.loads((facts / "packages.json").read_text())
     copyrights = {name: text for name in names if (text := (facts / "copyright" / name).read_bytes())}
     components = layer_components(d, copyrights)
+    carried = layer_carried(d, copyrights)
     folder = Path(d.getVar("WORKDIR"), "deploy", d.getVar("PYCONTAINER_LAYER"))
     roles = dict(word.split("=", 1) for word in d.getVar("PYCONTAINER_FILES").split())
     shutil.copytree(d.getVar("D"), folder, copy_function=os.link)
@@ -64,7 +77,7 @@ python do_deploy() {
                   d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")))
     try:
         debs = [(file, Deb(file.path)) for file in debian_debs(d) if file.locked.name in names]
-        publish(layer, folder, roles, debs, copyrights, components)
+        publish(layer, folder, roles, debs, copyrights, components, carried)
     except DebianError as problem:
         bb.fatal(str(problem))
     swap_in(folder, Path(d.getVar("DEPLOY_DIR_IMAGE"), d.getVar("PYCONTAINER_LAYER")))

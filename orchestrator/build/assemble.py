@@ -10,29 +10,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from orchestrator.build.containers import container_layer, reachable_ports, run_options
+from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
 from orchestrator.errors import BuildError, VerificationError
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
-from orchestrator.layers.cache import Blob, BuiltLayer
+from orchestrator.layers.cache import Blob
 from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
-from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
 from orchestrator.product.model import Layer, Product
-from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.progress import Reporter
-from orchestrator.revision import (
-    ContainerLayer,
-    Health,
-    LayerBlob,
-    Logs,
-    PlatformLayer,
-    Restart,
-    Stop,
-    boot_env,
-    initramfs_with_facts,
-)
-from orchestrator.revision import Volume as RevisionVolume
+from orchestrator.revision import ContainerLayer, LayerBlob, PlatformLayer, boot_env, initramfs_with_facts
 from orchestrator.sbom import LayerFacts, check_spdx23, layer_document, spdx23_bytes, summarise
 from orchestrator.sbom import Product as SbomProduct
 from orchestrator.sbom.summary import Summary
@@ -135,9 +124,10 @@ class Assembly:
     def _host(self, deployed: DeployLayer) -> dict[str, _Part]:
         initramfs = initramfs_with_facts(self.deploy.verified(deployed.files["initramfs"]), self.facts)
         arguments = [word for layer in self.deploy.of_kind("bsp") for word in layer.command_line]
+        arguments += kernel_arguments(self.product)
         return {
             "initramfs": self._keep(initramfs),
-            "boot-env": self._keep(boot_env([*arguments, *self.product.kernel.args])),
+            "boot-env": self._keep(boot_env(arguments)),
         }
 
     def _container(self, name: str, layer: Layer) -> Assembled:
@@ -150,7 +140,7 @@ class Assembly:
             origin = f"tar {layer.source.tar}" if layer.source.tar else f"directory {layer.source.directory}"
             document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs, origin)
             step.result = "unchanged" if built.cached else "packed"
-        entry = container_layer(name, layer, version, built, sha256_digest(document), self.groups[name])
+        entry = container_layer(options, layer, version, built, sha256_digest(document), self.groups[name])
         return Assembled(
             entry,
             built.blobs,
@@ -158,7 +148,7 @@ class Assembly:
             counts,
             tuple(relaxations(options)),
             built.notes,
-            built.run.ports if built.run else (),
+            reachable_ports(layer, built),
             built.cached,
         )
 
@@ -213,85 +203,3 @@ class Assembly:
             )
         write_atomically(self.sbom_folder / f"{name}.spdx.json", data)
         return data, summarise(document)
-
-
-def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
-    """Return what the product file says of running a layer, in the words of `orchestrator.layers`."""
-    reasons: dict[str, str] = {}
-    capabilities: list[str] = []
-    network = seccomp = ""
-    for relaxation in layer.relax:
-        capabilities += relaxation.capabilities
-        network = relaxation.network or network
-        seccomp = relaxation.seccomp or seccomp
-        for key in ("capabilities", "network", "seccomp"):
-            if getattr(relaxation, key):
-                reasons[key] = "; ".join(filter(None, [reasons.get(key, ""), relaxation.reason]))
-    return RunOptions(
-        name=name,
-        entrypoint=None if layer.entrypoint is None else tuple(layer.entrypoint),
-        command=None if layer.command is None else tuple(layer.command),
-        environment=layer.environment,
-        working_directory=layer.working_directory,
-        user=layer.user,
-        hostname=layer.hostname,
-        network="host" if network == "host" else "none",
-        capabilities=tuple(f"CAP_{word.removeprefix('CAP_')}" for word in capabilities),
-        seccomp="unconfined" if seccomp == "unconfined" else "default",
-        volumes=tuple(
-            Volume(each.name, each.destination, each.kind, int(each.mode, 8), each.uid, each.gid)
-            for each in layer.volumes
-        ),
-        tmpfs=tuple(Tmpfs(path) for path in layer.tmpfs),
-        memory=layer.memory_bytes,
-        cpus=layer.cpus,
-        processes=layer.pids,
-        files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
-        reasons=reasons,
-    )
-
-
-def container_layer(name: str, layer: Layer, version: str, built: BuiltLayer, spdx: str, group: int) -> ContainerLayer:
-    """Return a container's entry in the revision's config."""
-    run = built.run
-    if run is None:
-        raise BuildError(f"layer {name} was built without its run configuration")
-    health = run.health
-    return ContainerLayer(
-        name=name,
-        kind=layer.kind,
-        version=version,
-        blobs={role: blob.digest for role, blob in built.blobs.items()},
-        spdx=spdx,
-        start_group=group,
-        after=sorted(layer.after),
-        restart=Restart(
-            policy=layer.restart.policy,
-            max_retries=layer.restart.max_retries,
-            initial_delay_ms=parse_duration(layer.restart.initial_delay),
-            max_delay_ms=parse_duration(layer.restart.max_delay),
-            reset_after_ms=parse_duration(layer.restart.reset_after),
-        ),
-        stop=Stop(signal=run.stop_signal, timeout_ms=parse_duration(layer.stop_timeout)),
-        logs=Logs(max_bytes=parse_size(layer.logs.max_size), files=layer.logs.files),
-        volumes=[
-            RevisionVolume(
-                name=each.name,
-                kind=each.kind,
-                destination=each.destination,
-                mode=f"{0o755 if each.mode is None else each.mode:04o}",
-                uid=each.uid or 0,
-                gid=each.gid or 0,
-            )
-            for each in run.volumes
-        ],
-        health=None
-        if health is None
-        else Health(
-            command=list(health.command),
-            start_period_ms=health.start_period,
-            interval_ms=health.interval,
-            timeout_ms=health.timeout,
-            retries=health.retries,
-        ),
-    )

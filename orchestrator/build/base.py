@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import difflib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.build.doctor import examine
-from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
+from orchestrator.build.kas import KasRun, NoRecipeError, checkout, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
 from orchestrator.build.workspace import Workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import BuildError, ConfigError
+from orchestrator.errors import BuildError, ConfigError, PyContainerError, TryAgainError
+from orchestrator.product.load import locate
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
 
@@ -74,16 +76,17 @@ def ensure_base(
     for a wrong deploy manifest.
     """
     known = fingerprint(product, place)
-    if (place.deploy / MANIFEST_NAME).exists():
-        if not force and Deploy(place.deploy).intact():
-            if last.get("base") == known:
-                return Deploy(place.deploy), known, 0
-        else:
-            # BitBake believes its stamps, not the files: what was taken away or changed comes back by building anew.
-            why = "" if force else ": a file of it is gone"
-            reporter.view.message("note", f"building the base anew, from the downloads{why}")
-            shutil.rmtree(place.bitbake / "tmp", ignore_errors=True)
-    _ask_doctor()
+    there = (place.deploy / MANIFEST_NAME).exists()
+    whole = there and not force and Deploy(place.deploy).intact()
+    if whole and last.get("base") == known:
+        return Deploy(place.deploy), known, 0
+    # Before anything is taken away: what cannot be built anew is better than nothing.
+    _ask_doctor(place)
+    if there and not whole:
+        # BitBake believes its stamps, not the files: what was taken away or changed comes back by building anew.
+        why = "" if force else ": a file of it is gone"
+        reporter.view.message("note", f"building the base anew, from the downloads{why}")
+        shutil.rmtree(place.bitbake / "tmp", ignore_errors=True)
     home = checkout()
     run = KasRun(
         home=home,
@@ -95,7 +98,10 @@ def ensure_base(
         held=held,
     )
     with reporter.step(f"build the {product.base} base with BitBake") as step:
-        outcome = run_kas(run, reporter.view)
+        try:
+            outcome = run_kas(run, reporter.view)
+        except NoRecipeError as problem:
+            raise _no_recipe(problem, product, place, home) from problem
         deploy = Deploy(place.deploy)
         _check(deploy, product, place)
         step.result = f"{outcome.tasks_run} task{'' if outcome.tasks_run == 1 else 's'}"
@@ -103,9 +109,42 @@ def ensure_base(
     return deploy, fingerprint(product, place), outcome.tasks_run
 
 
-def _ask_doctor() -> None:
+def deployed(place: Workspace) -> Deploy:
+    """Return what BitBake deployed; raises ConfigError when nothing was built yet."""
+    if not (place.deploy / MANIFEST_NAME).exists():
+        raise ConfigError(
+            f"{place.product} was not built yet for {place.machine}",
+            f"there is no {place.deploy / MANIFEST_NAME}",
+            f"build it first: pycontainer build {place.name}",
+        )
+    return Deploy(place.deploy)
+
+
+def _no_recipe(problem: NoRecipeError, product: Product, place: Workspace, home: Path) -> PyContainerError:
+    """Turn BitBake's words for an unknown recipe into the place in the product file that names it."""
+    asked = [name for name, layer in product.layers.items() if layer.source.bitbake == problem.recipe]
+    if not asked:
+        return problem
+    folders = [*home.glob("meta-pycontainer*"), *extra_layers(product, place)]
+    known = {path.stem.partition("_")[0] for folder in folders for path in folder.rglob("*.bb")}
+    near = difflib.get_close_matches(problem.recipe, known, n=1)
+    return ConfigError(
+        f"{locate(place.product_file, ('layers', asked[0], 'from', 'bitbake'))}: no recipe {problem.recipe}",
+        f"BitBake finds none of this name in the base {product.base} and in bitbakeLayers",
+        f"did you mean '{near[0]}'?" if near else "docs/debian-base.md lists the recipes, and how to add one",
+    )
+
+
+def _ask_doctor(place: Workspace) -> None:
     """Refuse to start what cannot end: BitBake would find out in the middle."""
-    missing = [finding for finding in examine(["build"]) if not finding.ok]
+    findings = [finding for finding in examine(["build"], place.bitbake) if not finding.ok]
+    missing = [finding for finding in findings if not finding.passing]
+    if findings and not missing:
+        raise TryAgainError(
+            "there is not enough free disk for a build",
+            findings[0].detail,
+            "make room, or move the product (or DL_DIR, for the downloads) to another disk, and run the same command",
+        )
     if missing:
         raise ConfigError(
             f"this machine lacks what a build needs: {', '.join(finding.name for finding in missing)}",

@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,7 +19,10 @@ from orchestrator.errors import ConfigError
 PURPOSES = ("build", "run", "test")
 WHEEL = ("bitbake-setup", "2.19.0")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_FREE_BYTES = 4 * 10**9
+_BUILD_BYTES = 15 * 10**8
+"""What a first build takes in the product's folder at its height, and some more."""
+_REBUILD_BYTES = 6 * 10**8
+_DOWNLOAD_BYTES = 4 * 10**8
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Finding:
     detail: str
     package: str = ""
     command: str = ""
+    passing: bool = False
+    """No program mends it, and it may be otherwise in a moment."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,16 @@ _TEST_FILES = (
 )
 
 
-def examine(purposes: Sequence[str] = ("build", "run")) -> list[Finding]:
-    """Look for everything that `purposes` need (of build, run, test); never raises, changes nothing."""
+def examine(purposes: Sequence[str] = ("build", "run"), place: Path | None = None) -> list[Finding]:
+    """Look for everything that `purposes` need (of build, run, test); never raises, changes nothing.
+
+    `place` is BitBake's build folder, which may not exist yet (default: one in this folder).
+    """
     findings = [_python(), _wheel()] if "build" in purposes else [_python()]
     findings += [_program(entry) for entry in _PROGRAMS if entry.purpose in purposes]
     if "build" in purposes:
-        findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership, _disk)]
+        findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership)]
+        findings += _disk(place or Path.cwd() / "build" / "bitbake")
     if "test" in purposes:
         findings += [Finding(path.name, path.exists(), why, package) for path, package, why in _TEST_FILES]
     return findings
@@ -135,7 +143,10 @@ def _shared_memory() -> Finding:
 def _ownership() -> Finding:
     if os.geteuid() == 0:
         return Finding("file ownership in root file systems", True, "you are root")
-    user = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container a number often has no name
+        user = str(os.getuid())
     try:
         ranges = Path("/etc/subuid").read_text().splitlines()
     except OSError:
@@ -150,12 +161,37 @@ def _ownership() -> Finding:
     )
 
 
-def _disk() -> Finding:
-    place = Path(os.environ.get("TMPDIR", tempfile.gettempdir()))
-    free = min(shutil.disk_usage(place).free, shutil.disk_usage(Path.cwd()).free)
-    return Finding(
-        "free disk", free >= _FREE_BYTES, f"{free / 1e9:.1f} GB free, a build wants {_FREE_BYTES / 1e9:.0f} GB"
-    )
+def downloads() -> Path:
+    """Return the folder that keeps downloaded packages: $DL_DIR, or the one in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/")) / ".cache"
+    return Path(os.environ.get("DL_DIR") or Path(cache) / "pycontainer" / "downloads")
+
+
+def _disk(build: Path) -> list[Finding]:
+    """Whether a build finds room, for each file system that it writes much to."""
+    wanted = [
+        (build, _REBUILD_BYTES if _is_folder(build / "tmp") else _BUILD_BYTES),
+        (downloads(), 0 if _is_folder(downloads()) else _DOWNLOAD_BYTES),
+    ]
+    systems: dict[int, tuple[Path, int]] = {}
+    for folder, need in wanted:
+        there = next(place for place in (folder, *folder.absolute().parents) if _is_folder(place))
+        first, sum_ = systems.get(there.stat().st_dev, (there, 0))
+        systems[there.stat().st_dev] = (first, sum_ + need)
+    found = []
+    for place, need in systems.values():
+        free = shutil.disk_usage(place).free
+        detail = f"{free / 1e9:.1f} GB are free in {place}, a build wants {need / 1e9:.1f} GB"
+        if need:
+            found.append(Finding("free disk", free >= need, detail, passing=True))
+    return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a folder above it is closed to us
+        return False
 
 
 def commands(findings: Sequence[Finding]) -> list[list[str]]:

@@ -86,6 +86,6 @@ class EventTail:
             if level == "error":
                 self.outcome.errors.append(text)
             elif level == "warning":
-                self.view.message(level, text)
+                self.view.message(level, text.removeprefix("WARNING: "))
         elif kind == "exit":
             self.outcome.status = int(event.get("status", 1))

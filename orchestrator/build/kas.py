@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.build.doctor import downloads
 from orchestrator.build.events import EventTail, Outcome
 from orchestrator.errors import BuildError, ConfigError, FetchError, PyContainerError, TryAgainError
 from orchestrator.progress import View
@@ -37,6 +38,14 @@ class Interrupted(PyContainerError):
     """The user stopped the build; what was finished is kept."""
 
     exit_code = 130
+
+
+class NoRecipeError(BuildError):
+    """BitBake was asked for a recipe that there is none of."""
+
+    def __init__(self, recipe: str, why: str, hint: str) -> None:
+        super().__init__(f"no recipe {recipe}", why, hint)
+        self.recipe = recipe
 
 
 @dataclass(frozen=True)
@@ -174,13 +183,17 @@ def _interrupt(process: subprocess.Popen[bytes], bitbake: int, times: int) -> No
 
 _FETCH_TASKS = ("do_fetch",)
 _FULL_BELOW = 4 * 1024 * 1024
+_SCARCE_BELOW = 300 * 1024 * 1024
+_KAS_LINE = re.compile(r"(?:\d{4}-\d\d-\d\d [\d:]{8} - (?P<level>\w+) +- )?(?P<mark>ERROR: )?(?P<line>.*)")
 _FULL_DISK = "No space left on device"
+_DISK_MONITOR = "disk space monitor action is"
+_NO_RECIPE = re.compile(r"(?:Nothing|no recipe) PROVIDES '([^']+)'|no buildable provider(?:s)? for '?([\w.+-]+)", re.I)
 _OURS = re.compile(r"^(?:ERROR: )*(?:[\w.+-]+ do_\w+: )?(.+)\n\s+why: (.+)(?:\n\s+do: +(.+))?", re.M)
 _EXCEPTION = re.compile(r"^Exception: (.+)", re.M)
 _THROWN = re.compile(r"^((?!AttributeError: 'bool')\w+(?:Error|Exception): .+)", re.M)
 _NETWORK_WORDS = re.compile(
     r"unable to resolve|temporary failure in name|network is unreachable|connection (?:refused|timed out)"
-    r"|cannot (?:be )?download|does not answer|no network",
+    r"|cannot (?:be )?download|does not answer|no network|network is switched off",
     re.I,
 )
 
@@ -189,11 +202,10 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     """The error for a failed run: the first failed task with its own last words, or what BitBake said before any."""
     kind: type[PyContainerError]
     if full := _full_place(run):
-        return TryAgainError(
-            "the disk is full",
-            f"nothing is left in {full}",
-            "make room and run the same command again; nothing is lost",
-        )
+        return full
+    if any(_DISK_MONITOR in line for line in outcome.errors):
+        free = shutil.disk_usage(run.build_dir).free
+        return _no_room(f"BitBake stopped when it ran low; {free // 1_000_000} MB are free now in {run.build_dir}")
     if outcome.failed:
         task = outcome.failed[0]
         kind = FetchError if task.task in _FETCH_TASKS else BuildError
@@ -204,11 +216,20 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
         what, why, hint = _three_lines("\n".join(outcome.errors), log)
         name = f"{task.recipe}: {task.task.removeprefix('do_')} failed{also}"
         reason = ": ".join(filter(None, [what, why]))
+        # A program that cannot even write its message has no room for it.
+        if not reason and (scarce := _full_place(run, _SCARCE_BELOW)):
+            return scarce
         return kind(name, reason or "no message", hint or f"its log: {task.log or run.log}")
     text = "\n".join(outcome.errors) or _tail(run.log)
     if _FULL_DISK in text:
         return _disk_full(text)
-    lines = [line.strip().removeprefix("ERROR: ") for line in text.splitlines() if line.strip()]
+    if unknown := _NO_RECIPE.search(text):
+        line = next(line.strip() for line in text.splitlines() if unknown[0] in line)
+        return NoRecipeError(unknown[1] or unknown[2], line[:400], f"the whole output is in {run.log}")
+    said = [match for line in text.splitlines() if line.strip() and (match := _KAS_LINE.match(line.strip()))]
+    # kas logs BitBake's words as its own, and much besides: errors before anything else.
+    lines = [one["line"] for one in said if one["mark"] or one["level"] in ("ERROR", "CRITICAL")]
+    lines = lines or [one["line"] for one in said]
     what, why, hint = _three_lines(text, "")
     if not (what and why):
         what, why = [*lines[:2], f"kas ended with status {status}", ""][:2]
@@ -216,14 +237,18 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     return kind(what, why, hint or f"the whole output is in {run.log}")
 
 
-def _full_place(run: KasRun) -> str:
-    """The folder whose file system has no room left: wget and others fail on it without a word of it."""
-    downloads = run.environment.get("DL_DIR") or os.environ.get("DL_DIR") or Path.home()
-    for place in (run.build_dir, Path(downloads)):
+def _full_place(run: KasRun, below: int = _FULL_BELOW) -> TryAgainError | None:
+    """The error for a file system that has no room left: wget and others fail on it without a word of it."""
+    folder = run.environment.get("DL_DIR") or downloads()
+    for place in (run.build_dir, Path(folder)):
         with contextlib.suppress(OSError):
-            if shutil.disk_usage(place).free < _FULL_BELOW:
-                return str(place)
-    return ""
+            if (free := shutil.disk_usage(place).free) < below:
+                return _no_room(f"{free // 1_000_000} MB are left in {place}")
+    return None
+
+
+def _no_room(why: str) -> TryAgainError:
+    return TryAgainError("the disk is full", why, "make room and run the same command again; nothing is lost")
 
 
 def _three_lines(errors: str, log: str) -> tuple[str, str, str]:
@@ -243,7 +268,7 @@ def _last_error(log: str) -> str:
 
 def _disk_full(text: str) -> TryAgainError:
     line = next(line.strip() for line in text.splitlines() if _FULL_DISK in line)
-    return TryAgainError("the disk is full", line[-300:], "make room and run the same command again; nothing is lost")
+    return _no_room(line[-300:])
 
 
 def _tail(path: Path, size: int = 8192) -> str:

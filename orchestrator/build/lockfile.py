@@ -65,22 +65,34 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     target = place.root / LOCK_NAME
     if target.exists() and not update:
         return LockChanges(target, len(_versions(_read(target))), (), False)
-    before = _versions(_read(place.package_lock)) if place.package_lock.exists() else {}
-    fresh = (
-        _resolved(product, place, reporter, held) if update or not place.package_lock.exists() else place.package_lock
-    )
+    # Which lock is in force changes as soon as the product has its own: ask once.
+    in_force = place.package_lock
+    before = _before(in_force, update)
+    fresh = _resolved(product, place, reporter, held) if update or not in_force.exists() else in_force
     data = fresh.read_bytes()
     after = _versions(_decode(data, fresh))
-    old = _versions(_read(target)) if target.exists() else before if update else {}
+    old = before if update else {}
     changes = tuple(
         Change(name, old.get(name), after.get(name))
         for name in sorted(old.keys() | after.keys())
         if old.get(name) != after.get(name)
     )
     write_atomically(target, data)
-    if fresh != place.package_lock:
+    if fresh != in_force:
         fresh.unlink(missing_ok=True)
     return LockChanges(target, len(after), changes if old else (), True)
+
+
+def _before(path: Path, update: bool) -> dict[str, str]:
+    """Return what the lock in force pins; one that cannot be read is what an update is there to replace."""
+    if not path.exists():
+        return {}
+    try:
+        return _versions(_read(path))
+    except ConfigError:
+        if update:
+            return {}
+        raise
 
 
 def _resolved(product: Product, place: Workspace, reporter: Reporter, held: int) -> Path:

@@ -11,14 +11,16 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.build.assemble import Assembled, Assembly, run_options
+from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
+from orchestrator.build.containers import run_options
+from orchestrator.build.platform import conditions, product_relaxations
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import PyContainerError
+from orchestrator.errors import PyContainerError, VerificationError
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
@@ -29,18 +31,19 @@ from orchestrator.product.model import Product
 from orchestrator.product.units import format_size, parse_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import (
+    SPDX_TYPE,
     Revision,
     RevisionConfig,
     assemble,
+    candidate_tag,
     created_at,
+    load_revision,
     product_facts,
     read_revision,
     set_candidate,
 )
 from orchestrator.run import Tools
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
-
-SPDX_TYPE = "application/spdx+json"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         keys.signers()
         for name, layer in product.layers.items():
             check_options(run_options(name, layer, place.root))
+        _check_store(place)
         inputs = product_fingerprint(product, place, keys)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             return msgspec.structs.replace(
@@ -127,6 +131,20 @@ def code_fingerprint() -> str:
     return tree_fingerprint([Path(__file__).resolve().parents[1]])
 
 
+def _check_store(place: Workspace) -> None:
+    """Refuse a damaged store now, not after BitBake's minutes."""
+    if not (place.store / "oci-layout").exists():
+        return
+    try:
+        Store.open(place.store).index.tags()
+    except VerificationError as problem:
+        raise VerificationError(
+            problem.what,
+            problem.why,
+            f"restore it from a copy; or remove {place.store} and build again, which makes the last revision anew",
+        ) from problem
+
+
 def _output_states(place: Workspace) -> dict[str, list[int]]:
     return {path.name: file_state(path) for path in (place.image, place.bmap)}
 
@@ -141,6 +159,8 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     try:
         store = Store.open(place.store)
         revision = read_revision(store, summary.revision)
+        if load_revision(store, candidate_tag(place.machine)).id != revision.id:
+            return None
     except PyContainerError:
         return None
     if not all(store.has_blob(blob.digest, blob.size) for blob in revision.blobs()):
@@ -203,6 +223,8 @@ def _commit_to_store(
         machine=place.machine,
         architecture=deploy.manifest.architecture,
         created=created_at(deploy.manifest.source_date_epoch),
+        security_version=product.security_version,
+        confirm=conditions(product),
         layers=[entry.layer for entry in layers],
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
@@ -271,6 +293,7 @@ def _summary(
         version=product.version,
         machine=place.machine,
         revision=revision.id,
+        relaxations=[each.what for each in product_relaxations(product)],
         layers=[
             LayerSummary(
                 name=entry.layer.name,

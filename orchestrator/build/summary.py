@@ -25,13 +25,17 @@ class LayerSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class BuildSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """One build: `unchanged` when nothing had to be done, `seconds` the time it took, sizes in bytes."""
+    """One build: `unchanged` when nothing had to be done, `seconds` the time it took, sizes in bytes.
+
+    `relaxations` are those of the product as a whole, which no layer has.
+    """
 
     product: str
     version: str
     machine: str
     revision: str
     layers: list[LayerSummary]
+    relaxations: list[str] = []
     image: str
     image_size: int
     image_used: int

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.canonical import process_lives
 from orchestrator.errors import ConfigError, TryAgainError
 from orchestrator.product.load import find_product_file
 from orchestrator.product.model import Product
@@ -32,6 +33,11 @@ class Workspace:
     def root(self) -> Path:
         """The folder of the product file."""
         return self.product_file.parent
+
+    @property
+    def name(self) -> str:
+        """The product's folder as one names it from here."""
+        return os.path.relpath(self.root)
 
     @property
     def build(self) -> Path:
@@ -79,6 +85,11 @@ class Workspace:
         return self.build / f"stamp-{self.machine}.json"
 
     @property
+    def running(self) -> Path:
+        """How to reach the virtual machine that `pycontainer run` started, while it runs."""
+        return self.build / f"run-{self.machine}.json"
+
+    @property
     def store(self) -> Path:
         """The OCI image layout that holds the product's revisions."""
         return self.root / ".pycontainer" / "store"
@@ -107,6 +118,12 @@ class Workspace:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as problem:
                 holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                if holder.isdecimal() and not process_lives(int(holder)):
+                    raise TryAgainError(
+                        f"a killed build is still ending in {self.build}",
+                        f"process {holder} is gone, its BitBake is not yet",
+                        "run the same command again in some seconds",
+                    ) from problem
                 raise TryAgainError(
                     f"another build is running in {self.build}",
                     f"process {holder} holds its lock" if holder else "its lock is held",

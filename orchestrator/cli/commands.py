@@ -15,18 +15,19 @@ import msgspec
 
 from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
-from orchestrator.build.assemble import run_options
+from orchestrator.build.base import deployed
+from orchestrator.build.containers import run_options
+from orchestrator.build.platform import product_relaxations
 from orchestrator.build.workspace import Workspace, workspace
-from orchestrator.cli import screens
+from orchestrator.cli import screens, updates
 from orchestrator.cli.view import LiveView, Phase, choose_view
-from orchestrator.deploy import Deploy
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, TryAgainError
 from orchestrator.image import flash as flashing
 from orchestrator.image.devices import Target
-from orchestrator.layers.audit import relaxations
+from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
@@ -48,14 +49,16 @@ class Result:
 Command = Callable[[Namespace], Result]
 
 
-def _loaded(options: Namespace) -> tuple[Product, Workspace]:
+def loaded(options: Namespace) -> tuple[Product, Workspace]:
+    """Return the product that the command line names, and its folders."""
     file = find_product_file(options.product)
     product = load_product(file)
     return product, workspace(file, product, getattr(options, "machine", None))
 
 
 @contextmanager
-def _reporter(plain: bool) -> Iterator[Reporter]:
+def reporter(plain: bool) -> Iterator[Reporter]:
+    """Give a reporter that draws on standard error, live where that is a terminal."""
     view = choose_view(plain)
     if isinstance(view, LiveView):
         with view:
@@ -67,9 +70,9 @@ def _reporter(plain: bool) -> Iterator[Reporter]:
 def build(options: Namespace) -> Result:
     """`pycontainer build`."""
     request = pipeline.BuildRequest(options.product, options.machine, options.force)
-    with _reporter(options.plain or options.json) as reporter:
-        summary = pipeline.build(request, reporter)
-    return Result(screens.build_screen(summary, options.product), summary.to_data())
+    with reporter(options.plain or options.json) as report:
+        summary = pipeline.build(request, report)
+    return Result(screens.build_screen(summary, options.product, options.machine), summary.to_data())
 
 
 def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Revision]:
@@ -79,16 +82,17 @@ def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Rev
 
 def image(options: Namespace) -> Result:
     """`pycontainer image`."""
-    product, place = _loaded(options)
-    with place.locked(), _reporter(options.json) as reporter:
+    product, place = loaded(options)
+    deployed(place)
+    with place.locked(), reporter(options.json) as report:
         store, revision = _revision(product, place, options.revision)
         out = options.output or place.image
         keys = load_keys(product.product)
-        with reporter.step(f"check {revision.short}") as step:
+        with report.step(f"check {revision.short}") as step:
             verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
             step.result = "whole and signed"
-        with reporter.step(f"image of {revision.short}"):
-            written = pipeline.image_of(store, revision, product, place, Deploy(place.deploy), keys, out)
+        with report.step(f"image of {revision.short}"):
+            written = pipeline.image_of(store, revision, product, place, deployed(place), keys, out)
     text = (
         f"{screens.near(str(written.image))}: revision {revision.short}, {format_size(written.size)}, "
         f"{format_size(written.used)} to write\n{screens.near(str(written.block_map))}: its block map"
@@ -99,10 +103,10 @@ def image(options: Namespace) -> Result:
 
 def run(options: Namespace) -> Result:
     """`pycontainer run`."""
-    _, place = _loaded(options)
+    _, place = loaded(options)
     asked = parse_forwards(options.port)
     machine = options_for(
-        Deploy(place.deploy),
+        deployed(place),
         options.image or place.image,
         forwards=asked or exposed_forwards(pipeline.exposed_ports(place)),
         persist=options.persist,
@@ -112,10 +116,12 @@ def run(options: Namespace) -> Result:
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
+    job = None if options.update is None else updates.job(options.update)
     if options.expect is None:
-        session.run_image(machine, log=log)
-        return Result("")
-    line = session.expect(machine, options.expect, options.timeout, log, show=options.console)
+        return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
+    line = session.expect(
+        machine, options.expect, options.timeout, log, show=options.console, note=place.running, job=job
+    )
     return Result(line, {"line": line, "accelerator": machine.accel, "console": str(log)})
 
 
@@ -127,7 +133,7 @@ def flash(options: Namespace) -> Result:
         def confirm(target: Target) -> bool:
             agreed = options.yes or _typed(target)
             if agreed:
-                steps.append(Phase(stack.enter_context(_reporter(options.json)).view))
+                steps.append(Phase(stack.enter_context(reporter(options.json)).view))
             return agreed
 
         written = flashing.flash(
@@ -158,7 +164,7 @@ def _typed(target: Target) -> bool:
 
 def show(options: Namespace) -> Result:
     """`pycontainer show`."""
-    product, place = _loaded(options)
+    product, place = loaded(options)
     _, revision = _revision(product, place, options.revision)
     data = msgspec.to_builtins(revision.config) | {"revision": revision.id}
     rows = [
@@ -175,7 +181,7 @@ def show(options: Namespace) -> Result:
 
 def verify(options: Namespace) -> Result:
     """`pycontainer verify`."""
-    product, place = _loaded(options)
+    product, place = loaded(options)
     store, revision = _revision(product, place, options.revision)
     keys = load_keys(product.product)
     report = verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
@@ -188,30 +194,29 @@ def verify(options: Namespace) -> Result:
 
 def audit(options: Namespace) -> Result:
     """`pycontainer audit`."""
-    product, place = _loaded(options)
-    found = [
-        (name, each.what, each.reason)
-        for name, layer in product.layers.items()
-        for each in relaxations(run_options(name, layer, place.root))
-    ]
-    data = {"relaxations": [{"layer": layer, "what": what, "reason": reason} for layer, what, reason in found]}
+    product, place = loaded(options)
+    found: list[tuple[str | None, Relaxation]] = [(None, each) for each in product_relaxations(product)]
+    for name, layer in product.layers.items():
+        found += [(name, each) for each in relaxations(run_options(name, layer, place.root))]
+    data = {"relaxations": [{"layer": name, "what": each.what, "reason": each.reason} for name, each in found]}
     if not found:
         return Result("no container's confinement is relaxed", data)
     columns = [("layer", "left"), ("relaxed", "left"), ("reason", "left")]
-    return Result(screens.render(screens.table(columns, found)), data)
+    rows = [(name or "(the product)", each.what, each.reason) for name, each in found]
+    return Result(screens.render(screens.table(columns, rows)), data)
 
 
 def lock(options: Namespace) -> Result:
     """`pycontainer lock`."""
-    product, place = _loaded(options)
-    with place.locked() as held, _reporter(options.json) as reporter:
-        changes = lockfile.lock(product, place, reporter, update=options.update, held=held)
+    product, place = loaded(options)
+    with place.locked() as held, reporter(options.json) as report:
+        changes = lockfile.lock(product, place, report, update=options.update, held=held)
     return Result(screens.lock_screen(changes), changes.to_data())
 
 
 def key(options: Namespace) -> Result:
     """`pycontainer key`."""
-    product, _ = _loaded(options)
+    product, _ = loaded(options)
     keys = product_keys(product.product)
     rows = [(each.name, each.public.keyid, "here" if each.private else "elsewhere") for each in keys.keys]
     columns = [("name", "left"), ("key id", "left"), ("private part", "left")]
@@ -240,5 +245,9 @@ def doctor(options: Namespace) -> Result:
         "findings": [{"name": f.name, "ok": f.ok, "detail": f.detail, "package": f.package} for f in findings],
         "commands": todo,
     }
-    text = "" if options.quiet and not missing else screens.doctor_screen(findings, todo)
-    return Result(text, data, ConfigError.exit_code if missing else 0)
+    silent = options.quiet and all(finding.ok or (finding.passing and options.install) for finding in findings)
+    text = "" if silent else screens.doctor_screen(findings, todo)
+    # Installing cannot make room; a build looks for itself whether there is enough.
+    hard = [finding for finding in missing if not finding.passing]
+    code = ConfigError.exit_code if hard else TryAgainError.exit_code if missing and not options.install else 0
+    return Result(text, data, code)

@@ -9,7 +9,8 @@ from pathlib import Path
 import shtab
 
 from orchestrator import __version__
-from orchestrator.cli import commands
+from orchestrator.cli import bundles, commands
+from orchestrator.cli.device_parser import Commands, add_device
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -26,17 +27,19 @@ def make_parser() -> argparse.ArgumentParser:
 
     build = _command(sub, "build", commands.build, "build a product: host, layers, revision, image")
     _product(build)
-    build.add_argument("--machine", help="build for this machine instead of the product file's")
+    _machine(build)
     build.add_argument("--force", action="store_true", help="look at every step again, whatever the last build said")
     build.add_argument("--plain", action="store_true", help="plain lines even on a terminal")
 
     image = _command(sub, "image", commands.image, "write the flashable image of a revision in the store")
     _product(image)
+    _machine(image)
     image.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
     image.add_argument("-o", "--output", type=Path, help="where to write it (default: the build's image)")
 
     run = _command(sub, "run", commands.run, "boot the image in QEMU")
     _product(run)
+    _machine(run)
     run.add_argument("--image", type=Path, help="another image than the product's last build")
     run.add_argument("--persist", action="store_true", help="keep what the device writes (default: forget it)")
     run.add_argument("--memory", type=_mebibytes, metavar="MIB", help="RAM of the virtual machine")
@@ -46,7 +49,13 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--console", action="store_true", help="with --expect: show the console on standard error")
     run.add_argument("--expect", metavar="TEXT", help="end well as soon as the console shows TEXT (for CI)")
+    run.add_argument(
+        "--update", type=Path, metavar="BUNDLE", help="when the device is ready, update it to this bundle's revision"
+    ).complete = shtab.FILE  # type: ignore[attr-defined]
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
+
+    _bundle(sub)
+    add_device(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it").complete = shtab.FILE  # type: ignore[attr-defined]
@@ -56,10 +65,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     show = _command(sub, "show", commands.show, "show a revision: layers, versions, digests")
     _product(show)
+    _machine(show)
     show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
     verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
     _product(verify)
+    _machine(verify)
     verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
     audit = _command(sub, "audit", commands.audit, "list every relaxation of confinement with its reason")
@@ -67,9 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
     _product(lock)
+    _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")
 
-    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts)")
+    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts); the first use makes one")
     _product(key)
 
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
@@ -79,16 +91,52 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _bundle(sub: Commands) -> None:
+    group = sub.add_parser("bundle", help="make, check or list a bundle: revisions for a stick or a line", description=(
+        "A bundle is an OCI image layout, as a folder or an uncompressed tar, with revisions, their signatures and "
+        "their SPDX documents."
+    ))  # fmt: skip
+    actions = group.add_subparsers(metavar="ACTION", required=True)
+
+    create = _command(actions, "create", bundles.create, "make a bundle of revisions in the store")
+    _product(create)
+    create.add_argument(
+        "--revision", action="append", metavar="REV",
+        help="id, its beginning, or tag; may be given again (default: the last build)",
+    )  # fmt: skip
+    create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
+    create.add_argument(
+        "-o", "--output", type=Path, metavar="FILE.tar|FOLDER",
+        help="where to write it: a tar when the name ends so, else a folder (default: a tar in the build folder)",
+    ).complete = shtab.FILE  # type: ignore[attr-defined]  # fmt: skip
+
+    verify = _command(actions, "verify", bundles.check, "check a bundle offline: every blob, every signature")
+    _bundle_file(verify)
+    verify.add_argument(
+        "--product", type=Path, help="folder of the product that it must be for (default: what the bundle says)"
+    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+
+    ls = _command(actions, "ls", bundles.ls, "list the revisions of a bundle")
+    _bundle_file(ls)
+
+
+def _bundle_file(parser: argparse.ArgumentParser) -> None:
+    argument = parser.add_argument("bundle", type=Path, help="the bundle: a tar or a folder")
+    argument.complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+def _machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--machine", help="another machine than the product file's")
+
+
 def _mebibytes(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isascii() and text.isdecimal() else 0
     if not 32 <= value <= 1024 * 1024:
-        raise argparse.ArgumentTypeError("from 32 to 1048576 MiB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 32 to 1048576 (MiB)")
     return value
 
 
-def _command(
-    sub: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: commands.Command, text: str
-) -> argparse.ArgumentParser:
+def _command(sub: Commands, name: str, function: commands.Command, text: str) -> argparse.ArgumentParser:
     parser = sub.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(command=function)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")

@@ -55,7 +55,7 @@ def near(path: str) -> str:
     return relative if len(relative) < len(path) else path
 
 
-def build_screen(summary: BuildSummary, place: Path) -> str:
+def build_screen(summary: BuildSummary, place: Path, machine: str | None = None) -> str:
     """The end of `pycontainer build`: layers, the revision, what was made, what to do next."""
     rows = []
     for layer in summary.layers:
@@ -79,11 +79,11 @@ def build_screen(summary: BuildSummary, place: Path) -> str:
     facts.add_row("block map", near(summary.bmap))
     facts.add_row("store", f"{near(summary.store)}  ({format_size(total)} in this revision)")
     facts.add_row("SBOM", f"{near(summary.sbom)}/  (SPDX 2.3, one document a layer)")
-    loosened = [f"{layer.name}: {what}" for layer in summary.layers for what in layer.relaxations]
+    loosened = len(summary.relaxations) + sum(len(layer.relaxations) for layer in summary.layers)
     if loosened:
-        facts.add_row("relaxed", f"{len(loosened)} confinements (pycontainer audit lists them with their reasons)")
+        facts.add_row("relaxed", f"{loosened} confinements (pycontainer audit lists them with their reasons)")
     shown = near(str(place))
-    product = "" if shown == "." else f" {shown}"
+    product = ("" if shown == "." else f" {shown}") + (f" --machine {machine}" if machine else "")
     following = Text.assemble(
         ("next  ", "bold"), f"{program()} run{product}", ("   boot it in QEMU\n", "dim"),
         f"      {program()} flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
@@ -93,7 +93,8 @@ def build_screen(summary: BuildSummary, place: Path) -> str:
 
 def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) -> str:
     """What `pycontainer doctor` found, and the commands that mend it."""
-    rows = [("ok" if finding.ok else "MISSING", finding.name, finding.detail) for finding in findings]
+    words = {(True, False): "ok", (True, True): "ok", (False, False): "MISSING", (False, True): "LOW"}
+    rows = [(words[finding.ok, finding.passing], finding.name, finding.detail) for finding in findings]
     parts: list[RenderableType] = [table([("", "left"), ("what", "left"), ("detail", "left")], rows)]
     if todo:
         parts += ["", Text("to install what is missing (pycontainer doctor --install does it):", style="bold")]

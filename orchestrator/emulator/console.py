@@ -11,7 +11,9 @@ from typing import BinaryIO
 _KEEP = 4 * 1024 * 1024
 # CSI and two-byte sequences of ECMA-48, which firmware and GRUB use to place the cursor.
 _ESCAPE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\^_=>78c]|\x1b\([A-Z0-9]")
-_UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\()?\Z")
+UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\()?\Z")
+LONGEST = 64
+"""What is longer without an end is no escape sequence."""
 
 
 class Console:
@@ -35,8 +37,8 @@ class Console:
             self._log.flush()
         with self._changed:
             raw = self._pending + data
-            unfinished = _UNFINISHED.search(raw) if len(raw) < _KEEP else None
-            cut = unfinished.start() if unfinished and len(raw) - unfinished.start() < 64 else len(raw)
+            unfinished = UNFINISHED.search(raw) if len(raw) < _KEEP else None
+            cut = unfinished.start() if unfinished and len(raw) - unfinished.start() < LONGEST else len(raw)
             raw, self._pending = raw[:cut], raw[cut:]
             plain = _ESCAPE.sub(b"", raw).replace(b"\r", b"").replace(b"\0", b"").decode("utf-8", "replace")
             self._text += plain

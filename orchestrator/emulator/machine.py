@@ -33,6 +33,8 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _QMP_LIMIT = 1024 * 1024
 _PIPE_SIZE = 1024 * 1024
+_CONTROL_NAME = "control"
+_SOCKET_PATH_SIZE = 108
 
 
 def _die_with(parent: int) -> Callable[[], None]:
@@ -44,6 +46,15 @@ def _die_with(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return ask
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make the machine's folder where the path of a socket in it is not too long for the kernel (unix(7))."""
+    folder = tempfile.TemporaryDirectory(prefix="pycontainer-vm-", ignore_cleanup_errors=True)
+    if len(os.fsencode(folder.name)) + 1 + len(_CONTROL_NAME) < _SOCKET_PATH_SIZE:
+        return folder
+    folder.cleanup()
+    return tempfile.TemporaryDirectory(prefix="pycontainer-vm-", dir="/tmp", ignore_cleanup_errors=True)
 
 
 class Machine:
@@ -83,7 +94,7 @@ class Machine:
         if self._process is not None:
             raise RuntimeError("this machine was started already")
         self.options = dataclasses.replace(self.options, forwards=choose_ports(self.options.forwards))
-        self._folder = tempfile.TemporaryDirectory(prefix="pycontainer-vm-", ignore_cleanup_errors=True)
+        self._folder = _temporary_folder()
         try:
             self._start(Path(self._folder.name))
             self._greet()
@@ -107,7 +118,13 @@ class Machine:
             self._log = self._log_path.open("wb")
         self.console = Console(self._log)
         with monitor, (folder / "stderr").open("wb") as stderr:
-            argv = command(self.options, variables=variables, console=console, monitor_fd=monitor.fileno())
+            argv = command(
+                self.options,
+                variables=variables,
+                console=console,
+                control=self.control_path,
+                monitor_fd=monitor.fileno(),
+            )
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -215,6 +232,12 @@ class Machine:
     def forwards(self) -> tuple[Forward, ...]:
         """The forwarded ports, free ones chosen."""
         return self.options.forwards
+
+    @property
+    def control_path(self) -> Path:
+        """The unix socket that leads to the device's control port; only one program at a time gets answers there."""
+        assert self._folder is not None
+        return Path(self._folder.name) / _CONTROL_NAME
 
     @property
     def pid(self) -> int:

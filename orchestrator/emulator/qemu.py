@@ -62,6 +62,12 @@ def options_for(
             "its deploy manifest names no emulator",
             "write the image to its disk instead: pycontainer flash IMAGE DEVICE",
         )
+    if memory_mib is not None and memory_mib < emulator.least_memory_mi_b:
+        raise ConfigError(
+            f"{memory_mib} MiB are too little for the machine {deploy.manifest.machine}",
+            f"its firmware and kernel need {emulator.least_memory_mi_b} MiB to start, however small the product is",
+            f"give it more: --memory {emulator.least_memory_mi_b}",
+        )
     if not image.is_file():
         raise ConfigError(f"there is no image at {image}", "", "build it first: pycontainer build")
     return MachineOptions(
@@ -89,24 +95,33 @@ def binary(emulator: Emulator) -> str:
     return found
 
 
+# One thread for all emulated processors: with one for each, QEMU lets a processor run code that another one is just
+# changing, and a kernel that patches itself at the start dies of it in one of some hundred starts ("Oops: int3").
+_ACCELERATORS = {"kvm": "kvm", "tcg": "tcg,thread=single"}
+
+
 def _value(path: Path) -> str:
     """A path inside one of QEMU's comma-separated options."""
     return str(path.absolute()).replace(",", ",,")
 
 
-def command(options: MachineOptions, *, variables: Path, console: Path, monitor_fd: int) -> list[str]:
+CONTROL_PORT = "org.pycontainer.control"
+"""The name by which a device finds the port of its control protocol."""
+
+
+def command(options: MachineOptions, *, variables: Path, console: Path, control: Path, monitor_fd: int) -> list[str]:
     """Return QEMU's argument list.
 
-    `variables` is the machine's own copy of the firmware variables, `console` the common name of two named pipes, and
-    the monitor an inherited socket. Pipes, because they take many single bytes before they are full: a guest whose
-    serial port is held up drops characters.
+    `variables` is the machine's own copy of the firmware variables, `console` the common name of two named pipes,
+    `control` the socket that QEMU makes for the control port, and the monitor an inherited socket. Pipes, because they
+    take many single bytes before they are full: a guest whose serial port is held up drops characters.
     """
     emulator = options.emulator
     disk = f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={'off' if options.persist else 'on'}"
     network = "user,id=net" + "".join(f",hostfwd=tcp:{LOOPBACK}:{each.host}-:{each.guest}" for each in options.forwards)
     argv = [
         binary(emulator), "-name", "pycontainer", "-no-user-config", "-nodefaults", "-display", "none",
-        "-machine", emulator.machine, "-accel", options.accel, "-cpu", emulator.cpu,
+        "-machine", emulator.machine, "-accel", _ACCELERATORS[options.accel], "-cpu", emulator.cpu,
         "-m", str(options.memory_mib or emulator.memory_mi_b), "-smp", str(emulator.smp),
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(options.firmware_code)}",
         "-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}",
@@ -114,6 +129,9 @@ def command(options: MachineOptions, *, variables: Path, console: Path, monitor_
         "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
         "-chardev", f"pipe,id=console,path={_value(console)}", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=control,path={_value(control)},server=on,wait=off",
+        "-device", f"virtserialport,chardev=control,name={CONTROL_PORT}",
     ]  # fmt: skip
     for device in emulator.devices:
         argv += ["-device", device]

@@ -10,33 +10,78 @@ import select
 import signal
 import sys
 import termios
+import threading
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from orchestrator.emulator.console import LONGEST, UNFINISHED
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import MachineOptions
-from orchestrator.errors import VerificationError
+from orchestrator.emulator.running import noted
+from orchestrator.errors import PyContainerError, TryAgainError, VerificationError
+
+Say = Callable[[str], None]
+Job = Callable[[Machine, Say], None]
+"""What is done with a machine once its device is ready; raises what went wrong."""
 
 _PREFIX = b"\x01"
-_CLEARING = re.compile(rb"\x1b\[(?:2J|=3h|\d+;\d+H)")
+_CLEARING = re.compile(rb"\x1b\[(?:[23]J|=3h|(?:\d+;\d+)?H)|\x1bc")
 _POWER_OFF_SECONDS = 20.0
+_READY = re.compile(r"pycontainer\[[^\]\n]*\] ready:")
+_READY_SECONDS = 300.0
 
 
-def expect(options: MachineOptions, text: str, timeout: float, log: Path | None = None, show: bool = False) -> str:
+class Scrolling:
+    """Takes out of a console's bytes what clears the screen: firmware would wipe the address of the page off it.
+
+    The bytes come in pieces of any size, so the beginning of an escape sequence is held back until its end is known.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what of the bytes so far may be shown now."""
+        data = self._held + data
+        unfinished = UNFINISHED.search(data)
+        cut = unfinished.start() if unfinished and len(data) - unfinished.start() < LONGEST else len(data)
+        self._held = data[cut:]
+        return _CLEARING.sub(b"", data[:cut])
+
+    def rest(self) -> bytes:
+        """Return what is still held back, when nothing more will come."""
+        data, self._held = self._held, b""
+        return data
+
+
+def expect(
+    options: MachineOptions,
+    text: str,
+    timeout: float,
+    log: Path | None = None,
+    show: bool = False,
+    *,
+    note: Path | None = None,
+    job: Job | None = None,
+) -> str:
     """Boot the image and return the console's line that holds `text`; the machine is ended then.
 
-    `show` copies the console to standard error meanwhile. Raises VerificationError with the console's last lines when
-    `timeout` seconds pass or the machine ends before.
+    `show` copies the console to standard error meanwhile. A `job` comes first: the text is looked for in what the
+    device says after it was ready for the job. `note` see `noted`. Raises what the job raises, and VerificationError
+    with the console's last lines when `timeout` seconds pass or the machine ends before.
     """
 
     def copy(data: bytes) -> None:
         sys.stderr.buffer.write(data)
         sys.stderr.buffer.flush()
 
-    with Machine(options, log=log, on_output=copy if show else None) as machine:
+    with Machine(options, log=log, on_output=copy if show else None) as machine, noted(note, machine):
+        if job is not None:
+            machine.wait_for(_READY, _READY_SECONDS)
+            job(machine, _tell)
         try:
             match = machine.wait_for(re.compile(f"[^\n]*{re.escape(text)}[^\n]*"), timeout)
         except VerificationError as problem:
@@ -52,30 +97,38 @@ def run_image(
     options: MachineOptions,
     *,
     log: Path | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Say | None = None,
+    note: Path | None = None,
+    job: Job | None = None,
 ) -> int:
-    """Run the image with its console on this terminal until it powers off or the user stops it; returns 0.
+    """Run the image with its console on this terminal until it powers off or the user stops it.
+
+    Returns 0, or the exit code of what its `job`, done once the device is ready, ended with. `note` see `noted`.
 
     Ctrl-C presses the power button, a second one ends the machine at once; Ctrl-A X ends it at once; Ctrl-A A types a
     Ctrl-A, Ctrl-A C a Ctrl-C. Without a terminal the console is copied to standard output. `say` shows messages.
     Raises VerificationError when QEMU fails meanwhile.
     """
-    tell = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    tell = say or _tell
     output = sys.stdout.buffer
 
+    scrolling = Scrolling()
+
     def show(data: bytes) -> None:
-        # Firmware clears the screen, and with it the address of the page: let the terminal only scroll.
-        output.write(_CLEARING.sub(b"", data))
+        output.write(scrolling.feed(data))
         output.flush()
 
     machine = Machine(options, log=log, on_output=show)
-    with _stop_requests() as stopping, machine:
+    working = _Working(machine, job, tell) if job else None
+    with _stop_requests() as stopping, machine, noted(note, machine):
         try:
             # The console may speak before the machine counts as started: from here on a Ctrl-C can be obeyed in order.
             stopping.allow()
             for forward in machine.forwards:
                 place = f"127.0.0.1:{forward.host}"
                 tell(f"port {forward.guest} of the device is port {forward.host} here: http://{place}/")
+            if working:
+                working.start()
             interactive = sys.stdin.isatty() and sys.stdout.isatty()
             tell("Ctrl-C powers the device off" + ("; Ctrl-A X ends it at once" if interactive else ""))
             if interactive:
@@ -92,7 +145,37 @@ def run_image(
                 tell("ended")
         else:
             machine.check_end()
-    return 0
+        finally:
+            output.write(scrolling.rest())
+            output.flush()
+    return working.code() if working else 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class _Working(threading.Thread):
+    """A job beside the console, which the main thread serves."""
+
+    def __init__(self, machine: Machine, job: Job, tell: Say) -> None:
+        super().__init__(name="job", daemon=True)
+        self._machine, self._job, self._tell = machine, job, tell
+        self._code: int | None = None
+
+    def run(self) -> None:
+        try:
+            self._machine.wait_for(_READY, _READY_SECONDS)
+            self._job(self._machine, self._tell)
+            self._code = 0
+        except PyContainerError as problem:
+            self._code = problem.exit_code
+            self._tell("\n".join(f"error: {line}" for line in str(problem).splitlines()[:2]))
+
+    def code(self) -> int:
+        """Return the exit code that the job came to, after the machine's end: 75 when it came to none."""
+        self.join(5)
+        return TryAgainError.exit_code if self._code is None else self._code
 
 
 def _converse(machine: Machine) -> None:

@@ -111,7 +111,13 @@ def _refuse_if_used(number: str, name: str, folder: Path, root: Path) -> None:
         source = fields[fields.index("-") + 2] if "-" in fields[:-2] else ""
         if fields[2:3] == [number] or _unescape(source) == f"/dev/{name}":
             mounted = _unescape(fields[4])
-            raise ConfigError(f"/dev/{name} is mounted at {mounted}", "", f"unmount it first: umount {mounted}")
+            raise ConfigError(
+                f"/dev/{name} is mounted at {mounted}",
+                "what is written would be lost or mixed with what is there",
+                "is it the right disk? this system runs from it: lsblk lists the disks"
+                if mounted == "/"
+                else f"unmount it first: umount {mounted}",
+            )
     for line in _lines(root / "proc/swaps")[1:]:
         if Path(_unescape(line.split()[0])).name == name:
             raise ConfigError(f"/dev/{name} is used as swap", "", f"stop that first: swapoff /dev/{name}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.canonical import hex_of, remove_leftovers, sync_folder, write_atomically
-from orchestrator.errors import BuildError, TryAgainError
+from orchestrator.errors import BuildError, ConfigError, TryAgainError
 from orchestrator.image import bmap, esp, gpt, record, storage
 from orchestrator.run import Tools
 
@@ -63,13 +63,19 @@ def write_image(
     BuildError when a program fails; then `out` is as it was before.
     """
     out = out.absolute()
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder", "an image is one file", f"name the file: {out / 'product.img'}")
     out.parent.mkdir(parents=True, exist_ok=True)
     _check_room(request, out.parent)
-    remove_leftovers(out.parent, re.escape(f".{out.name}.") + r"(\d+)\.tmp(?:\.bmap)?")
+    remove_leftovers(out.parent, re.escape(f".{out.name}.") + r"(\d+)(?:\.\w+)?\.tmp(?:\.bmap)?")
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)  # in a container a killed process often had our number
     try:
-        with _full_disk_is_named(out.parent), tempfile.TemporaryDirectory(prefix="pycontainer-image-") as scratch:
+        # Beside the image and not in TMPDIR: one place has to have room, and an error names it.
+        with (
+            _full_disk_is_named(out.parent),
+            tempfile.TemporaryDirectory(prefix=f".{out.name}.{os.getpid()}.", suffix=".tmp", dir=out.parent) as scratch,
+        ):
             block_map = _write(request, temporary, tools, Path(scratch), source_date_epoch, log)
             write_atomically(bmap.path_for(temporary), bmap.encode(block_map))
             bmap.path_for(out).unlink(

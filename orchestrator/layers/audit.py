@@ -28,6 +28,9 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
     found = []
     if options.network == "host":
         found.append(made("network", "shares the device's network"))
+    if options.network == "bridge":
+        found.append(made("network", "has an address on the device's bridge"))
+    found += [made("ports", f"publishes {port}", port) for port in options.ports]
     for name in sorted({name.upper().removeprefix("CAP_") for name in options.capabilities}):
         found.append(made("capabilities", f"keeps the capability {name}", name))
     if options.seccomp == "unconfined":
@@ -37,4 +40,6 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
     for device in sorted(options.devices, key=lambda device: device.path):
         text = f"may use {device.path} ({device.kind} {device.major}:{device.minor}, {device.access})"
         found.append(made("devices", text, device.path))
+    if options.control:
+        found.append(made("control", f"may ask the device for {', '.join(options.control)}"))
     return found

@@ -14,6 +14,15 @@ OCI_VERSION = "1.1.0"
 VOLUME_ROOT = "/run/pycontainer/volumes"
 """Where the supervisor binds a layer's volumes before it starts the container."""
 
+NETWORK_ROOT = "/run/pycontainer/netns"
+"""Where the supervisor makes the network of each container on the bridge, before it starts the container."""
+
+CONTROL_ROOT = "/run/pycontainer/control"
+"""Where the supervisor makes a folder with `control.sock` for each container that may use some of its verbs."""
+
+CONTROL_PLACE = "/run/pycontainer"
+"""Where such a container finds that folder."""
+
 CAPABILITIES = frozenset(
     f"CAP_{name}"
     for name in (

@@ -115,6 +115,15 @@ def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str
                 "options": ["rbind", "rprivate", "nosuid", "nodev", "ro" if volume.read_only else "rw"],
             }
         )
+    if options.control:
+        extra.append(
+            {
+                "destination": defaults.CONTROL_PLACE,
+                "type": "bind",
+                "source": f"{defaults.CONTROL_ROOT}/{options.name}",
+                "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+            }
+        )
     extra.sort(key=lambda mount: str(mount["destination"]))  # what lies in another mount comes after it
     seen = {"/"}
     for mount in found + extra:

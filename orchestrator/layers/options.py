@@ -79,8 +79,10 @@ class RunOptions:
     """What the product file says of one container. None: what the image's configuration says, else the default.
 
     `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
-    those kept. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there
-    is such an entry, else by the relaxation's key (network, capabilities, seccomp, no_new_privileges, devices).
+    those kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the
+    audit says it. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there
+    is such an entry, else by the relaxation's key (network, ports, capabilities, seccomp, no_new_privileges, devices,
+    control).
     """
 
     name: str
@@ -92,7 +94,9 @@ class RunOptions:
     groups: tuple[str, ...] = ()
     stop_signal: str | int | None = None
     hostname: str | None = None
-    network: Literal["none", "host"] = "none"
+    network: Literal["none", "host", "bridge"] = "none"
+    ports: tuple[str, ...] = ()
+    control: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     seccomp: Literal["default", "unconfined"] = "default"
     no_new_privileges: bool = True

@@ -102,11 +102,7 @@ def make_run_config(
             "rlimits": _rlimits(options),
         },
         "linux": {
-            "namespaces": [
-                {"type": name}
-                for name in ("pid", "mount", "ipc", "uts", "cgroup", "network")
-                if name != "network" or options.network == "none"
-            ],
+            "namespaces": _namespaces(options),
             "cgroupsPath": f"/pycontainer/{options.name}",
             "resources": _resources(options),
             "maskedPaths": list(defaults.MASKED_PATHS),
@@ -142,6 +138,16 @@ def make_run_config(
         user=user,
         notes=tuple(notes),
     )
+
+
+def _namespaces(options: RunOptions) -> list[dict[str, str]]:
+    """Return the namespaces; without one for the network the container is in the device's."""
+    found = [{"type": name} for name in ("pid", "mount", "ipc", "uts", "cgroup")]
+    if options.network == "none":
+        found.append({"type": "network"})
+    elif options.network == "bridge":
+        found.append({"type": "network", "path": f"{defaults.NETWORK_ROOT}/{options.name}"})
+    return found
 
 
 def _environment(image: ImageConfig, options: RunOptions, user: User) -> dict[str, str]:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.canonical import hex_of, sha256_digest
-from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.canonical import sha256_digest
+from orchestrator.errors import VerificationError
 from orchestrator.oci.descriptor import Descriptor
 from orchestrator.oci.files import Files, explained
+from orchestrator.oci.reading import BlobReader, blob_hex, hash_stream
 
 _CHUNK = 1 << 20
 _BLOB_MODE = 0o444
@@ -25,12 +26,14 @@ _NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOENT, 
 """Why a hard link may be impossible: then the file is copied."""
 
 
-class Blobs:
+class Blobs(BlobReader):
     """`blobs/sha256/` of a layout at `root`, and the folder of unfinished files beside it.
 
     A blob is written to a temporary name in the same file system, hashed on its way, synced, renamed and the folder
     synced: a name under `blobs/sha256/` always has all of its bytes, whatever instant the power fails.
     """
+
+    hint = "build again with --force: what is missing or damaged is stored anew"
 
     def __init__(self, root: Path, files: Files) -> None:
         self.folder = root / "blobs" / "sha256"
@@ -39,10 +42,7 @@ class Blobs:
 
     def path(self, digest: str) -> Path:
         """Return where a blob lies, present or not; raises ConfigError when `digest` is not a SHA-256 digest."""
-        try:
-            return self.folder / hex_of(digest)
-        except ValueError as problem:
-            raise ConfigError(f"not a digest: {digest!r}", "the form is sha256:<64 lower-case hex digits>") from problem
+        return self.folder / blob_hex(digest)
 
     def size(self, digest: str) -> int | None:
         """Return the number of bytes of a blob, or None when it is not here."""
@@ -51,43 +51,17 @@ class Blobs:
         except FileNotFoundError:
             return None
 
-    def has(self, digest: str, size: int | None = None) -> bool:
-        """True when the blob is here (and has `size` bytes, when given); its content is not read."""
-        found = self.size(digest)
-        return found is not None and size in (None, found)
-
     def open(self, digest: str) -> BinaryIO:
         """Return a blob as a stream; raises VerificationError when it is not here."""
         path = self.path(digest)
         try:
             return path.open("rb")
         except FileNotFoundError as problem:
-            raise missing(digest) from problem
+            raise VerificationError(
+                f"blob {digest} is not in the store", "nothing by this name is here", self.hint
+            ) from problem
         except OSError as problem:
-            raise VerificationError(f"blob {digest} cannot be read", str(problem), _DAMAGE_HINT) from problem
-
-    def read(self, digest: str, *, limit: int) -> bytes:
-        """Return a blob of at most `limit` bytes, its digest checked; raises VerificationError when it is not right."""
-        with self.open(digest) as stream:
-            data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise VerificationError(f"blob {digest} is too large", f"the limit for what it is here is {limit} bytes")
-        found = sha256_digest(data)
-        if found != digest:
-            raise damaged(digest, found)
-        return data
-
-    def verify(self, digest: str, size: int | None = None) -> None:
-        """Read a blob through; raises VerificationError when it is missing, of another size, or of another digest."""
-        with self.open(digest) as stream:
-            found_size = os.fstat(stream.fileno()).st_size
-            if size is not None and found_size != size:
-                raise VerificationError(
-                    f"blob {digest} has the wrong size", f"{found_size} bytes, {size} were announced", _DAMAGE_HINT
-                )
-            found = _hash(stream)
-        if found != digest:
-            raise damaged(digest, found)
+            raise VerificationError(f"blob {digest} cannot be read", str(problem), self.hint) from problem
 
     def put(
         self,
@@ -135,7 +109,7 @@ class Blobs:
     ) -> Descriptor:
         with source.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            digest = _hash(stream)
+            digest = hash_stream(stream)
             _check(digest, size, expected, limit)
             if not (self._reuse(digest, size) or (adopt and self._adopt(stream.fileno(), digest))):
                 stream.seek(0)
@@ -143,7 +117,7 @@ class Blobs:
                     if self._files.clone(stream.fileno(), descriptor):
                         with os.fdopen(os.dup(descriptor), "rb") as copy:
                             copy.seek(0)
-                            found = _hash(copy)
+                            found = hash_stream(copy)
                     else:
                         found, _ = self._copy(stream, descriptor, limit)
                     if found != digest:
@@ -167,7 +141,7 @@ class Blobs:
             return False
         # Its writer may have died between rename and sync; whoever refers to the blob next must be able to rely on it.
         with self.open(digest) as stream:
-            if _hash(stream) != digest:
+            if hash_stream(stream) != digest:
                 return False
             self._files.sync(stream.fileno())
         self._files.sync_folder(self.folder)
@@ -249,26 +223,6 @@ class Blobs:
             finally:
                 os.close(descriptor)
         return found
-
-
-_DAMAGE_HINT = "build again with --force: what is missing or damaged is stored anew"
-
-
-def missing(digest: str) -> VerificationError:
-    """The error for a blob that is not in the store."""
-    return VerificationError(f"blob {digest} is not in the store", "nothing by this name is here", _DAMAGE_HINT)
-
-
-def damaged(digest: str, found: str) -> VerificationError:
-    """The error for a blob whose bytes are not what its name says."""
-    return VerificationError(f"blob {digest} is damaged", f"its bytes have the digest {found}", _DAMAGE_HINT)
-
-
-def _hash(stream: BinaryIO) -> str:
-    state = hashlib.sha256()
-    while chunk := stream.read(_CHUNK):
-        state.update(chunk)
-    return "sha256:" + state.hexdigest()
 
 
 def _check(digest: str, size: int, expected: str | None, limit: int | None) -> None:

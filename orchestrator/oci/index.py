@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`index.json` of an OCI image layout: the entry points, changed in one step under a lock."""
+"""`index.json` of an OCI image layout: the entry points, read strictly, changed in one step under a lock."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,52 @@ RawEntry = dict[str, Any]
 Change = Callable[[list[RawEntry]], list[RawEntry]]
 
 
-class Index:
+class IndexReader(ABC):
+    """The entries of an index; `path` is what messages call it."""
+
+    path: Path
+
+    @abstractmethod
+    def _load(self) -> dict[str, Any]:
+        """Return the index as plain values, checked by `_decode`."""
+
+    def entries(self) -> list[Descriptor]:
+        """Return the entries in the file's order; those with other digest algorithms than SHA-256 are left out."""
+        return [entry for raw in self._load()["manifests"] if (entry := _descriptor(raw)) is not None]
+
+    def unknown(self) -> list[str]:
+        """Return the digests of entries that we cannot check (another algorithm, or no descriptor at all)."""
+        return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if _descriptor(raw) is None]
+
+    def tags(self) -> dict[str, Descriptor]:
+        """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""
+        found: dict[str, Descriptor] = {}
+        for entry in self.entries():
+            name = entry.annotations.get(REF_NAME)
+            if name is None:
+                continue
+            if name in found and found[name].digest != entry.digest:
+                raise VerificationError(
+                    f"the tag {name!r} stands for two manifests",
+                    f"{found[name].digest} and {entry.digest} in {self.path}",
+                    "tag the right one again",
+                )
+            found[name] = entry
+        return dict(sorted(found.items()))
+
+
+class FixedIndex(IndexReader):
+    """An index that was read once, out of a tar for instance; raises VerificationError when it is none."""
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        self.path = path
+        self._value = _decode(data, path)
+
+    def _load(self) -> dict[str, Any]:
+        return self._value
+
+
+class Index(IndexReader):
     """Reads and changes `index.json`.
 
     Entries of other tools, and members that we do not know, stay as they are: a change touches its own entries only.
@@ -68,30 +114,6 @@ class Index:
         value = _decode(data, self.path)
         self._cached = (key, value)
         return value
-
-    def entries(self) -> list[Descriptor]:
-        """Return the entries in the file's order; those with other digest algorithms than SHA-256 are left out."""
-        return [entry for raw in self._load()["manifests"] if (entry := _descriptor(raw)) is not None]
-
-    def unknown(self) -> list[str]:
-        """Return the digests of entries that we cannot check (another algorithm, or no descriptor at all)."""
-        return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if _descriptor(raw) is None]
-
-    def tags(self) -> dict[str, Descriptor]:
-        """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""
-        found: dict[str, Descriptor] = {}
-        for entry in self.entries():
-            name = entry.annotations.get(REF_NAME)
-            if name is None:
-                continue
-            if name in found and found[name].digest != entry.digest:
-                raise VerificationError(
-                    f"the tag {name!r} stands for two manifests",
-                    f"{found[name].digest} and {entry.digest} in {self.path}",
-                    "tag the right one again",
-                )
-            found[name] = entry
-        return dict(sorted(found.items()))
 
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """Let `name` stand for a manifest, in place of what it stood for; raises ConfigError for a name out of form."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from pathlib import Path
@@ -13,12 +14,17 @@ import yaml
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
-from orchestrator.product.model import PATTERNS, Layer, Name, Product
+from orchestrator.product.confinement import published_port
+from orchestrator.product.explain import choices, field_names, in_words, keys
+from orchestrator.product.fields import FieldError
+from orchestrator.product.model import Layer, Product
+from orchestrator.product.words import PATTERNS, Name
 
 PRODUCT_FILE = "pycontainer.yaml"
 _LIMIT = 1024 * 1024
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.*?)`")
 _CHOICE = re.compile(r"Invalid enum value '([^']*)'")
+_MISSING = re.compile(r"missing required field `(.*?)`")
 _PATTERN = re.compile(r"matching regex '(.*)'")
 _AT_PATH = re.compile(r" - at `(?:key in )?\$(.*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[(\.\.\.)\]")
@@ -43,10 +49,13 @@ def load_product(path: Path) -> Product:
     try:
         data = read_limited(path, _LIMIT)
         if len(data) > _LIMIT:
-            raise ConfigError(f"{path} is too large", f"the limit is {_LIMIT} bytes")
+            raise ConfigError(
+                f"{path} is too large", f"the limit is {_LIMIT} bytes", "it describes one product in text"
+            )
         text = data.decode()
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path} cannot be read", str(problem)) from problem
+        hint = "name or allow another file" if isinstance(problem, OSError) else "write it as UTF-8 text"
+        raise ConfigError(f"{path} cannot be read", str(problem), hint) from problem
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = None if root is None else _construct(path, root)
@@ -58,9 +67,13 @@ def load_product(path: Path) -> Product:
             f"{where}: not valid YAML", str(reason), "check indentation, colons and quotes there"
         ) from problem
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: not a product file", "a mapping with 'product', 'version', 'layers' is expected")
+        raise ConfigError(
+            f"{path}: not a product file",
+            "a mapping with 'product', 'version', 'machine' and 'layers' is expected",
+            "see docs/product-file.md, or begin with examples/demo/pycontainer.yaml",
+        )
     assert root is not None
-    return _Reader(path, root).product(value)
+    return _Reader(path, root, text).product(value)
 
 
 def _construct(path: Path, root: yaml.Node) -> Any:
@@ -71,12 +84,20 @@ def _construct(path: Path, root: yaml.Node) -> Any:
         nonlocal seen
         seen += 1
         if depth > 32 or seen > 20_000:
-            raise ConfigError(f"{path}:{node.start_mark.line + 1}: nested too deeply or too large")
+            raise ConfigError(
+                f"{path}:{node.start_mark.line + 1}: nested too deeply or too large",
+                "no product needs 32 levels or 20000 values",
+                "write aliases out, or remove them",
+            )
         if isinstance(node, yaml.MappingNode):
             result: dict[str, Any] = {}
             for key, value in node.value:
                 if not isinstance(key, yaml.ScalarNode):
-                    raise ConfigError(f"{path}:{key.start_mark.line + 1}: a key must be a word")
+                    raise ConfigError(
+                        f"{path}:{key.start_mark.line + 1}: a key must be a word",
+                        "a list or a mapping stands where a key is expected",
+                        "check indentation, colons and brackets there",
+                    )
                 if key.value in result:
                     raise ConfigError(
                         f"{path}:{key.start_mark.line + 1}: the key '{key.value}' stands twice",
@@ -92,6 +113,9 @@ def _construct(path: Path, root: yaml.Node) -> Any:
             # A version such as 1.10 must not become the number 1.1: only whole numbers, booleans and null are typed.
             if node.tag in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"):
                 return node.value
+            # Nor the ports 53:53 a number to the base of sixty.
+            if node.tag == "tag:yaml.org,2002:int" and ":" in node.value:
+                return node.value
             return constructor.construct_object(node)
         finally:
             constructor.dispose()
@@ -99,10 +123,19 @@ def _construct(path: Path, root: yaml.Node) -> Any:
     return build(root, 0)
 
 
+def locate(path: Path, where: Path_) -> str:
+    """Return `file:line: path` of a place in a product file that was loaded, as errors name it."""
+    text = path.read_text()
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None
+    return _Reader(path, root, text).place(where)
+
+
 class _Reader:
-    def __init__(self, path: Path, root: yaml.Node) -> None:
+    def __init__(self, path: Path, root: yaml.Node, text: str) -> None:
         self.path = path
         self.root = root
+        self.lines = text.splitlines()
 
     def product(self, value: dict[str, Any]) -> Product:
         layers = value.get("layers", {})
@@ -128,9 +161,34 @@ class _Reader:
                 self.fail(("layers", name), f"the name {name} belongs to the base's own layer", "choose another name")
         try:
             result.start_groups()
-        except ValueError as problem:
-            self.fail(("layers",), str(problem), "mend 'after' and 'group' of the layers named")
+        except FieldError as problem:
+            self.fail(problem.path, str(problem), problem.hint or "mend 'after' and 'group' of the layers named")
+        self.check_references(result)
         return result
+
+    def check_references(self, product: Product) -> None:
+        """Check what one part says of another: the conditions' layers and volumes, and who has a port of the device."""
+        for position, each in enumerate(product.confirm.files):
+            path = ("confirm", "files", position)
+            layer = product.layers.get(each.layer)
+            if layer is None:
+                self.fail((*path, "layer"), f"{each.layer} is not a layer of this product", "name one of its layers")
+            volume = next((volume for volume in layer.volumes if volume.name == each.volume), None)
+            if volume is None:
+                reason = f"the layer {each.layer} has no volume {each.volume}"
+                self.fail((*path, "volume"), reason, "name one of the layer's 'volumes'")
+            if volume.kind != "revision":
+                # In any other one the file may be there from the revision before.
+                reason = f"the volume {each.volume} is kept from one revision to the next, and so is a file in it"
+                self.fail((*path, "volume"), reason, "name a volume of 'kind: revision', which is empty at first")
+        owners: dict[str, str] = {}
+        for name, layer in product.layers.items():
+            for port in layer.published:
+                other = owners.setdefault(port.on_host, name)
+                if other != name:
+                    reason = f"the port {port.on_host} of the device is published by {other} already"
+                    position = [published_port(text) for text in layer.ports].index(port)
+                    self.fail(("layers", name, "ports", position), reason, "give each layer ports of its own")
 
     def number(self, text: str, path: Path_) -> float:
         try:
@@ -143,36 +201,46 @@ class _Reader:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as problem:
             message = str(problem)
-            at = _AT_PATH.search(message)
-            inner: list[str | int] = []
-            for step in _STEP.finditer(at.group(1) if at else ""):
-                if step.group(1):
-                    inner.append(step.group(1))
-                elif step.group(2):
-                    inner.append(int(step.group(2)))
+            inner = _inner(message, value)
             reason = _AT_PATH.sub("", message)
+            why = ""
             hint = "see docs/product-file.md for every key"
-            if unknown := _UNKNOWN_FIELD.search(message):
+            if isinstance(cause := problem.__cause__, FieldError):
+                inner += cause.path
+                hint = cause.hint or hint
+            elif unknown := _UNKNOWN_FIELD.search(message):
                 word = unknown.group(1)
                 inner.append(word)
-                near = difflib.get_close_matches(word, _field_names(kind), n=1)
+                near = difflib.get_close_matches(word, field_names(kind), n=1)
                 reason = f"unknown key '{word}'"
+                why = f"the keys here are: {', '.join(keys(kind, tuple(inner[:-1])))}"
                 if near:
                     hint = f"did you mean '{near[0]}'?"
             elif _CHOICE.search(message):
-                choices = _choices(kind, tuple(inner))
-                near = difflib.get_close_matches(_CHOICE.findall(message)[0], choices, n=1, cutoff=0.5)
-                reason = f"'{_CHOICE.findall(message)[0]}' is not one of: {', '.join(choices)}"
+                words = choices(kind, tuple(inner))
+                near = difflib.get_close_matches(_CHOICE.findall(message)[0], words, n=1, cutoff=0.5)
+                reason = f"'{_CHOICE.findall(message)[0]}' is not one of: {', '.join(words)}"
                 if near:
                     hint = f"did you mean '{near[0]}'?"
             elif pattern := _PATTERN.search(reason):
                 known = pattern[1].replace("\\\\", "\\")  # the message shows it as Python would write it
                 reason = f"written wrongly: {PATTERNS.get(known, 'it must match ' + known)}"
-            self.fail((*prefix, *inner), reason, hint, problem)
+            elif missing := _MISSING.search(reason):
+                reason = f"the key '{missing[1]}' is missing"
+                why = f"needed here: {', '.join(keys(kind, tuple(inner), required=True))}"
+            else:
+                reason = in_words(reason)
+            self.fail((*prefix, *inner), reason, hint, problem, why)
 
-    def fail(self, path: Path_, reason: str, hint: str, cause: Exception | None = None) -> NoReturn:
+    def fail(self, path: Path_, reason: str, hint: str, cause: Exception | None = None, why: str = "") -> NoReturn:
+        """Raise the error about the value at `path`; without `why` it is the line as it stands in the file."""
+        read = self.lines[self.line(path) - 1].strip()[:160] if self.line(path) <= len(self.lines) else ""
+        why = why or (f"the line reads: {read}" if read else "it stands nowhere in the file")
+        raise ConfigError(f"{self.place(path)}: {reason}", why, hint) from cause
+
+    def place(self, path: Path_) -> str:
         dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-        raise ConfigError(f"{self.path}:{self.line(path)}: {dotted or 'product'}: {reason}", "", hint) from cause
+        return f"{self.path}:{self.line(path)}: {dotted or 'product'}"
 
     def line(self, path: Path_) -> int:
         """The line of the deepest node on `path` that exists: for a key its own line, not its value's."""
@@ -192,48 +260,17 @@ class _Reader:
         return int(line) + 1
 
 
-def _choices(kind: Any, path: Path_) -> list[str]:
-    """The words that are allowed at `path` below `kind`, sorted; none when it is not a choice."""
-    found: list[Any] = [msgspec.inspect.type_info(kind)]
-    for step in (*path, None):
-        plain: list[Any] = []
-        while found:
-            item = found.pop()
-            if isinstance(item, msgspec.inspect.UnionType):
-                found.extend(item.types)
-            elif isinstance(item, msgspec.inspect.Metadata):
-                found.append(item.type)
-            else:
-                plain.append(item)
-        if step is None:
-            return sorted(str(value) for item in plain for value in getattr(item, "values", ()))
-        for item in plain:
-            if isinstance(item, msgspec.inspect.StructType) and isinstance(step, str):
-                found += [field.type for field in item.fields if field.encode_name == step]
-            elif isinstance(item, msgspec.inspect.ListType) and isinstance(step, int):
-                found.append(item.item_type)
-    return []
-
-
-def _field_names(kind: Any) -> list[str]:
-    """Every key that the product file knows, at any depth below `kind`, as it is written in YAML."""
-    names: set[str] = set()
-    pending: list[Any] = [kind]
-    while pending:
-        current = pending.pop()
-        info = msgspec.inspect.type_info(current)
-        stack: list[Any] = [info]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, msgspec.inspect.StructType):
-                for field in item.fields:
-                    if field.encode_name not in names:
-                        names.add(field.encode_name)
-                        stack.append(field.type)
-            elif isinstance(item, msgspec.inspect.UnionType):
-                stack.extend(item.types)
-            elif isinstance(item, msgspec.inspect.ListType):
-                stack.append(item.item_type)
-            elif isinstance(item, msgspec.inspect.DictType):
-                stack.append(item.value_type)
-    return sorted(names)
+def _inner(message: str, value: Any) -> list[str | int]:
+    """The steps below `value` to what a message complains of; for a mapping of free keys the first wrong value."""
+    at = _AT_PATH.search(message)
+    steps: list[str | int] = []
+    for step in _STEP.finditer(at.group(1) if at else ""):
+        if step.group(1):
+            steps.append(step.group(1))
+        elif step.group(2):
+            steps.append(int(step.group(2)))
+        elif isinstance(value, dict):
+            steps += [key for key, item in value.items() if not isinstance(item, str)][:1]
+        with contextlib.suppress(KeyError, IndexError, TypeError):
+            value = value[steps[-1]]
+    return steps

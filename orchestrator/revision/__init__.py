@@ -28,29 +28,38 @@ from orchestrator.revision.assemble import (
 )
 from orchestrator.revision.bootenv import boot_env
 from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
-from orchestrator.revision.model import (
+from orchestrator.revision.model import SPDX_TYPE, RevisionConfig, created_at, media_type
+from orchestrator.revision.parts import (
+    Conditions,
     Confirm,
     ContainerLayer,
+    FileCondition,
     Health,
     HttpCheck,
+    Io,
     Logs,
     PlatformLayer,
+    PublishedPort,
+    ReachCondition,
     Restart,
-    RevisionConfig,
     Stop,
     Volume,
-    created_at,
-    media_type,
 )
 
 __all__ = [
+    "SPDX_TYPE",
+    "Conditions",
     "Confirm",
     "ContainerLayer",
+    "FileCondition",
     "Health",
     "HttpCheck",
+    "Io",
     "LayerBlob",
     "Logs",
     "PlatformLayer",
+    "PublishedPort",
+    "ReachCondition",
     "Restart",
     "Revision",
     "RevisionConfig",

@@ -10,16 +10,10 @@ from dataclasses import dataclass
 from orchestrator.canonical import DIGEST
 from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor, Manifest, canonical_bytes, decode_manifest
+from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
-from orchestrator.revision.model import (
-    BLOB_SIZE_LIMIT,
-    BLOBS_LIMIT,
-    CONFIG_LIMIT,
-    CONFIG_TYPE,
-    REVISION_TYPE,
-    RevisionConfig,
-    media_type,
-)
+from orchestrator.revision.model import CONFIG_LIMIT, CONFIG_TYPE, REVISION_TYPE, RevisionConfig, media_type
+from orchestrator.revision.parts import BLOB_SIZE_LIMIT, BLOBS_LIMIT
 
 LAYER = "vnd.pycontainer.layer"
 ROLE = "vnd.pycontainer.role"
@@ -113,7 +107,7 @@ def set_candidate(store: Store, revision: Revision) -> str:
     return name
 
 
-def read_revision(store: Store, digest: str) -> Revision:
+def read_revision(store: Layout, digest: str) -> Revision:
     """Return the revision of that id; raises VerificationError when it is missing, damaged, or no revision."""
     data = store.read_blob(digest)
     what = f"revision {digest[:19]}"
@@ -156,8 +150,8 @@ def check_manifest(manifest: Manifest, config: RevisionConfig) -> None:
         raise VerificationError("a revision has no subject", manifest.subject.digest)
 
 
-def revisions(store: Store) -> list[Descriptor]:
-    """Return the revisions in the store's index, each once, in its order."""
+def revisions(store: Layout) -> list[Descriptor]:
+    """Return the revisions in the index of a store or bundle, each once, in its order."""
     found = {entry.digest: entry for entry in store.entries() if store.artifact_type(entry) == REVISION_TYPE}
     return list(found.values())
 

@@ -34,9 +34,11 @@ from orchestrator.trust.sign import (
     Step,
     UnverifiedError,
     VerificationReport,
+    merged_envelope,
     revision_envelope,
     sign_revision,
     signed_payload,
+    trusted_envelope,
     verify_revision,
 )
 
@@ -57,6 +59,7 @@ __all__ = [
     "add_public_key",
     "keys_folder",
     "load_keys",
+    "merged_envelope",
     "new_key",
     "pae",
     "product_keys",
@@ -64,5 +67,6 @@ __all__ = [
     "set_threshold",
     "sign_revision",
     "signed_payload",
+    "trusted_envelope",
     "verify_revision",
 ]

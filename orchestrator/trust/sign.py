@@ -10,6 +10,7 @@ from typing import Literal
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import PyContainerError, TrustError, VerificationError
 from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor
+from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
 from orchestrator.revision.assemble import Revision, read_revision
 from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, pae, sign
@@ -95,7 +96,13 @@ def sign_revision(store: Store, revision: Revision, signers: Sequence[Signer]) -
 
 
 def revision_envelope(store: Store, revision: Revision, public_keys: Sequence[PublicKey]) -> Descriptor:
-    """Return the blob of one envelope with all signatures of a revision by `public_keys`, which the device gets.
+    """Store the envelope of `trusted_envelope`, which the device gets, and return its descriptor."""
+    data = trusted_envelope(store, revision, public_keys)
+    return store.put_blob(data, media_type=ENVELOPE_TYPE, limit=ENVELOPE_LIMIT)
+
+
+def trusted_envelope(store: Layout, revision: Revision, public_keys: Sequence[PublicKey]) -> bytes:
+    """Return one envelope with all signatures of a revision by `public_keys`.
 
     Signatures that are wrong or by other keys are left out. Raises TrustError when none remains.
     """
@@ -110,12 +117,22 @@ def revision_envelope(store: Store, revision: Revision, public_keys: Sequence[Pu
     }
     if not valid:
         raise TrustError(f"revision {revision.short} is not signed", "no valid signature by a trusted key", _SIGN)
-    merged = Envelope(signed_payload(revision), PAYLOAD_TYPE, tuple(valid[keyid] for keyid in sorted(valid)))
-    return store.put_blob(merged.to_bytes(), media_type=ENVELOPE_TYPE, limit=ENVELOPE_LIMIT)
+    return Envelope(signed_payload(revision), PAYLOAD_TYPE, tuple(valid[keyid] for keyid in sorted(valid))).to_bytes()
+
+
+def merged_envelope(store: Layout, revision: Revision) -> bytes:
+    """Return one envelope with every signature over a revision, whoever made it: whoever gets it verifies it.
+
+    Raises TrustError when there is none.
+    """
+    envelopes = [envelope for found in _signatures(store, revision).values() for envelope in found]
+    if not envelopes:
+        raise TrustError(f"revision {revision.short} is not signed", "no signature is attached to it", _SIGN)
+    return merge(envelopes).to_bytes()
 
 
 def verify_revision(
-    store: Store,
+    store: Layout,
     revision: Revision | str,
     public_keys: Sequence[PublicKey],
     threshold: int,
@@ -151,7 +168,7 @@ _SIGN = "build it where the product's private keys are; 'pycontainer key' tells 
 
 
 def _check_signatures(
-    store: Store, revision: Revision, keys: Sequence[PublicKey], threshold: int, report: VerificationReport
+    store: Layout, revision: Revision, keys: Sequence[PublicKey], threshold: int, report: VerificationReport
 ) -> None:
     payload = signed_payload(revision)
     trusted = {key.keyid for key in keys}
@@ -183,7 +200,7 @@ def _check_signatures(
         raise _failed(report, TrustError("not signed as required", detail, _SIGN))
 
 
-def _check_blobs(store: Store, revision: Revision, report: VerificationReport) -> None:
+def _check_blobs(store: Layout, revision: Revision, report: VerificationReport) -> None:
     done: set[str] = set()
     total = 0
     for part in revision.manifest.layers:
@@ -199,7 +216,7 @@ def _check_blobs(store: Store, revision: Revision, report: VerificationReport) -
     report.note("blobs", True, f"{len(done)} blobs, {total} bytes, each with its digest")
 
 
-def _signatures(store: Store, revision: Revision) -> dict[str, list[Envelope]]:
+def _signatures(store: Layout, revision: Revision) -> dict[str, list[Envelope]]:
     """Return the readable envelopes over this revision, by the digest of the referrer that holds them."""
     payload = signed_payload(revision)
     found: dict[str, list[Envelope]] = {}
@@ -213,7 +230,7 @@ def _signatures(store: Store, revision: Revision) -> dict[str, list[Envelope]]:
     return found
 
 
-def _envelopes(store: Store, descriptor: Descriptor) -> list[Envelope]:
+def _envelopes(store: Layout, descriptor: Descriptor) -> list[Envelope]:
     parts = [part for part in store.read_manifest(descriptor.digest).layers if part.media_type == ENVELOPE_TYPE]
     return [Envelope.from_bytes(store.read_blob(part.digest, limit=ENVELOPE_LIMIT)) for part in parts]
 

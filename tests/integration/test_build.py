@@ -59,6 +59,17 @@ def test_every_package_has_a_licence_hashes_and_a_supplier(demo: Product):
             )
 
 
+def test_the_kernels_modules_in_the_initramfs_are_accounted_for(demo: Product):
+    """Files of the kernel's package are in two layers, so it stands in the documents of both."""
+    kernels = []
+    for name in ("bsp", "host"):
+        packages = json.loads((demo.folder / "build" / "sbom" / f"{name}.spdx.json").read_text())["packages"]
+        kernels.append([package for package in packages if package["name"].startswith("linux-image-")])
+    assert len(kernels[0]) == 1
+    assert [kernel["checksums"] for kernel in kernels[0]] == [kernel["checksums"] for kernel in kernels[1]]
+    assert "GPL-2.0-only" in kernels[1][0]["licenseDeclared"]
+
+
 def test_the_documents_are_valid_for_spdx_tools(demo: Product):
     from spdx_tools.spdx.parser.parse_anything import parse_file
     from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document

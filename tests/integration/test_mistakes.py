@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,17 @@ def complains(done: Finished, code: int, *words: str) -> None:
     assert "do:" in done.err
     for word in words:
         assert word in done.err, done.err
+
+
+def at_work_in(folder: Path) -> list[str]:
+    """The command lines of the processes whose working folder or environment is of `folder`: kas, BitBake, tasks."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            place = str((process / "cwd").readlink())
+            if f"{place}/".startswith(f"{folder}/") or os.fsencode(folder) in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 @pytest.fixture
@@ -121,7 +134,35 @@ def test_an_output_path_that_cannot_be(sibling: Product, tmp_path: Path):
 
 
 def test_an_image_that_was_never_built(fresh: Product):
-    complains(fresh.run("run"), 4, "deploy")
+    for command in ("run", "image"):
+        complains(fresh.run(command), 2, "demo was not built yet for qemu-amd64", "pycontainer build")
+
+
+def test_a_typo_in_a_recipe_is_named_where_the_product_file_has_it(fresh: Product):
+    edit(fresh, "app-nginx", "app-ngnix")
+    words = ("pycontainer.yaml:", "layers.web.from.bitbake: no recipe app-ngnix", "did you mean 'app-nginx'?")
+    complains(fresh.run("build"), 2, *words)
+
+
+def test_a_damaged_store_is_found_before_anything_is_built_and_can_be_removed(sibling: Product):
+    store = sibling.folder / ".pycontainer" / "store"
+    revision = sibling.build()["revision"]
+    (store / "index.json").write_text('{"schemaVersion": 2, "mani')
+    for arguments in ([], ["--force"]):
+        complains(sibling.run("build", *arguments), 5, "index.json", f"remove {store}")
+    assert sibling.deploy.exists()
+    shutil.rmtree(store)
+    assert sibling.build()["revision"] == revision
+    assert fsck(Store.open(store)).whole
+
+
+def test_a_lost_tag_is_set_again(sibling: Product):
+    index = sibling.folder / ".pycontainer" / "store" / "index.json"
+    revision = sibling.build()["revision"]
+    index.write_text(index.read_text().replace("candidate/qemu-amd64", "other"))
+    summary = sibling.build()
+    assert (summary["unchanged"], summary["revision"]) == (False, revision)
+    assert sibling.run("verify").code == 0
 
 
 def test_two_builds_at_once_in_one_folder(sibling: Product):
@@ -152,6 +193,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(place)], check=True)
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_too_small_for_a_build_is_said_before_it_starts(small_disk: Path, demo: Product):
+    product = copy_demo(small_disk / "product", demo.keys)
+    complains(product.run("build"), 75, "free disk", f"GB are free in {small_disk}")
+    assert not (product.folder / "build" / "bitbake-qemu-amd64" / "tmp").exists()
 
 
 def test_a_full_disk_while_assembling(demo: Product, small_disk: Path):
@@ -185,8 +232,7 @@ def test_a_build_that_is_interrupted_goes_on_where_it_was(fresh: Product):
     assert process.returncode == 130, out
     assert "the build was stopped" in out
     assert "Traceback" not in out
-    left = subprocess.run(["pgrep", "-f", str(fresh.folder)], capture_output=True, text=True, check=False).stdout
-    assert left == ""
+    assert at_work_in(fresh.folder) == []
     assert fresh.build()["unchanged"] is False
 
 
@@ -204,8 +250,12 @@ def test_a_killed_build_leaves_no_bitbake_and_no_lock(fresh: Product):
         time.sleep(0.2)
     process.kill()
     process.wait()
+    assert events.exists(), "it was killed before BitBake began"
     deadline = time.monotonic() + 90
-    while fresh.run("lock").code == 75 and time.monotonic() < deadline:
+    while (done := fresh.run("build", "--machine", "qemu-amd64", "--json")).code == 75:
+        assert "a killed build is still ending" in done.out, done.out
+        assert time.monotonic() < deadline, "the folder stays held: " + ", ".join(at_work_in(fresh.folder))
         time.sleep(1)
-    left = subprocess.run(["pgrep", "-f", str(fresh.folder)], capture_output=True, text=True, check=False).stdout
-    assert left == ""
+    assert done.code == 0, done.out + done.err
+    assert done.json["unchanged"] is False
+    assert at_work_in(fresh.folder) == []

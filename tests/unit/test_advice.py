@@ -16,9 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 _ADVICE = re.compile(r"pycontainer ([a-z]+(?:-[a-z]+)*)((?: [a-z]+(?![\w,.])| --[a-z-]+)*)")
 
 
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(found[0]) if found else {}
+
+
 def commands() -> dict[str, argparse.ArgumentParser]:
-    (sub,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
-    return dict(sub.choices)
+    return subcommands(make_parser())
 
 
 def literals(path: Path) -> list[str]:
@@ -49,10 +53,29 @@ def test_there_is_advice_to_check() -> None:
 def test_advice_names_a_command_and_options_that_exist(place: str, command: str, words: str) -> None:
     known = commands()
     assert command in known, place
-    options = {name for action in known[command]._actions for name in action.option_strings}
+    parser = known[command]
+    if actions := subcommands(parser):
+        action = words.split()[0] if words.split() else ""
+        assert action in actions, f"{place}: pycontainer {command} {action}"
+        parser = actions[action]
+    options = {name for action in parser._actions for name in action.option_strings}
     for word in re.findall(r"--[a-z-]+", words):
         assert word in options, place
 
 
 def test_no_advice_takes_a_second_word_for_a_subcommand() -> None:
-    assert [entry for entry in advice() if re.match(r" (list|new|add|rm|export)\b", entry[2])] == []
+    grouped = [name for name, parser in commands().items() if subcommands(parser)]
+    wrong = [entry for entry in advice() if re.match(r" (list|new|add|rm|export)\b", entry[2])]
+    assert [entry for entry in wrong if entry[1] not in grouped] == []
+
+
+@pytest.mark.parametrize("command", ["build", "image", "run", "show", "verify", "lock"])
+def test_a_build_for_another_machine_can_be_reached(command: str) -> None:
+    assert make_parser().parse_args([command, "--machine", "toaster", "."]).machine == "toaster"
+
+
+@pytest.mark.parametrize("memory", ["abc", "-1", "31", "1e3", ""])
+def test_a_wrong_size_of_memory_is_called_so(memory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["run", f"--memory={memory}"])
+    assert "is not a number from 32 to 1048576 (MiB)" in capsys.readouterr().err

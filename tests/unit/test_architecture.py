@@ -16,7 +16,8 @@ DEBIAN = ROOT / "meta-pycontainer-debian"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("build",),
-    ("layers", "image", "emulator", "sbom"),
+    ("layers", "image", "emulator", "device", "sbom"),
+    ("bundle",),
     ("trust",),
     ("revision",),
     ("oci",),

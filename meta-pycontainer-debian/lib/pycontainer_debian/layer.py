@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .archives import write_tar
+from .archives import read_tar, write_tar
 from .deb import Deb, copyright_of, unpack
 from .errors import DebianError
 from .lock import PinnedFile
-from .spdx import Component, Facts, document
+from .spdx import Component, Facts, document, packages_of
 from .tree import Tree
 
 FRAGMENT = "layer.json"
@@ -76,12 +76,15 @@ def publish(
     debs: list[tuple[PinnedFile, Deb]],
     copyrights: dict[str, bytes],
     components: list[Component],
+    carried: list[dict[str, Any]] | None = None,
 ) -> None:
     """Complete a layer's folder: SPDX document, copyright.tar and the fragment that names every file with its digest.
 
-    `roles` maps a role to a file name in `folder`. Raises DebianError when a package has no copyright file.
+    `roles` maps a role to a file name in `folder`, `carried` are packages of `carried_from`. Raises DebianError when a
+    package has no copyright file.
     """
     names = {deb.name for _, deb in debs} | {component.name for component in components}
+    names |= set(_names(carried or []))
     missing = sorted(names - copyrights.keys())
     if missing:
         raise DebianError(
@@ -92,7 +95,7 @@ def publish(
     for name in sorted(names):
         tree.file(f"{name}/copyright", copyrights[name])
     write_tar(tree, folder / "copyright.tar")
-    facts = Facts(layer.name, layer.version, layer.epoch, layer.distro, debs, components)
+    facts = Facts(layer.name, layer.version, layer.epoch, layer.distro, debs, components, carried or [])
     spdx = f"{layer.name}.spdx.json"
     (folder / spdx).write_bytes(document(facts))
     value: dict[str, Any] = {
@@ -110,6 +113,17 @@ def publish(
     if layer.config:
         value["config"] = layer.config
     (folder / FRAGMENT).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def carried_from(folder: Path) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """Return the packages of a deployed layer and their copyright files, for another layer that has files of them."""
+    packages = packages_of((folder / f"{folder.name}.spdx.json").read_bytes())
+    copyrights = read_tar(folder / "copyright.tar")
+    return packages, {name: copyrights.entries[f"{name}/copyright"].content.read() for name in _names(packages)}
+
+
+def _names(packages: list[dict[str, Any]]) -> list[str]:
+    return sorted({str(package["name"]) for package in packages})
 
 
 def describe(folder: Path, name: str) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import DebianError
+
 _MAIN, _SECURITY = "debian", "debian-security"
 _MAX_BYTES = 1 << 20
 
 
-class MirrorError(Exception):
-    """No usable mirror is known; the text says what to set."""
+class MirrorError(DebianError):
+    """No usable mirror is known."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def mirrors(environ: Mapping[str, str], apt: Path = Path("/etc/apt")) -> Mirrors
         found.setdefault(_last(uri), uri.rstrip("/"))
     if _MAIN not in found:
         raise MirrorError(
-            f"no Debian mirror is known: no source in {apt} has a path that ends in /{_MAIN} with component main; "
-            "set PYCONTAINER_DEBIAN_MIRROR to the URL of one"
+            "no Debian mirror is known",
+            f"no source in {apt} has a path that ends in /{_MAIN} with component main",
+            "set PYCONTAINER_DEBIAN_MIRROR to the URL of one",
         )
     for uri in found.values():
         _refuse_password(f"a source in {apt}", uri)
@@ -52,8 +55,9 @@ def _pair(main: str, security: str) -> Mirrors:
     if not security:
         if _last(main) != _MAIN:
             raise MirrorError(
-                f"the security mirror of {main} is unknown: its path does not end in /{_MAIN}; "
-                "set PYCONTAINER_DEBIAN_SECURITY_MIRROR"
+                f"the security mirror of {main} is unknown",
+                f"it is guessed from a path that ends in /{_MAIN}, which this one does not",
+                "set PYCONTAINER_DEBIAN_SECURITY_MIRROR",
             )
         security = main.removesuffix(_MAIN) + _SECURITY
     return Mirrors(main, security)
@@ -61,7 +65,11 @@ def _pair(main: str, security: str) -> Mirrors:
 
 def _checked(name: str, uri: str) -> str:
     if uri and (not uri.startswith(("http://", "https://")) or any(c.isspace() for c in uri)):
-        raise MirrorError(f"{name}={uri!r} is not an http or https URL")
+        raise MirrorError(
+            f"{name}={uri!r} is not an http or https URL",
+            "packages are fetched from an archive's root by http",
+            f"set {name} to one such as http://HOST/{_SECURITY if 'SECURITY' in name else _MAIN}, or unset it",
+        )
     _refuse_password(name, uri)
     return uri.rstrip("/")
 
@@ -70,8 +78,9 @@ def _refuse_password(name: str, uri: str) -> None:
     """Addresses stand in logs and error messages, so a password must come another way."""
     if "@" in uri.partition("://")[2].partition("/")[0]:
         raise MirrorError(
-            f"{name} has a user or password in its address, which would end up in logs; "
-            "put them into ~/.netrc, which wget reads, and set PYCONTAINER_DEBIAN_MIRROR without them"
+            f"{name} has a user or password in its address",
+            "addresses end up in logs and error messages",
+            "put them into ~/.netrc, which wget reads, and set PYCONTAINER_DEBIAN_MIRROR without them",
         )
 
 

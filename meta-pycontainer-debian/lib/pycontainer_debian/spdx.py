@@ -14,6 +14,7 @@ from urllib.parse import quote
 from .deb import Deb
 from .lock import PinnedFile
 
+ROOT = "SPDXRef-layer"
 _TOOL = "Tool: pycontainer-debian-0.1"
 _MAINTAINER = re.compile(r"(?P<name>.*?)\s*<(?P<mail>[^<>]+)>\s*\Z")
 _ORGANISATION = re.compile(r"\b(maintainers|team|group|packagers|project|developers|list)\b", re.IGNORECASE)
@@ -39,6 +40,8 @@ class Facts:
     distro: str
     debs: list[tuple[PinnedFile, Deb]]
     components: list[Component] = field(default_factory=list)
+    carried: list[dict[str, Any]] = field(default_factory=list)
+    """Packages as another layer's document has them: files of theirs came here by way of that layer."""
 
 
 def supplier(maintainer: str) -> str:
@@ -121,13 +124,20 @@ def _identifier(text: str) -> str:
     return f"SPDXRef-{plain}" + ("" if plain == text else "-" + hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
+def packages_of(data: bytes) -> list[dict[str, Any]]:
+    """Return the packages that a layer's document lists, without the layer itself."""
+    return [package for package in json.loads(data)["packages"] if package["SPDXID"] != ROOT]
+
+
 def document(facts: Facts) -> bytes:
     """Return the SPDX 2.3 JSON document of a layer; equal facts give equal bytes."""
     packages = [_package(pinned, deb, facts.distro) for pinned, deb in facts.debs]
     packages += [_component(component) for component in facts.components]
+    known = {package["SPDXID"] for package in packages}
+    packages += [package for package in facts.carried if package["SPDXID"] not in known]
     packages.sort(key=lambda package: str(package["SPDXID"]))
     root = {
-        "SPDXID": "SPDXRef-layer",
+        "SPDXID": ROOT,
         "name": facts.name,
         "versionInfo": facts.version,
         "supplier": "NOASSERTION",
@@ -138,8 +148,8 @@ def document(facts: Facts) -> bytes:
         "filesAnalyzed": False,
     }
     digest = hashlib.sha256(json.dumps([root, packages, facts.epoch], sort_keys=True).encode()).hexdigest()
-    relations = [("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-layer")]
-    relations += [("SPDXRef-layer", "CONTAINS", str(package["SPDXID"])) for package in packages]
+    relations = [("SPDXRef-DOCUMENT", "DESCRIBES", ROOT)]
+    relations += [(ROOT, "CONTAINS", str(package["SPDXID"])) for package in packages]
     value = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",

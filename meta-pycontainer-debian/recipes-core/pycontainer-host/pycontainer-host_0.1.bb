@@ -6,6 +6,8 @@ PYCONTAINER_LAYER = "host"
 PYCONTAINER_KIND = "host"
 PYCONTAINER_FILES = "initramfs=initramfs.cpio.zst"
 PYCONTAINER_COMPONENTS = "pycontainer-device sd-stub"
+# The modules are files of the kernel's package, which come by way of the bsp layer.
+PYCONTAINER_CARRIED = "bsp"
 
 # The device program has these libraries in it, so their licences are the layer's too.
 HOST_STATIC = "libjansson-dev libsodium-dev"

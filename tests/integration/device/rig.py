@@ -325,12 +325,21 @@ def newc(entries: list[tuple[str, int, bytes]]) -> bytes:
 class Machine:
     """QEMU with its console kept as text and QMP for the power button."""
 
-    def __init__(self, kernel: Path, initramfs: Path, storage: Path | None, command_line: str, folder: Path) -> None:
+    def __init__(
+        self,
+        kernel: Path,
+        initramfs: Path,
+        storage: Path | None,
+        command_line: str,
+        folder: Path,
+        memory_mib: int = 256,
+    ) -> None:
         self.text = ""
         self.qmp = folder / "qmp"
         self.qmp.unlink(missing_ok=True)
         argv = [
-            "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", "256", "-smp", "2",
+            "qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "q35", "-cpu", "max",
+            "-m", str(memory_mib), "-smp", "2",
             "-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio", "-device", "virtio-rng-pci",
             "-device", "pcie-root-port,id=socket9,chassis=1", "-qmp", f"unix:{self.qmp},server=on,wait=off",
             "-kernel", str(kernel), "-initrd", str(initramfs), "-append", command_line,
@@ -414,7 +423,8 @@ def boot(
     panic: str = "poweroff",
 ) -> Iterator[Machine]:
     """Boot a revision; the machine is killed at the end if it still runs."""
-    words = f"console=ttyS0 quiet pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
+    # A kernel that panics ends the machine at once, and a test need not wait for it.
+    words = f"console=ttyS0 quiet panic=-1 pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
     machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
                       revision.folder)  # fmt: skip

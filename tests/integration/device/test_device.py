@@ -279,7 +279,7 @@ def test_a_changed_config_is_refused(make: Make) -> None:
 
 def test_a_revision_that_is_not_there_is_refused_by_name(make: Make) -> None:
     revision = make()
-    refused(revision, revision.storage_image(), "verify: revision 777777777777: manifest: .*No such file", id="7" * 64)
+    refused(revision, revision.storage_image(), "verify: revision 777777777777: .*No such file", id="7" * 64)
 
 
 def test_a_revision_for_another_machine_is_refused(make: Make) -> None:

@@ -169,5 +169,6 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(LAYER / "bitbake", target / "bitbake", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(LAYER / "oe-init-build-env", target / "oe-init-build-env")
     (target / "lib/pycontainer_debian").mkdir(parents=True)
-    shutil.copy(LAYER / "lib/pycontainer_debian/mirror.py", target / "lib/pycontainer_debian/mirror.py")
+    for module in ("mirror.py", "errors.py"):
+        shutil.copy(LAYER / "lib/pycontainer_debian" / module, target / "lib/pycontainer_debian" / module)
     return folder

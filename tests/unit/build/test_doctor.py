@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
 from orchestrator.build import doctor
 from orchestrator.build.doctor import Finding, commands, examine
+from orchestrator.cli.commands import doctor as command
 
 
 def test_nothing_missing_needs_no_command():
@@ -46,3 +50,48 @@ def test_the_locale_of_this_machine_is_found_as_the_shell_finds_it():
     listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=True).stdout.lower()
     found = next(finding for finding in examine(["build"]) if finding.name == "locale en_US.UTF-8")
     assert found.ok == ("en_us.utf8" in listed)
+
+
+def test_a_user_without_a_name_is_called_by_number(monkeypatch: pytest.MonkeyPatch):
+    def nobody(_number: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    monkeypatch.setattr("os.getuid", lambda: 4242)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    found = next(finding for finding in examine(["build"]) if finding.name.startswith("file ownership"))
+    assert not found.ok
+    assert found.command.endswith(" 4242")
+
+
+def test_room_is_looked_for_where_the_build_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def usage(place: Path) -> object:
+        asked.append(place)
+        return shutil._ntuple_diskusage(10**10, 10**10, 10**9)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(doctor.shutil, "disk_usage", usage)
+    monkeypatch.setenv("DL_DIR", str(tmp_path / "downloads"))
+    build = tmp_path / "product" / "build" / "bitbake"
+    (first,) = doctor._disk(build)
+    assert (first.ok, first.passing) == (False, True)
+    assert "1.0 GB are free" in first.detail
+    assert "a build wants 1.9 GB" in first.detail
+    assert asked == [tmp_path]
+    (build / "tmp").mkdir(parents=True)
+    (tmp_path / "downloads").mkdir()
+    assert all(finding.ok for finding in doctor._disk(build))
+
+
+@pytest.mark.parametrize(
+    ("install", "quiet", "code", "silent"), [(True, True, 0, True), (True, False, 0, False), (False, True, 75, False)]
+)
+def test_little_room_is_no_missing_program(
+    monkeypatch: pytest.MonkeyPatch, install: bool, quiet: bool, code: int, silent: bool
+):
+    monkeypatch.setattr(doctor, "examine", lambda _: [Finding("free disk", False, "little", passing=True)])
+    result = command(Namespace(purposes="build", install=install, quiet=quiet))
+    assert result.exit_code == code
+    assert (result.text == "") == silent
+    assert "MISSING" not in result.text

@@ -66,3 +66,11 @@ def test_errors_are_kept_and_warnings_shown(tmp_path: Path):
     tail.poll()
     assert tail.outcome.errors == ["no"]
     assert view.messages == [("warning", "hm")]
+
+
+def test_a_warning_is_not_called_one_twice(tmp_path: Path):
+    path = tmp_path / "events"
+    path.write_text('{"event": "log", "level": "warning", "text": "WARNING: old file"}\n')
+    view = Recorder()
+    EventTail(path, view).poll()
+    assert view.messages == [("warning", "old file")]

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from orchestrator.build.base import _no_recipe
 from orchestrator.build.events import Outcome
-from orchestrator.build.kas import KasRun, _failure, checkout, configuration
+from orchestrator.build.kas import KasRun, NoRecipeError, _failure, checkout, configuration
+from orchestrator.build.workspace import Workspace
 from orchestrator.errors import BuildError, ConfigError, FetchError, TryAgainError
+from orchestrator.product import load_product
 from orchestrator.progress import Task
 
 
@@ -59,9 +64,9 @@ def test_a_full_disk_asks_to_try_again(run: KasRun, tmp_path: Path):
 
 
 def test_a_failure_before_any_task_says_what_bitbake_said(run: KasRun):
-    run.log.write_text("ERROR: Nothing PROVIDES 'app-x'\nERROR: Required build target has no providers\n")
+    run.log.write_text("ERROR: ParseError at x.bb:1\nERROR: Parsing halted\n")
     error = _failure(run, Outcome(), 1)
-    assert error.what == "Nothing PROVIDES 'app-x'"
+    assert error.what == "ParseError at x.bb:1"
     assert str(run.log) in error.hint
 
 
@@ -84,3 +89,57 @@ def test_an_unknown_machine_is_answered_with_those_there_are():
     with pytest.raises(ConfigError) as caught:
         configuration(checkout(), "debian", "toaster")
     assert "qemu-amd64" in caught.value.hint
+
+
+def test_of_what_kas_logs_the_error_is_told(run: KasRun):
+    run.log.write_text(
+        "2026-01-02 03:04:05 - INFO     - kas 5.5 started\n2026-01-02 03:04:05 - ERROR    - file not found: x.yml\n"
+    )
+    assert _failure(run, Outcome(), 2).what == "file not found: x.yml"
+    run.log.write_text("2026-01-02 03:04:05 - INFO     - kas started\n2026-01-02 03:04:06 - INFO     - ERROR: bad\n")
+    assert _failure(run, Outcome(), 1).what == "bad"
+
+
+@pytest.mark.parametrize(
+    "text", ["No new tasks can be executed since the disk space monitor action is STOPTASKS!",
+             "Immediately halt since the disk space monitor action is HALT!"]
+)  # fmt: skip
+def test_bitbakes_own_stop_for_a_full_disk_asks_to_try_again_and_names_the_room(run: KasRun, text: str):
+    run.build_dir.mkdir()
+    assert _failure(run, Outcome(failed=[Task("x", "do_install", "failed")], errors=[text]), 1).exit_code == 75
+    error = _failure(run, Outcome(errors=[text]), 1)
+    assert error.exit_code == 75
+    assert f"MB are free now in {run.build_dir}" in error.why
+
+
+def test_a_task_that_fails_without_a_word_on_a_scarce_disk_is_a_full_disk(
+    run: KasRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    usage = shutil.disk_usage(tmp_path)
+    run.build_dir.mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_000_000))
+    outcome = failed(tmp_path, "do_install", "DEBUG: Executing python function do_install\n")
+    outcome.errors.append("")
+    assert _failure(run, outcome, 1).exit_code == 75
+    assert _failure(run, failed(tmp_path, "do_install", "Exception: KeyError: 'y'\n"), 1).exit_code == 4
+
+
+def test_a_package_that_the_switched_off_network_would_bring_is_a_fetch_error(run: KasRun):
+    text = "Debian packages are not pinned yet, and the network is switched off\n  why: x\n  do: build once"
+    assert _failure(run, Outcome(errors=[text]), 2).exit_code == 3
+
+
+def test_a_recipe_that_is_none_is_named_where_the_product_file_names_it(run: KasRun):
+    error = _failure(run, Outcome(errors=["Nothing PROVIDES 'app-ngnix'. Close matches: app-nginx"]), 1)
+    assert isinstance(error, NoRecipeError)
+    assert "Close matches" in error.why
+    demo = checkout() / "examples" / "demo" / "pycontainer.yaml"
+    product = load_product(demo)
+    source = msgspec.structs.replace(product.layers["web"].source, bitbake="app-ngnix")
+    web = msgspec.structs.replace(product.layers["web"], source=source)
+    product = msgspec.structs.replace(product, layers={**product.layers, "web": web})
+    told = _no_recipe(error, product, Workspace(demo, "demo", "qemu-amd64"), checkout())
+    assert isinstance(told, ConfigError)
+    assert "layers.web.from.bitbake: no recipe app-ngnix" in told.what
+    assert told.hint == "did you mean 'app-nginx'?"
+    assert _no_recipe(NoRecipeError("other", "", ""), product, Workspace(demo, "d", "m"), checkout()).exit_code == 4

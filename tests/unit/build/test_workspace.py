@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,18 @@ def test_the_products_own_lock_file_comes_first(tmp_path: Path):
     assert place.package_lock == place.bitbake / "debian.lock.json"
     (tmp_path / "pycontainer.lock").write_text("{}")
     assert place.package_lock == tmp_path / "pycontainer.lock"
+
+
+def test_what_a_killed_build_still_holds_is_not_to_be_stopped(tmp_path: Path):
+    place = Workspace(tmp_path / "pycontainer.yaml", "demo", "qemu-amd64")
+    place.build.mkdir()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with (place.build / ".lock").open("w") as held:
+        held.write(f"{dead.pid}\n")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(TryAgainError, match="a killed build is still ending") as caught, place.locked():
+            pass
+    assert str(dead.pid) in caught.value.why
+    assert "stop" not in caught.value.hint

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pycontainer_debian import deploy, elf, initramfs, modules, rootfs, tools
 from pycontainer_debian.deb import digests
 from pycontainer_debian.errors import DebianError
-from pycontainer_debian.layer import Layer, Packages, publish, supersede, swap_in
+from pycontainer_debian.layer import Layer, Packages, carried_from, publish, supersede, swap_in
 from pycontainer_debian.lock import Locked, PinnedFile
 from pycontainer_debian.spdx import Component, purl, supplier
 from pycontainer_debian.tree import Content, Entry, Tree
@@ -288,3 +288,40 @@ def test_cleaning_a_root_removes_logs_and_backups_but_keeps_folders() -> None:
     rootfs.clean(tree)
     left = [path for path, entry in tree.items()]
     assert left == ["etc", "etc/passwd", "run", "var", "var/lib", "var/lib/dpkg", "var/log", "var/log/app"]
+
+
+def test_a_layer_that_has_files_of_another_names_its_packages_with_their_licences(tmp_path: Path) -> None:
+    """The kernel's modules in the host: they come by way of the bsp layer, and so do their terms."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    bsp = published(tmp_path / "one", "bsp")
+    carried, copyrights = carried_from(bsp)
+    assert sorted(copyrights) == ["own", "tool"]
+    host = tmp_path / "two" / "host"
+    host.mkdir()
+    layer = Layer("host", "host", "host", "1.0", "amd64", "debian-13", 5)
+    mine = {**copyrights, "program": b"BSD"}
+    publish(
+        layer, host, {}, [], mine, [Component("program", "2", "BSD-3-Clause"), Component("own", "0.1", "MIT")], carried
+    )
+    document = parse_file(str(host / "host.spdx.json"))
+    assert validate_full_spdx_document(document) == []
+    ours = {p["name"]: p for p in json.loads((host / "host.spdx.json").read_bytes())["packages"]}
+    theirs = {p["name"]: p for p in json.loads((bsp / "bsp.spdx.json").read_bytes())["packages"]}
+    assert sorted(ours) == ["host", "own", "program", "tool"]
+    assert ours["tool"] == theirs["tool"]
+    with tarfile.open(host / "copyright.tar") as tar:
+        member = tar.extractfile("tool/copyright")
+        assert member is not None
+        assert member.read() == b"terms"
+
+
+def test_a_carried_package_without_its_terms_stops_the_layer(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    carried, copyrights = carried_from(published(tmp_path / "one", "bsp"))
+    del copyrights["tool"]
+    host = tmp_path / "host"
+    host.mkdir()
+    layer = Layer("host", "host", "host", "1.0", "amd64", "debian-13", 5)
+    with pytest.raises(DebianError, match="no copyright file is known of tool"):
+        publish(layer, host, {}, [], copyrights, [], carried)

@@ -27,6 +27,19 @@ if behaviour == "kvm fails" and "kvm" in sys.argv:
 word = next(word for word in sys.argv if word.startswith("socket,id=monitor"))
 monitor = socket.socket(fileno=int(word.split("fd=")[1]))
 path = next(word for word in sys.argv if word.startswith("pipe,id=console")).split("path=")[1]
+control = next(word for word in sys.argv if word.startswith("socket,id=control,path="))
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(control.split("path=")[1].split(",")[0])
+listener.listen(1)
+def serve():
+    while True:
+        stream = listener.accept()[0].makefile("rwb", buffering=0)
+        for line in stream:
+            if line.strip():
+                open(os.path.join(folder, "asked"), "ab").write(line)
+                version = {{"ok": True, "version": "0.1", "protocol": 1, "product": "demo"}}
+                stream.write(json.dumps(version).encode() + b"\\n")
+threading.Thread(target=serve, daemon=True).start()
 console_in = os.open(path + ".in", os.O_RDWR)
 console_out = os.open(path + ".out", os.O_RDWR)
 monitor.sendall(b'{{"QMP": {{"version": {{}}, "capabilities": []}}}}\\r\\n')
@@ -38,10 +51,15 @@ def speak():
         os._exit(status)
     while behaviour == "echo":
         os.write(console_out, b"<" + os.read(console_in, 100).hex().encode() + b">")
-threading.Thread(target=speak, daemon=True).start()
 stream = monitor.makefile("rb")
+speaking = None
 for line in stream:
     command = json.loads(line)["execute"]
+    if speaking is None:
+        # Not before it was greeted: a busy machine must not see it end before it was seen to start.
+        speaking = threading.Timer(0.05, speak)
+        speaking.daemon = True
+        speaking.start()
     if command == "system_powerdown":
         monitor.sendall(b'{{"event": "POWERDOWN"}}\\r\\n')
     if command == "bad":

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.device import Link, parse_transport
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import Forward
+from orchestrator.emulator.running import control_socket, noted
 from orchestrator.errors import ConfigError, TryAgainError, VerificationError
 from tests.unit.emulator.conftest import Faker
 
@@ -83,6 +85,49 @@ def test_leaving_the_block_ends_qemu_and_removes_its_files(
         assert alive(pid)
     assert not alive(pid)
     assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_the_control_port_leads_to_the_device(fake: Faker) -> None:
+    with Machine(fake("up\n")) as machine, Link(parse_transport(f"unix:{machine.control_path}"), settle=0.01) as link:
+        version = link.connection().version
+        assert version is not None
+        assert version.product == "demo"
+
+
+def test_a_long_path_for_temporary_files_is_no_obstacle_for_the_socket(
+    fake: Faker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with Machine(fake("up\n")) as machine:
+        assert len(os.fsencode(machine.control_path)) < 108
+        assert machine.control_path.is_socket()
+        folder = machine.control_path.parent
+    assert not folder.exists()
+    assert list(deep.iterdir()) == []
+
+
+def test_a_running_machine_is_noted_and_the_note_goes_with_it(fake: Faker, tmp_path: Path) -> None:
+    note = tmp_path / "build" / "run.json"
+    with Machine(fake("up\n")) as machine:
+        with noted(note, machine):
+            assert control_socket(note) == machine.control_path
+        assert not note.exists()
+        with noted(note, machine):
+            note.write_text("another machine's")
+        assert note.read_text() == "another machine's"
+        with pytest.raises(ConfigError, match="no virtual machine"):
+            control_socket(note)
+
+
+def test_a_note_of_a_killed_run_is_out_of_date(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    note = tmp_path / "run.json"
+    note.write_text(f'{{"control":"/x","pid":{ended.pid}}}')
+    with pytest.raises(ConfigError, match="no virtual machine"):
+        control_socket(note)
 
 
 def test_a_qemu_that_fails_at_once_is_explained(fake: Faker) -> None:

@@ -6,17 +6,18 @@ import json
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from orchestrator.deploy import Deploy
+from orchestrator.deploy import Deploy, DeployManifest, Distribution
 from orchestrator.emulator.qemu import Forward, choose_ports, command, explain, options_for
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError, VerificationError
-from tests.unit.emulator.conftest import Faker
+from tests.unit.emulator.conftest import Faker, emulator
 
 
 def argv(fake: Faker, **changes: object) -> list[str]:
     options = dataclasses.replace(fake(), **changes)  # type: ignore[arg-type]
-    return command(options, variables=Path("/v.fd"), console=Path("/c"), monitor_fd=7)
+    return command(options, variables=Path("/v.fd"), console=Path("/c"), control=Path("/a,b/ctl"), monitor_fd=7)
 
 
 def test_writes_go_to_an_overlay_unless_they_are_to_persist(fake: Faker) -> None:
@@ -42,11 +43,18 @@ def test_the_manifest_and_the_user_decide_the_hardware(fake: Faker) -> None:
     assert "-no-reboot" not in argv(fake)
 
 
+def test_the_control_port_has_its_name_and_its_socket(fake: Faker) -> None:
+    words = argv(fake)
+    assert "socket,id=control,path=/a,,b/ctl,server=on,wait=off" in words
+    assert "virtserialport,chardev=control,name=org.pycontainer.control" in words
+    assert words.index("virtio-serial-pci") < words.index("virtserialport,chardev=control,name=org.pycontainer.control")
+
+
 def test_a_missing_qemu_is_named_with_its_package(fake: Faker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     options = fake()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(ConfigError) as caught:
-        command(options, variables=Path("/v"), console=Path("/c"), monitor_fd=3)
+        command(options, variables=Path("/v"), console=Path("/c"), control=Path("/k"), monitor_fd=3)
     assert "qemu-system-x86_64 is not installed" in caught.value.what
     assert "qemu-system-x86," not in caught.value.hint
     assert "apt-get install qemu-system-x86)" in caught.value.hint
@@ -131,3 +139,20 @@ def test_a_missing_image_is_to_be_built(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(ConfigError, match="there is no image"):
         options_for(deploy(tmp_path, words), tmp_path / "x.img")
+
+
+def test_less_memory_than_the_machine_starts_with_is_said_before_it_starts(tmp_path: Path) -> None:
+    deploy = Deploy.__new__(Deploy)
+    deploy.folder = tmp_path
+    machine = msgspec.structs.replace(emulator(), least_memory_mi_b=192)
+    deploy.manifest = DeployManifest(
+        schema_version=1, base="debian", machine="m", architecture="amd64", source_date_epoch=1, layers=[],
+        distribution=Distribution(id="debian", version="13"), emulator=machine,
+    )  # fmt: skip
+    image = tmp_path / "x.img"
+    image.write_bytes(b"")
+    with pytest.raises(ConfigError, match="128 MiB are too little") as caught:
+        options_for(deploy, image, memory_mib=128)
+    assert "192 MiB" in caught.value.why
+    assert options_for(deploy, image, memory_mib=192).memory_mib == 192
+    assert options_for(deploy, image).memory_mib is None

@@ -209,6 +209,16 @@ def test_a_mounted_disk_is_refused(system: FakeSystem, line: str, where: str) ->
     with pytest.raises(ConfigError, match="is mounted at") as caught:
         system.inspect(force_fixed=True)
     assert where in caught.value.what
+    assert caught.value.why
+    assert caught.value.hint == f"unmount it first: umount {where}"
+
+
+def test_nobody_is_told_to_unmount_the_running_system(system: FakeSystem) -> None:
+    system.proc("self/mountinfo", "30 22 8:17 / / rw - ext4 /dev/sdb1 rw\n")
+    with pytest.raises(ConfigError, match="is mounted at /") as caught:
+        system.inspect(force_fixed=True)
+    assert "umount" not in caught.value.hint
+    assert "lsblk" in caught.value.hint
 
 
 def test_a_disk_with_swap_is_refused(system: FakeSystem) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import struct
 import subprocess
@@ -84,3 +85,16 @@ def test_sfdisk_finds_nothing_to_complain_about(tmp_path: Path) -> None:
     done = subprocess.run([sfdisk, "--verify", str(image)], capture_output=True, text=True, check=True)
     assert "No errors detected" in done.stdout
     assert done.stderr == ""
+
+
+def test_the_vector_that_the_device_is_tested_with_is_what_its_maker_makes() -> None:
+    folder = Path(__file__).parents[2] / "data" / "gpt"
+    spec = importlib.util.spec_from_file_location("make_gpt_vectors", folder / "make_vectors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    made = maker.files()
+    assert sorted(made) == sorted(path.name for path in folder.glob("*.json"))
+    for name, text in made.items():
+        assert (folder / name).read_text() == text, name

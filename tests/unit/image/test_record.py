@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.image.record import ATOMIC, MAX_GENERATION, Record, choose, decode, encode, next_boot
 from orchestrator.revision.bootenv import BLOCK_SIZE as SIZE
 
+VECTORS = Path(__file__).parents[2] / "data" / "record"
 REVISIONS = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
@@ -113,3 +117,15 @@ def test_counting_keeps_the_generation_and_the_confirmed_revision(record: Record
     _, after = next_boot(record)
     assert (after.generation, after.rev) == (record.generation, record.rev)
     assert choose((record, after)) == (0 if after == record or after.left == record.left else 1)
+
+
+def test_the_vectors_that_the_device_is_tested_with_are_what_their_maker_makes() -> None:
+    spec = importlib.util.spec_from_file_location("make_record_vectors", VECTORS / "make_vectors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    made = maker.files()
+    assert sorted(made) == sorted(path.name for path in VECTORS.glob("*.json"))
+    for name, text in made.items():
+        assert (VECTORS / name).read_text() == text, name

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,20 @@ def test_used_blocks_are_those_that_the_file_system_says(request_: ImageRequest,
     answers = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     marked = [line for line in answers.splitlines() if line.startswith("Block ")]
     assert [("marked in use" in line) for line in marked] == [bool(used[number]) for number in samples]
+
+
+def test_a_folder_is_not_written_over(request_: ImageRequest, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder") as caught:
+        write_image(request_, tmp_path, Tools(), EPOCH)
+    assert str(tmp_path / "product.img") in caught.value.hint
+
+
+@needs_tools
+def test_an_image_needs_no_room_elsewhere(
+    request_: ImageRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    out = tmp_path / "out" / "x.img"
+    write_image(request_, out, Tools(), EPOCH)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["x.img", "x.img.bmap"]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,3 +107,20 @@ def test_a_password_in_a_mirrors_address_is_refused_and_not_repeated(tmp_path):
         mirrors({"PYCONTAINER_DEBIAN_MIRROR": "https://me:secret@mirror.example/debian"}, tmp_path)
     assert "secret" not in str(caught.value)
     assert ".netrc" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "what"),
+    [
+        ({"PYCONTAINER_DEBIAN_MIRROR": "bogus"}, "PYCONTAINER_DEBIAN_MIRROR='bogus' is not an http or https URL"),
+        ({"PYCONTAINER_DEBIAN_MIRROR": "http://h/other"}, "the security mirror of http://h/other is unknown"),
+        ({"PYCONTAINER_DEBIAN_MIRROR": "http://u:p@h/debian"}, "has a user or password"),
+        ({}, "no Debian mirror is known"),
+    ],
+)
+def test_a_mirror_that_cannot_be_is_refused_in_three_lines(tmp_path: Path, environ: dict[str, str], what: str):
+    with pytest.raises(MirrorError) as caught:
+        mirrors(environ, tmp_path)
+    lines = str(caught.value).split("\n")
+    assert what in lines[0]
+    assert [line.strip().partition(":")[0] for line in lines[1:]] == ["why", "do"]

@@ -265,6 +265,48 @@ def test_the_stop_signal_is_the_products_else_the_images_else_term(make, image_s
     assert make({"StopSignal": image_says}, stop_signal=product_says).stop_signal == number
 
 
+def test_a_container_on_the_bridge_joins_the_network_that_the_supervisor_made(make):
+    namespaces = make(network="bridge").config["linux"]["namespaces"]
+    assert {"type": "network", "path": "/run/pycontainer/netns/web"} in namespaces
+    assert len(namespaces) == 6
+    assert not [item for item in make(network="host").config["linux"]["namespaces"] if item["type"] == "network"]
+
+
+def test_a_container_that_may_ask_the_device_finds_the_socket_and_nothing_else(make, image):
+    run = make(control=("ps", "status"), tmpfs=(Tmpfs("/run"),))
+    assert mount(run, "/run/pycontainer") == {
+        "destination": "/run/pycontainer",
+        "type": "bind",
+        "source": "/run/pycontainer/control/web",
+        "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+    }
+    places = [item["destination"] for item in run.config["mounts"]]
+    assert places.index("/run") < places.index("/run/pycontainer")
+    assert isinstance(image.get(b"run/pycontainer"), Directory)
+    assert "/run/pycontainer" not in [item["destination"] for item in make().config["mounts"]]
+
+
+def test_a_volume_cannot_take_the_place_of_the_control_socket(make):
+    with pytest.raises(ConfigError, match="cannot have a mount at /run/pycontainer"):
+        make(control=("ps",), volumes=(Volume("data", "/run/pycontainer"),))
+
+
+def test_what_is_published_and_asked_for_is_listed():
+    options = RunOptions(
+        name="x",
+        network="bridge",
+        ports=("8080/tcp to its port 80", "53/udp to its port 53"),
+        control=("ps", "status"),
+        reasons={"network": "bridge", "ports": "published", "control": "a page shows it"},
+    )
+    assert relaxations(options) == [
+        Relaxation("network", "has an address on the device's bridge", "bridge"),
+        Relaxation("ports", "publishes 8080/tcp to its port 80", "published"),
+        Relaxation("ports", "publishes 53/udp to its port 53", "published"),
+        Relaxation("control", "may ask the device for ps, status", "a page shows it"),
+    ]
+
+
 def test_relaxations_are_listed_with_their_reasons():
     options = RunOptions(
         name="x",

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from orchestrator.product.load import _field_names
+from orchestrator.product.explain import field_names
 from orchestrator.product.model import Layer, Product
 from orchestrator.product.schema import schema
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "product-file.md"
 
 
 def test_every_key_of_the_model_is_on_the_page_and_the_other_way_round():
-    known = set(_field_names(Product)) | set(_field_names(Layer))
+    known = set(field_names(Product)) | set(field_names(Layer))
     text = PAGE.read_text()
     examples = "\n".join(re.findall(r"```yaml(.*?)```", text, re.S))
     in_examples = set(re.findall(r"([a-zA-Z]+):(?=\s)", re.sub(r"#.*", "", examples)))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.product import load_product
-from orchestrator.product.load import find_product_file
+from orchestrator.product.load import find_product_file, locate
 from orchestrator.product.model import Kernel
 from orchestrator.revision import boot_env
 
@@ -49,18 +49,42 @@ def test_the_demo_is_read():
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("machine: qemu-amd64", "machin: qemu-amd64", ["machin: unknown key", "did you mean 'machine'"]),
+        (
+            "machine: qemu-amd64",
+            "machin: qemu-amd64",
+            ["machin: unknown key", "the keys here are: product, version", "did you mean 'machine'"],
+        ),
         ("- network: host", "- netwrok: host", ["layers.rootfs.relax[0].netwrok", "did you mean 'network'"]),
         ("product: demo", 'product: "demo\\n"', ["pycontainer.yaml:3: product"]),
         ("kind: app", "kind: ap", ["layers.web.kind", "'ap' is not one of: app, rootfs", "did you mean 'app'"]),
         ("base: debian", "base: debain", ["base", "not one of: debian, yocto", "did you mean 'debian'"]),
         ("product: demo", "product: My Demo", ["product: written wrongly: lower-case letters"]),
         ("- network: host", "- network: hots", ["relax[0].network", "not one of: host", "did you mean 'host'"]),
-        ("memory: 32MiB", "memory: 32MiBB", ["layers.web", "not a size", "64MiB"]),
-        ("after: [rootfs]", "after: [rotfs]", ["web comes after rotfs"]),
-        ("after: [rootfs]", "after: [web]", ["web after web"]),
+        ("memory: 32MiB", "memory: 32MiBB", ["layers.web.memory: not a size", "64MiB"]),
+        ("memory: 32MiB", "memory: 32kB", ["layers.web.memory: memory must be at least 1MiB"]),
+        ("memory: 48MiB", "memory: [1]", ["layers.rootfs.memory: text is expected, not a list"]),
+        ("memory: 48MiB", "stopTimeout: soon", ["layers.rootfs.stopTimeout: not a duration"]),
+        ("memory: 48MiB", "logs: {maxSize: 1}", ["layers.rootfs.logs.maxSize"]),
+        ("memory: 48MiB", "restart: {maxDelay: x}", ["layers.rootfs.restart.maxDelay"]),
+        ("memory: 48MiB", "environment: {A: x, PORT: 80}", ["rootfs.environment.PORT: text is expected, not a whole"]),
+        ("memory: 48MiB", "pids: 0", ["layers.rootfs.pids: it must be at least 1"]),
+        ("memory: 48MiB", "tmpfs: [/a, /b, /a]", ["layers.rootfs.tmpfs[2]: the destination /a is named twice"]),
+        ("kind: app", "kind:", ["layers.web.kind: text is expected, not nothing"]),
+        ("version: 1.0.0\n", "", ["product: the key 'version' is missing", "needed here: product, version, machine"]),
+        ("storage: 512MiB", "storage: 4MiB", ["image.storage: storage must be at least 8MiB"]),
+        (
+            "after: [rootfs]",
+            "after: [rotfs]",
+            ["layers.web.after[0]: layer web comes after rotfs", "did you mean 'rootfs'?"],
+        ),
+        ("after: [rootfs]", "after: [rootfs]\n    group: 1", ["layers.web.group", "starts later"]),
+        ("after: [rootfs]", "after: [web]", ["layers.web.after: layers wait", "web after web"]),
         ("  web:", "  host:", ["layers.host", "belongs to the base"]),
-        ("from: {bitbake: app-nginx}", "from: {bitbake: a, tar: b}", ["exactly one of bitbake, tar, directory"]),
+        (
+            "from: {bitbake: app-nginx}",
+            "from: {bitbake: a, tar: b}",
+            ["layers.web.from.tar: name exactly one of bitbake, tar, directory"],
+        ),
         ("- {source: www, destination: /srv/www}", "- {source: www, destination: srv}", ["files[0].destination"]),
     ],
 )
@@ -69,7 +93,36 @@ def test_a_mistake_is_named_with_its_line_and_path(damaged, old: str, new: str, 
     for word in words:
         assert word in str(error)
     assert "pycontainer.yaml:" in error.what
+    assert error.why
+    assert error.hint
+    assert "`" not in str(error)
     assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("memory: 48MiB", "memory: 48Mb"), ("after: [rootfs]", "after: [rotfs]"), ("kind: app", "kind: 7")]
+)
+def test_a_wrong_value_has_its_own_line_and_the_line_is_shown(damaged, old: str, new: str):
+    error = damaged(old, new)
+    assert f"pycontainer.yaml:{line_of(old)}:" in error.what
+    assert error.why == f"the line reads: {new}"
+
+
+@pytest.mark.parametrize("data", [b"", b"- 1\n", b"\xff", b"a: [\n", b"[a]: 1\n", b"a: 1\na: 2\n"])
+def test_a_file_that_is_no_product_at_all_is_refused_in_three_lines(tmp_path: Path, data: bytes):
+    path = tmp_path / "pycontainer.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError) as caught:
+        load_product(path)
+    assert str(path) in caught.value.what
+    assert caught.value.why
+    assert caught.value.hint
+
+
+def test_a_place_in_a_loaded_file_can_be_named_again():
+    assert locate(DEMO, ("layers", "web", "from", "bitbake")).endswith(
+        f"pycontainer.yaml:{line_of('from: {bitbake: app-nginx}')}: layers.web.from.bitbake"
+    )
 
 
 def test_the_line_is_that_of_the_wrong_key(damaged):

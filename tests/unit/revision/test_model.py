@@ -16,7 +16,19 @@ from hypothesis import strategies as st
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import BuildError, VerificationError
 from orchestrator.oci import Store
-from orchestrator.revision import ContainerLayer, Health, HttpCheck, RevisionConfig, created_at, media_type
+from orchestrator.revision import (
+    Conditions,
+    ContainerLayer,
+    FileCondition,
+    Health,
+    HttpCheck,
+    Io,
+    PublishedPort,
+    ReachCondition,
+    RevisionConfig,
+    created_at,
+    media_type,
+)
 from tests.unit.revision.sample import sample_config, store_blobs
 
 
@@ -35,13 +47,16 @@ def test_a_configuration_survives_the_round_trip(config: RevisionConfig):
 def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     value = json.loads(config.to_bytes())
     assert sorted(value) == [
-        "architecture", "created", "layers", "machine", "message", "parents", "product", "schemaVersion", "version",
+        "architecture", "confirm", "created", "layers", "machine", "message", "parents", "product", "schemaVersion",
+        "securityVersion", "version",
     ]  # fmt: skip
+    assert value["securityVersion"] == 0
+    assert value["confirm"] == {"timeoutMs": 300000, "manual": False, "files": [], "reachable": []}
     assert value["created"] == "2026-01-01T00:00:00Z"
     web = value["layers"][4]
     assert sorted(web) == [
-        "after", "blobs", "confirm", "health", "kind", "logs", "name", "restart", "runtime", "spdx", "startGroup",
-        "stop", "version", "volumes",
+        "after", "blobs", "confirm", "control", "health", "io", "kind", "logs", "name", "network", "ports", "required",
+        "restart", "runtime", "spdx", "startGroup", "stop", "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {
         "policy": "always", "maxRetries": 0, "initialDelayMs": 500, "maxDelayMs": 30000, "resetAfterMs": 60000,
@@ -49,8 +64,53 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     assert web["stop"] == {"signal": 15, "timeoutMs": 10000}
     assert web["logs"] == {"maxBytes": 1048576, "files": 2}
     assert web["health"] is None
-    assert web["confirm"] == {"healthyForMs": 0}
+    assert web["confirm"] == {"healthyForMs": 10000, "maxRestarts": 3}
+    assert (web["required"], web["network"], web["ports"], web["io"], web["control"]) == (False, "none", [], None, [])
     assert sorted(value["layers"][0]) == ["blobs", "kind", "name", "spdx", "version"]
+
+
+def test_a_configuration_that_was_written_before_the_newer_members_is_read_with_their_defaults(config: RevisionConfig):
+    value = json.loads(config.to_bytes())
+    for member in ("securityVersion", "confirm"):
+        del value[member]
+    for layer in value["layers"][3:]:
+        for member in ("required", "network", "ports", "io", "control"):
+            del layer[member]
+        layer["confirm"] = {"healthyForMs": 10000}
+    assert RevisionConfig.from_bytes(canonical_json(value)) == config
+
+
+def test_networks_limits_and_conditions_have_the_form_that_the_device_reads(config: RevisionConfig):
+    web = config.layers[4]
+    assert isinstance(web, ContainerLayer)
+    web = msgspec.structs.replace(
+        web,
+        network="bridge",
+        ports=[PublishedPort(host=8080, container=80, protocol="tcp")],
+        io=Io(write_bytes_per_second=5),
+        control=["ps", "status"],
+        required=True,
+    )
+    conditions = Conditions(
+        timeout_ms=9,
+        manual=True,
+        files=[FileCondition(layer="web", volume="data", path="a/b")],
+        reachable=[ReachCondition(address="2001:db8::1", port=443)],
+    )
+    changed = msgspec.structs.replace(config, layers=[*config.layers[:4], web], security_version=7, confirm=conditions)
+    value = json.loads(changed.to_bytes())
+    assert value["securityVersion"] == 7
+    assert value["confirm"] == {
+        "timeoutMs": 9,
+        "manual": True,
+        "files": [{"layer": "web", "volume": "data", "path": "a/b"}],
+        "reachable": [{"address": "2001:db8::1", "port": 443}],
+    }
+    found = value["layers"][4]
+    assert found["ports"] == [{"host": 8080, "container": 80, "protocol": "tcp"}]
+    assert found["io"] == {"readBytesPerSecond": 0, "writeBytesPerSecond": 5}
+    assert (found["network"], found["control"], found["required"]) == ("bridge", ["ps", "status"], True)
+    assert RevisionConfig.from_bytes(changed.to_bytes()) == changed
 
 
 @pytest.mark.parametrize(
@@ -80,8 +140,20 @@ def _set(*path: Any, to: Any) -> Callable[[Any], None]:
     return change
 
 
+def _both(*changes: Callable[[Any], None]) -> Callable[[Any], None]:
+    def change(value: Any) -> None:
+        for one in changes:
+            one(value)
+
+    return change
+
+
 DIGEST = "sha256:" + "a" * 64
 VOLUME = {"name": "v", "kind": "boot", "destination": "/v", "mode": "0755", "uid": 0, "gid": 0}
+BRIDGE = _set("layers", 4, "network", to="bridge")
+PORT = {"host": 80, "container": 80, "protocol": "tcp"}
+FILE = {"layer": "web", "volume": "data", "path": "a"}
+PLACE = {"address": "192.0.2.1", "port": 1}
 TIMES = {"startPeriodMs": 0, "intervalMs": 1, "timeoutMs": 1, "retries": 1}
 
 
@@ -127,6 +199,46 @@ TIMES = {"startPeriodMs": 0, "intervalMs": 1, "timeoutMs": 1, "retries": 1}
         (_set("layers", 4, "health", to=TIMES), "exactly one"),
         (_set("layers", 4, "health", to={**TIMES, "tcp": 1, "command": ["x"]}), "exactly one"),
         (_set("layers", 4, "health", to={**TIMES, "tcp": 0}), "right form"),
+        (_set("layers", 4, "health", to={**TIMES, "command": [""]}), "names no program"),
+        (_set("layers", 4, "health", to={**TIMES, "command": ["x", "\0"]}), "names no program"),
+        (_set("layers", 4, "health", to={**TIMES, "http": {"port": 1, "path": "/a b"}}), "right form"),
+        (_set("layers", 4, "confirm", to={"maxRestarts": -1}), "right form"),
+        (_set("layers", 4, "required", to=1), "right form"),
+        (_set("layers", 4, "network", to="wifi"), "right form"),
+        (_set("layers", 4, "ports", to=[PORT]), "needs the network bridge and not none"),
+        (
+            _both(BRIDGE, _set("layers", 4, "ports", to=[PORT, PORT])),
+            "80/tcp of the device, twice",
+        ),
+        (
+            _both(
+                *(_set("layers", n, "network", to="bridge") for n in (3, 4)),
+                *(_set("layers", n, "ports", to=[PORT]) for n in (3, 4)),
+            ),
+            "and rootfs does so already",
+        ),
+        (
+            _both(BRIDGE, _set("layers", 4, "ports", to=[{**PORT, "host": 0}])),
+            "form",
+        ),
+        (_set("layers", 4, "io", to={"readBytesPerSecond": 2**40 + 1}), "right form"),
+        (_set("layers", 4, "io", to={"read": 1}), "unknown field"),
+        (_set("layers", 4, "control", to=["PS"]), "right form"),
+        (_set("layers", 4, "control", to=["ps", "ps"]), "named twice"),
+        (_set("securityVersion", to=-1), "right form"),
+        (_set("confirm", "timeoutMs", to=0), "right form"),
+        (_set("confirm", "manual", to="yes"), "right form"),
+        (_set("confirm", "extra", to=1), "unknown field"),
+        (_set("confirm", "files", to=[{**FILE, "layer": "nobody"}]), "no volume data of nobody"),
+        (_set("confirm", "files", to=[{**FILE, "volume": "other"}]), "no volume other of web"),
+        (_set("confirm", "files", to=[{**FILE, "path": "/a"}]), "no plain path"),
+        (_set("confirm", "files", to=[{**FILE, "path": "a/../b"}]), "no plain path"),
+        (_set("confirm", "files", to=[{**FILE, "path": "x" * 1024}]), "no plain path"),
+        (_set("confirm", "files", to=[{**FILE, "path": "a\nb"}]), "right form"),
+        (_set("confirm", "files", to=[FILE] * 17), "right form"),
+        (_set("confirm", "reachable", to=[{**PLACE, "address": "example.org"}]), "example.org"),
+        (_set("confirm", "reachable", to=[{**PLACE, "address": "fe80::1%eth0"}]), "names an interface"),
+        (_set("confirm", "reachable", to=[{**PLACE, "port": 65536}]), "right form"),
         (_set("message", to="a\0b"), "right form"),
         (
             _set("layers", 4, "volumes", to=[{**VOLUME, "name": f"v{n}", "destination": f"/v{n}"} for n in range(33)]),

@@ -7,6 +7,8 @@
 struct cmdline {
 	char revision[65];	// 64 hexadecimal digits: the revision's id
 	char storage[37];	// UUID of the storage file system, lower case with dashes
+	char esp[37];		// unique id of the partition with the boot record, likewise; empty: none
+	char control[64];	// name of the port over which the device is controlled from outside; empty: none
 	bool panic_poweroff;	// pycontainer.panic=poweroff: turn off after a fatal error instead of starting again
 };
 

@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include "container_config.h"
 #include "json.h"
 #include "revision.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LAYERS_MOST 64
-#define VOLUMES_MOST 32
-// The largest number of any kind in a config, as its writer defines it.
-#define NATURAL_MOST INT32_MAX
-
-// One of a list of words, as its index; -1 with an error.
-static int choose(const json_t *object, const char *key, const char *const words[], struct error *err)
-{
-	const char *text = json_get_text(object, key, err);
-
-	if (text == NULL)
-		return -1;
-	for (int i = 0; words[i] != NULL; i++)
-		if (strcmp(words[i], text) == 0)
-			return i;
-	return fail(err, "%s: unknown: %.60s", key, text);
-}
+#define CONDITIONS_MOST 16
+#define CONFIRM_TIMEOUT_MS 300000
 
 static const struct blob **slot(struct layer *layer, const char *role)
 {
@@ -63,55 +51,6 @@ static int parse_blobs(struct layer *layer, const struct revision *revision, con
 	return 0;
 }
 
-static int parse_mode(unsigned *out, const json_t *object, struct error *err)
-{
-	const char *text = json_get_text(object, "mode", err);
-
-	if (text == NULL)
-		return -1;
-	size_t length = strlen(text);
-	if (length < 3 || length > 5 || strspn(text, "01234567") != length)
-		return fail(err, "mode: not 3 to 5 octal digits");
-	unsigned long mode = strtoul(text, NULL, 8);
-	if (mode > 07777)
-		return fail(err, "mode: above 7777");
-	*out = (unsigned)mode;
-	return 0;
-}
-
-static int parse_volumes(struct layer *layer, const json_t *object, struct error *err)
-{
-	static const char *const kinds[] = {"permanent", "revision", "boot", NULL};
-	const json_t *entries = json_get_array(object, "volumes", VOLUMES_MOST, err);
-
-	if (entries == NULL)
-		return -1;
-	layer->volumes = calloc(json_array_size(entries) + 1, sizeof *layer->volumes);
-	if (layer->volumes == NULL)
-		return fail_errno(err, "volumes");
-	for (size_t i = 0; i < json_array_size(entries); i++) {
-		const json_t *entry = json_array_get(entries, i);
-		struct volume *volume = &layer->volumes[i];
-		uint64_t uid, gid;
-		int kind = -1;
-		if (!json_is_object(entry))
-			return fail(err, "volumes[%zu]: not an object", i);
-		if (json_get_name(entry, "name", volume->name, err) < 0 || (kind = choose(entry, "kind", kinds, err)) < 0 ||
-		    parse_mode(&volume->mode, entry, err) < 0 ||
-		    json_get_number(entry, "uid", 0, UINT32_MAX - 1, &uid, err) < 0 ||
-		    json_get_number(entry, "gid", 0, UINT32_MAX - 1, &gid, err) < 0)
-			return fail_in(err, "volumes[%zu]", i);
-		volume->kind = (enum volume_kind)kind;
-		volume->uid = (unsigned)uid;
-		volume->gid = (unsigned)gid;
-		for (size_t other = 0; other < i; other++)
-			if (strcmp(layer->volumes[other].name, volume->name) == 0)
-				return fail(err, "volumes[%zu]: %s twice", i, volume->name);
-		layer->volume_count++;
-	}
-	return 0;
-}
-
 // The start order is the ascending group, within a group the order of the list; "after" names what comes before in it,
 // so there is no cycle.
 static bool starts_before(const struct revision *revision, size_t first, size_t second)
@@ -143,49 +82,6 @@ static int parse_after(struct revision *revision, size_t index, const json_t *ob
 	return 0;
 }
 
-static int parse_restart(struct restart *out, const json_t *object, struct error *err)
-{
-	static const char *const policies[] = {"no", "on-failure", "always", NULL};
-	const json_t *restart = json_get_object(object, "restart", err);
-
-	if (restart == NULL)
-		return -1;
-	int policy = choose(restart, "policy", policies, err);
-	if (policy < 0 || json_get_number(restart, "maxRetries", 0, NATURAL_MOST, &out->max_retries, err) < 0 ||
-	    json_get_number(restart, "initialDelayMs", 0, NATURAL_MOST, &out->initial_delay_ms, err) < 0 ||
-	    json_get_number(restart, "maxDelayMs", 0, NATURAL_MOST, &out->max_delay_ms, err) < 0 ||
-	    json_get_number(restart, "resetAfterMs", 0, NATURAL_MOST, &out->reset_after_ms, err) < 0)
-		return fail_in(err, "restart");
-	out->policy = (enum restart_policy)policy;
-	return 0;
-}
-
-static int parse_container(struct layer *layer, const json_t *object, struct error *err)
-{
-	uint64_t group, signal, files;
-
-	if (layer->rootfs == NULL || layer->run_config == NULL)
-		return fail(err, "a container needs the blobs rootfs and run-config");
-	if (json_expect_text(object, "runtime", "crun", err) < 0 ||
-	    json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
-		return -1;
-	layer->container = true;
-	layer->group = (unsigned)group;
-	if (parse_restart(&layer->restart, object, err) < 0 || parse_volumes(layer, object, err) < 0)
-		return -1;
-	const json_t *stop = json_get_object(object, "stop", err);
-	if (stop == NULL || json_get_number(stop, "signal", 1, 64, &signal, err) < 0 ||
-	    json_get_number(stop, "timeoutMs", 0, NATURAL_MOST, &layer->stop_timeout_ms, err) < 0)
-		return fail_in(err, "stop");
-	layer->stop_signal = (unsigned)signal;
-	const json_t *logs = json_get_object(object, "logs", err);
-	if (logs == NULL || json_get_number(logs, "maxBytes", 1, NATURAL_MOST, &layer->log_bytes, err) < 0 ||
-	    json_get_number(logs, "files", 1, 100, &files, err) < 0)
-		return fail_in(err, "logs");
-	layer->log_files = (unsigned)files;
-	return 0;
-}
-
 static int parse_layer(struct layer *layer, const struct revision *revision, const json_t *entry, size_t *used,
 		       struct error *err)
 {
@@ -198,11 +94,14 @@ static int parse_layer(struct layer *layer, const struct revision *revision, con
 	for (size_t i = 0; i < revision->layer_count; i++)
 		if (strcmp(revision->layers[i].name, layer->name) == 0)
 			return fail(err, "name: %s twice", layer->name);
-	int kind = choose(entry, "kind", kinds, err);
+	int kind = json_get_choice(entry, "kind", kinds, err);
 	if (kind < 0 || parse_blobs(layer, revision, entry, used, err) < 0)
 		return -1;
 	strcpy(layer->kind, kinds[kind]);
-	return kind >= 3 ? parse_container(layer, entry, err) : 0;
+	const char *version = json_string_value(json_object_get(entry, "version"));
+	if (version != NULL && text_copy(layer->version, sizeof layer->version, version, err) < 0)
+		return fail_in(err, "version");
+	return kind >= 3 ? container_config_parse(layer, entry, err) : 0;
 }
 
 static int parse_layers(struct revision *out, const json_t *root, struct error *err)
@@ -231,6 +130,114 @@ static int parse_layers(struct revision *out, const json_t *root, struct error *
 	return 0;
 }
 
+// Two containers cannot both have a port of the device.
+static int check_ports(const struct revision *revision, struct error *err)
+{
+	bool taken[2][UINT16_MAX + 1] = {{false}};
+
+	for (size_t i = 0; i < revision->layer_count; i++) {
+		const struct layer *layer = &revision->layers[i];
+		for (size_t p = 0; p < layer->port_count; p++) {
+			bool *port = &taken[layer->ports[p].udp][layer->ports[p].host];
+			if (*port)
+				return fail(err, "layers[%zu]: ports: %u/%s of the device is published twice", i,
+					    layer->ports[p].host, layer->ports[p].udp ? "udp" : "tcp");
+			*port = true;
+		}
+	}
+	return 0;
+}
+
+// A path below a volume: no way out of it, and nothing that is the volume itself.
+static bool is_path_below(const char *path)
+{
+	if (strlen(path) > PATH_MOST)
+		return false;
+	for (const char *c = path; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	for (const char *part = path;; part++) {
+		size_t length = strcspn(part, "/");
+		if (length == 0 || (length <= 2 && strspn(part, ".") >= length))
+			return false;
+		part += length;
+		if (*part == '\0')
+			return true;
+	}
+}
+
+static int parse_file(struct file_condition *out, const struct revision *revision, const json_t *entry,
+		      struct error *err)
+{
+	char layer[NAME_SIZE], volume[NAME_SIZE];
+
+	if (!json_is_object(entry))
+		return fail(err, "not an object");
+	if (json_get_name(entry, "layer", layer, err) < 0 || json_get_name(entry, "volume", volume, err) < 0)
+		return -1;
+	const char *path = json_get_text(entry, "path", err);
+	if (path == NULL)
+		return -1;
+	if (!is_path_below(path))
+		return fail(err, "path: not a plain path below a volume");
+	for (size_t i = 0; i < revision->layer_count; i++)
+		if (strcmp(revision->layers[i].name, layer) == 0)
+			out->layer = &revision->layers[i];
+	for (size_t i = 0; out->layer != NULL && i < out->layer->volume_count; i++)
+		if (strcmp(out->layer->volumes[i].name, volume) == 0)
+			out->volume = &out->layer->volumes[i];
+	if (out->volume == NULL)
+		return fail(err, "there is no volume %s of a layer %s", volume, layer);
+	out->path = strdup(path);
+	return out->path == NULL ? fail_errno(err, "path") : 0;
+}
+
+static int parse_reach(struct reach_condition *out, const json_t *entry, struct error *err)
+{
+	unsigned char binary[sizeof(struct in6_addr)];
+	uint64_t port;
+
+	if (!json_is_object(entry))
+		return fail(err, "not an object");
+	const char *address = json_get_text(entry, "address", err);
+	if (address == NULL || json_get_number(entry, "port", 1, UINT16_MAX, &port, err) < 0)
+		return -1;
+	if (strlen(address) >= sizeof out->address ||
+	    (inet_pton(AF_INET, address, binary) != 1 && inet_pton(AF_INET6, address, binary) != 1))
+		return fail(err, "address: not an IP address: %.60s", address);
+	strcpy(out->address, address);
+	out->port = (unsigned)port;
+	return 0;
+}
+
+static int parse_confirm(struct revision *out, const json_t *root, struct error *err)
+{
+	const json_t *confirm = NULL, *files = NULL, *reachable = NULL;
+
+	if (json_object_get(root, "confirm") != NULL && (confirm = json_get_object(root, "confirm", err)) == NULL)
+		return -1;
+	if (json_get_number_or(confirm, "timeoutMs", 1, NATURAL_MOST, CONFIRM_TIMEOUT_MS, &out->confirm_timeout_ms,
+			       err) < 0 || json_get_flag(confirm, "manual", &out->confirm_manual, err) < 0)
+		return -1;
+	if (json_object_get(confirm, "files") != NULL &&
+	    (files = json_get_array(confirm, "files", CONDITIONS_MOST, err)) == NULL)
+		return -1;
+	if (json_object_get(confirm, "reachable") != NULL &&
+	    (reachable = json_get_array(confirm, "reachable", CONDITIONS_MOST, err)) == NULL)
+		return -1;
+	out->files = calloc(json_array_size(files) + 1, sizeof *out->files);
+	out->reachable = calloc(json_array_size(reachable) + 1, sizeof *out->reachable);
+	if (out->files == NULL || out->reachable == NULL)
+		return fail_errno(err, "conditions");
+	for (size_t i = 0; i < json_array_size(files); i++, out->file_count++)
+		if (parse_file(&out->files[i], out, json_array_get(files, i), err) < 0)
+			return fail_in(err, "files[%zu]", i);
+	for (size_t i = 0; i < json_array_size(reachable); i++, out->reach_count++)
+		if (parse_reach(&out->reachable[i], json_array_get(reachable, i), err) < 0)
+			return fail_in(err, "reachable[%zu]", i);
+	return 0;
+}
+
 static int parse_config(struct revision *out, const json_t *root, struct error *err)
 {
 	uint64_t version;
@@ -243,7 +250,10 @@ static int parse_config(struct revision *out, const json_t *root, struct error *
 		return -1;
 	if (text_copy(out->version, sizeof out->version, text, err) < 0)
 		return fail_in(err, "version");
-	return parse_layers(out, root, err);
+	if (json_get_number_or(root, "securityVersion", 0, NATURAL_MOST, 0, &out->security_version, err) < 0 ||
+	    parse_layers(out, root, err) < 0 || check_ports(out, err) < 0)
+		return -1;
+	return parse_confirm(out, root, err) < 0 ? fail_in(err, "confirm") : 0;
 }
 
 int revision_parse_config(struct revision *out, const char *text, size_t length, struct error *err)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "container.h"
+#include "checkup.h"
 #include "console.h"
 #include "crun.h"
+#include "io_limit.h"
+#include "place.h"
 #include "storage.h"
 
 #include <errno.h>
@@ -21,12 +24,23 @@
 
 int container_init(struct container *container, const struct layer *layer, struct error *err)
 {
-	*container = (struct container){.layer = layer, .deadline = UINT64_MAX};
+	*container = (struct container){.layer = layer, .deadline = UINT64_MAX, .health_due = UINT64_MAX};
 	log_init(&container->log, STORAGE "/logs", layer->name, layer->log_bytes, layer->log_files);
 	// Our end only is non-blocking: programs expect their standard output to block.
 	if (pipe2(container->output, O_CLOEXEC) < 0 || fcntl(container->output[0], F_SETFL, O_NONBLOCK) < 0)
 		return fail_errno(err, "pipe for %s", layer->name);
 	return 0;
+}
+
+void container_close(struct container *container)
+{
+	container_output(container);
+	log_close(&container->log);
+	for (int i = 0; i < 2; i++)
+		close(container->output[i]);
+	if (container->bound)
+		place_remove(container->layer);
+	container->bound = false;
 }
 
 static void enter(struct container *container, enum state state, uint64_t timeout_ms)
@@ -41,19 +55,54 @@ static void leave_cleaning(struct container *container)
 	container->deadline = container->next == STATE_PAUSED ? container->resume : UINT64_MAX;
 }
 
+// crun delete --force, after which the container's name is free again.
+static void forget(struct container *container)
+{
+	struct error err;
+
+	container->helper = crun_delete(container->layer, &err);
+	if (container->helper > 0) {
+		enter(container, STATE_CLEANING, HELPER_MS);
+		return;
+	}
+	container->helper = 0;
+	console_line("container %s: %s", container->layer->name, err.text);
+	leave_cleaning(container);
+}
+
+// It ended at our wish.
+static void stopped(struct container *container, const char *how)
+{
+	container->init = 0;
+	container->since = 0;
+	container->killed = false;
+	snprintf(container->how, sizeof container->how, "stopped, %s", how);
+	container->next = container->then == THEN_START ? STATE_WAITING : STATE_STOPPED;
+	if (container->then == THEN_END)
+		enter(container, STATE_STOPPED, UINT64_MAX);
+	else
+		forget(container);
+}
+
 // What happens after an end is decided now and done once crun has forgotten the container.
 static void ended(struct container *container, bool success, const char *how)
 {
 	const char *name = container->layer->name;
 	uint64_t now = clock_ms(), delay = 0, ran = container->since == 0 ? 0 : now - container->since;
-	struct error err;
 
+	if (container->stop_wanted) {
+		container->stop_wanted = false;
+		stopped(container, how);
+		return;
+	}
 	container->init = 0;
 	container->since = 0;
+	snprintf(container->how, sizeof container->how, "%s", how);
 	switch (backoff_next(&container->backoff, &container->layer->restart, success, ran, &delay)) {
 	case VERDICT_RESTART:
 		container->next = STATE_PAUSED;
 		container->resume = now + delay;
+		container->restarts++;
 		console_line("container %s: %s after %" PRIu64 ".%" PRIu64 " s, restart %" PRIu64 " in %" PRIu64 " ms", name, how,
 			     ran / 1000, ran % 1000 / 100, container->backoff.retries, delay);
 		break;
@@ -67,21 +116,20 @@ static void ended(struct container *container, bool success, const char *how)
 		break;
 	}
 	container->killed = false;
-	container->helper = crun_delete(container->layer, &err);
-	if (container->helper < 0) {
-		container->helper = 0;
-		console_line("container %s: %s", name, err.text);
-		leave_cleaning(container);
-		return;
-	}
-	enter(container, STATE_CLEANING, HELPER_MS);
+	forget(container);
 }
 
-void container_start(struct container *container)
+void container_start(struct container *container, const struct revision *revision)
 {
 	struct error err;
 
 	container->killed = false;
+	container->stop_wanted = false;
+	if (!container->bound && place_make(revision, container->layer, &err) < 0) {
+		ended(container, false, err.text);
+		return;
+	}
+	container->bound = true;
 	container->helper = crun_run(container->layer, container->output[1], &err);
 	if (container->helper < 0) {
 		container->helper = 0;
@@ -101,13 +149,34 @@ static void kill_all(struct container *container)
 	container->deadline = clock_ms() + KILL_MS;
 }
 
-void container_stop(struct container *container)
+void container_stop(struct container *container, enum then then)
 {
-	if (container->state != STATE_RUNNING)
-		return;
-	enter(container, STATE_STOPPING, container->layer->stop_timeout_ms);
-	if (kill(container->init, (int)container->layer->stop_signal) < 0)
-		kill_all(container);
+	container->then = then;
+	switch (container->state) {
+	case STATE_RUNNING:
+		enter(container, STATE_STOPPING, container->layer->stop_timeout_ms);
+		if (kill(container->init, (int)container->layer->stop_signal) < 0)
+			kill_all(container);
+		break;
+	case STATE_STARTING:
+		container->stop_wanted = true;
+		break;
+	case STATE_CLEANING:
+		container->next = then == THEN_START ? STATE_WAITING : STATE_STOPPED;
+		break;
+	case STATE_STOPPING:
+		break;
+	default:
+		enter(container, then == THEN_START ? STATE_WAITING : STATE_STOPPED, UINT64_MAX);
+	}
+}
+
+bool container_is_up(const struct container *container)
+{
+	if (container->state == STATE_DONE)
+		return true;
+	return container->state == STATE_RUNNING &&
+	       (container->health.state == HEALTH_UNCHECKED || container->was_healthy);
 }
 
 static void started(struct container *container, int status)
@@ -122,7 +191,15 @@ static void started(struct container *container, int status)
 		if (container->init > 0) {
 			container->since = clock_ms();
 			enter(container, STATE_RUNNING, UINT64_MAX);
+			container->was_healthy = false;
+			checkup_begin(container, container->since);
+			if (io_limit_apply(container->layer, &err) < 0)
+				console_line("container %s: %s", container->layer->name, err.text);
 			console_line("container %s: running, process %d", container->layer->name, (int)container->init);
+			if (container->stop_wanted) {
+				container->stop_wanted = false;
+				container_stop(container, container->then);
+			}
 			return;
 		}
 		container->init = 0;
@@ -159,23 +236,32 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 	snprintf(how, sizeof how, "%s %d%s", WIFEXITED(status) ? "exited with status" : "killed by signal",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
 		 !success && crun_oom_kills(container->layer) > 0 ? ", out of memory" : "");
-	if (container->state == STATE_STOPPING) {
-		container->init = 0;
-		enter(container, STATE_STOPPED, UINT64_MAX);
-		console_line("container %s: stopped, %s%s", container->layer->name, how,
-			     container->killed ? " after its time was up" : "");
+	// At last: what was left behind is cleared away.
+	if (container->state == STATE_STOPPED) {
+		container->then = THEN_STAY;
+		stopped(container, how);
 		return true;
 	}
-	ended(container, success, how);
+	if (container->state != STATE_STOPPING) {
+		ended(container, success, how);
+		return true;
+	}
+	if (container->then == THEN_FAIL) {
+		ended(container, false, "unhealthy");
+		return true;
+	}
+	console_line("container %s: stopped, %s%s", container->layer->name, how,
+		     container->killed ? " after its time was up" : "");
+	stopped(container, how);
 	return true;
 }
 
-void container_deadline(struct container *container)
+void container_deadline(struct container *container, const struct revision *revision)
 {
 	container->deadline = UINT64_MAX;
 	switch (container->state) {
 	case STATE_PAUSED:
-		container_start(container);
+		container_start(container, revision);
 		break;
 	case STATE_STARTING:
 	case STATE_CLEANING:
@@ -196,7 +282,9 @@ void container_deadline(struct container *container)
 			break;
 		}
 		console_line("container %s: does not end, left behind", container->layer->name);
-		enter(container, STATE_STOPPED, UINT64_MAX);
+		// Its end, should it come, is still heard of. Until then nothing can take its place.
+		enter(container, container->then == THEN_FAIL || container->then == THEN_START ? STATE_FAILED : STATE_STOPPED,
+		      UINT64_MAX);
 		break;
 	default:
 		break;

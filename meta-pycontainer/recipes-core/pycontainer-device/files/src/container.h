@@ -2,6 +2,7 @@
 // One container's life: started, restarted with back-off, stopped.
 #pragma once
 #include "backoff.h"
+#include "health.h"
 #include "log.h"
 #include "revision.h"
 #include <stdbool.h>
@@ -20,6 +21,14 @@ enum state {
 	STATE_STOPPED	// ended at our wish
 };
 
+// What follows a stop.
+enum then {
+	THEN_END,	// nothing: the machine stops, the runtime need not forget the container
+	THEN_STAY,	// it stays stopped
+	THEN_START,	// it starts again
+	THEN_FAIL	// the stop counts as its own failure, with what follows from that
+};
+
 struct container {
 	const struct layer *layer;
 	enum state state;
@@ -30,18 +39,33 @@ struct container {
 	uint64_t deadline;	// of the state; UINT64_MAX: none
 	uint64_t resume;	// when it is started again
 	bool killed;
+	bool bound;		// its volumes and its network are there
+	bool watched;		// the main loop listens to its output
+	bool stop_wanted;	// as soon as it runs
+	enum then then;
+	uint64_t restarts;	// by itself, since the trial or the start began
+	char how[96];		// it ended last
+	struct health health;
+	uint64_t health_due;	// when to look after it; UINT64_MAX: not by itself
+	pid_t probe;		// of the health check, or 0
+	bool was_healthy;	// since it began to run
 	struct backoff backoff;
 	struct log log;
 	int output[2];		// pipe of its standard output and error: read, write
 };
 
 int container_init(struct container *container, const struct layer *layer, struct error *err);
-void container_start(struct container *container);
-void container_stop(struct container *container);
+// `revision`: whose volumes it gets.
+void container_start(struct container *container, const struct revision *revision);
+void container_stop(struct container *container, enum then then);
+// Give back its pipe and log; it must be stopped.
+void container_close(struct container *container);
 // A process of ours ended; true when it belonged to this container.
 bool container_helper_ended(struct container *container, pid_t pid, int status);
 bool container_init_ended(struct container *container, pid_t pid, int status);
+// Does it run, as well as it is known, or has it ended well?
+bool container_is_up(const struct container *container);
 // The deadline passed.
-void container_deadline(struct container *container);
+void container_deadline(struct container *container, const struct revision *revision);
 // Read what the container wrote: all that is there, but not without end.
 void container_output(struct container *container);

@@ -1,76 +1,167 @@
 // SPDX-License-Identifier: MIT
 #include "containers.h"
-#include "order.h"
+#include "checkup.h"
+#include "console.h"
+#include "crun.h"
+#include "io_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-int containers_init(struct containers *all, const struct revision *revision, struct error *err)
+static bool same_volumes(const struct layer *a, const struct layer *b)
 {
-	all->revision = revision;
-	all->each = calloc(revision->layer_count + 1, sizeof *all->each);
-	all->flags = calloc(revision->layer_count + 1, sizeof *all->flags);
-	if (all->each == NULL || all->flags == NULL)
-		return fail_errno(err, "containers");
-	for (size_t i = 0; i < revision->layer_count; i++) {
-		all->each[i] = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};
-		if (revision->layers[i].container && container_init(&all->each[i], &revision->layers[i], err) < 0)
-			return -1;
+	if (a->volume_count != b->volume_count)
+		return false;
+	for (size_t i = 0; i < a->volume_count; i++) {
+		const struct volume *x = &a->volumes[i], *y = &b->volumes[i];
+		// One that belongs to the revision is another one in another revision.
+		if (x->kind == VOLUME_REVISION || x->kind != y->kind || strcmp(x->name, y->name) != 0)
+			return false;
 	}
+	return true;
+}
+
+bool containers_same_bundle(const struct layer *a, const struct layer *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->rootfs->digest, b->rootfs->digest) == 0 &&
+	       strcmp(a->run_config->digest, b->run_config->digest) == 0;
+}
+
+bool containers_keep(const struct layer *before, const struct layer *after)
+{
+	return containers_same_bundle(before, after) && same_volumes(before, after);
+}
+
+static const struct layer *find_layer(const struct revision *revision, const char *name)
+{
+	for (size_t i = 0; i < revision->layer_count; i++)
+		if (revision->layers[i].container && strcmp(revision->layers[i].name, name) == 0)
+			return &revision->layers[i];
+	return NULL;
+}
+
+// Let a container of the revision before go on as one of the new revision.
+static void take_over(struct container *to, struct container *from, const struct layer *layer)
+{
+	struct error err;
+
+	container_close(to);
+	*to = *from;
+	to->layer = layer;
+	log_limit(&to->log, layer->log_bytes, layer->log_files);
+	// One that does not run yet gets them when it starts.
+	if (to->init > 0 && io_limit_change(from->layer, layer, &err) < 0)
+		console_line("container %s: %s", layer->name, err.text);
+	// The new revision may mean something else by healthy, and its trial wants to see it for itself.
+	if (to->state == STATE_RUNNING)
+		checkup_again(to, clock_ms());
+	*from = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};
+}
+
+int containers_switch(struct containers *all, struct revision *next, struct error *err)
+{
+	struct crew crew;
+
+	if (all->former.revision != NULL)
+		return fail(err, "containers of the revision before are still being stopped");
+	if (crew_init(&crew, next, false, err) < 0)
+		return -1;
+	for (size_t i = 0; i < next->layer_count; i++) {
+		struct container *before = next->layers[i].container ? crew_find(&all->now, next->layers[i].name) : NULL;
+		// One that was given up, or stopped by hand, is started anew all the same.
+		if (before != NULL && before->state != STATE_FAILED && before->state != STATE_STOPPED &&
+		    containers_keep(before->layer, &next->layers[i]))
+			take_over(&crew.each[i], before, &next->layers[i]);
+		crew.each[i].restarts = 0;
+	}
+	all->former = all->now;
+	all->now = crew;
 	return 0;
 }
 
-static bool is_up(const struct container *container)
+bool containers_settled(const struct containers *all)
 {
-	return container->state == STATE_RUNNING || container->state == STATE_DONE;
+	return all->former.revision == NULL;
+}
+
+// Give back what the former revision's containers held, each as soon as it is stopped: its successor needs the place.
+static void retire(struct containers *all)
+{
+	struct crew *former = &all->former;
+	bool any = false;
+
+	if (former->revision == NULL)
+		return;
+	for (size_t i = 0; i < former->revision->layer_count; i++) {
+		struct container *c = &former->each[i];
+		if (c->layer == NULL)
+			continue;
+		if (c->state != STATE_STOPPED) {
+			any = true;
+			continue;
+		}
+		container_close(c);
+		const struct layer *successor = find_layer(all->now.revision, c->layer->name);
+		if (successor == NULL || !containers_same_bundle(successor, c->layer))
+			crun_forget(c->layer);
+		c->layer = NULL;
+	}
+	if (!any)
+		crew_free(former);
+}
+
+// A container waits for the one whose name and place it takes; one with a new name for all that have no successor, whose
+// ports and devices it may want.
+static bool held(const void *context, const struct layer *layer)
+{
+	const struct containers *all = context;
+	const struct crew *former = &all->former;
+
+	if (former->revision == NULL)
+		return false;
+	if (find_layer(former->revision, layer->name) != NULL)
+		return crew_find(former, layer->name) != NULL;
+	for (size_t i = 0; i < former->revision->layer_count; i++)
+		if (former->each[i].layer != NULL && find_layer(all->now.revision, former->each[i].layer->name) == NULL)
+			return true;
+	return false;
 }
 
 void containers_start(struct containers *all)
 {
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		all->flags[i] = is_up(&all->each[i]);
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->each[i].state == STATE_WAITING && order_may_start(all->revision, i, all->flags))
-			container_start(&all->each[i]);
+	crew_stop(&all->former, THEN_STAY);
+	retire(all);
+	crew_start(&all->now, held, all);
 }
 
 void containers_stop(struct containers *all)
 {
-	for (size_t i = 0; i < all->revision->layer_count; i++) {
-		struct container *c = &all->each[i];
-		if (c->state == STATE_WAITING || c->state == STATE_PAUSED || c->state == STATE_DONE || c->state == STATE_FAILED)
-			c->state = STATE_STOPPED;
-		all->flags[i] = c->state == STATE_STOPPED;
-	}
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->each[i].state == STATE_RUNNING && order_may_stop(all->revision, i, all->flags))
-			container_stop(&all->each[i]);
+	crew_stop(&all->former, THEN_END);
+	crew_stop(&all->now, THEN_END);
 }
 
 bool containers_ready(const struct containers *all, char *names, size_t size)
 {
+	const struct crew *now = &all->now;
 	size_t used = 0;
 
 	names[0] = '\0';
-	for (size_t i = 0; i < all->revision->layer_count; i++) {
-		const struct layer *layer = &all->revision->layers[i];
-		if (!layer->container)
+	for (size_t i = 0; i < now->revision->layer_count; i++) {
+		const struct container *c = &now->each[i];
+		if (c->layer == NULL)
 			continue;
-		if (!is_up(&all->each[i]))
+		if (!container_is_up(c))
 			return false;
-		if (all->each[i].state == STATE_RUNNING && used + strlen(layer->name) + 2 < size)
-			used += (size_t)snprintf(names + used, size - used, "%s ", layer->name);
+		if (c->state == STATE_RUNNING && used + strlen(c->layer->name) + 2 < size)
+			used += (size_t)snprintf(names + used, size - used, "%s ", c->layer->name);
 	}
 	return true;
 }
 
 bool containers_stopped(const struct containers *all)
 {
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->each[i].state != STATE_STOPPED)
-			return false;
-	return true;
+	return crew_stopped(&all->now) && crew_stopped(&all->former);
 }
 
 void containers_add_end(struct containers *all, pid_t pid, int status)
@@ -81,25 +172,30 @@ void containers_add_end(struct containers *all, pid_t pid, int status)
 	all->ends[all->end_count++].status = status;
 }
 
+static bool hand_to(struct crew *crew, pid_t pid, int status, bool (*handle)(struct container *, pid_t, int))
+{
+	for (size_t i = 0; crew->revision != NULL && i < crew->revision->layer_count; i++)
+		if (crew->each[i].layer != NULL && handle(&crew->each[i], pid, status))
+			return true;
+	return false;
+}
+
 // Offer every end to the containers; those that took it leave the list.
 static void hand_out(struct containers *all, bool (*handle)(struct container *, pid_t, int))
 {
 	size_t kept = 0;
 
-	for (size_t e = 0; e < all->end_count; e++) {
-		bool taken = false;
-		for (size_t i = 0; i < all->revision->layer_count && !taken; i++)
-			taken = handle(&all->each[i], all->ends[e].pid, all->ends[e].status);
-		if (!taken)
+	for (size_t e = 0; e < all->end_count; e++)
+		if (!hand_to(&all->now, all->ends[e].pid, all->ends[e].status, handle) &&
+		    !hand_to(&all->former, all->ends[e].pid, all->ends[e].status, handle))
 			all->ends[kept++] = all->ends[e];
-	}
 	all->end_count = kept;
 }
 
-static bool any_starting(const struct containers *all)
+static bool any_starting(const struct crew *crew)
 {
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->each[i].state == STATE_STARTING)
+	for (size_t i = 0; crew->revision != NULL && i < crew->revision->layer_count; i++)
+		if (crew->each[i].state == STATE_STARTING)
 			return true;
 	return false;
 }
@@ -110,32 +206,61 @@ void containers_match_ends(struct containers *all)
 {
 	hand_out(all, container_helper_ended);
 	hand_out(all, container_init_ended);
-	if (!any_starting(all))
+	hand_out(all, checkup_ended);
+	if (!any_starting(&all->now) && !any_starting(&all->former))
 		all->end_count = 0;
+}
+
+static uint64_t first_deadline(const struct crew *crew, uint64_t first)
+{
+	for (size_t i = 0; crew->revision != NULL && i < crew->revision->layer_count; i++) {
+		const struct container *c = &crew->each[i];
+		if (c->deadline < first)
+			first = c->deadline;
+		if (c->layer != NULL && c->health_due < first)
+			first = c->health_due;
+	}
+	return first;
 }
 
 uint64_t containers_deadline(const struct containers *all)
 {
-	uint64_t first = UINT64_MAX;
-
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->each[i].deadline < first)
-			first = all->each[i].deadline;
-	return first;
+	return first_deadline(&all->now, first_deadline(&all->former, UINT64_MAX));
 }
 
 void containers_act(struct containers *all, uint64_t now)
 {
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->each[i].deadline <= now)
-			container_deadline(&all->each[i]);
+	struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++) {
+			struct container *c = &crews[k]->each[i];
+			if (c->layer != NULL && c->health_due <= now)
+				checkup_due(c, now);
+			if (c->deadline <= now)
+				container_deadline(c, crews[k]->revision);
+		}
+}
+
+struct container *containers_by_output(const struct containers *all, int fd)
+{
+	const struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++)
+			if (crews[k]->each[i].layer != NULL && crews[k]->each[i].output[0] == fd)
+				return &crews[k]->each[i];
+	return NULL;
 }
 
 void containers_close(struct containers *all)
 {
-	for (size_t i = 0; i < all->revision->layer_count; i++)
-		if (all->revision->layers[i].container) {
-			container_output(&all->each[i]);
-			log_close(&all->each[i].log);
-		}
+	struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++)
+			if (crews[k]->each[i].layer != NULL) {
+				container_output(&crews[k]->each[i]);
+				log_close(&crews[k]->each[i].log);
+			}
 }

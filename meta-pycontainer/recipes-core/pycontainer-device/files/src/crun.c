@@ -4,20 +4,21 @@
 #include "image.h"
 #include "program.h"
 #include "store.h"
-#include "volume.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
-#define CRUN "/usr/bin/crun"
-#define PATH_SIZE (NAME_SIZE + 64)
+#define PATH_SIZE (NAME_SIZE + 96)
 
 static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
 {
-	snprintf(out, PATH_SIZE, "/run/pycontainer/bundles/%s%s", layer->name, file);
+	snprintf(out, PATH_SIZE, "/run/pycontainer/bundles/%s.%.12s.%.12s%s", layer->name, layer->rootfs->digest,
+		 layer->run_config->digest, file);
 }
 
 // crun reads its configuration at each start, long after it was proven, so it gets the very bytes and not the file on
@@ -36,16 +37,40 @@ static int copy_config(const struct layer *layer, int config, struct error *err)
 	return result;
 }
 
-int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, int config, struct error *err)
+int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err)
 {
 	char path[PATH_SIZE];
 
 	bundle_path(path, layer, "/rootfs");
-	if (image_mount(rootfs, path, err) < 0)
-		return -1;
-	if (copy_config(layer, config, err) < 0)
-		return -1;
-	return volume_mount_all(revision, layer, err);
+	if (image_mount(rootfs, path, err) == 0 && copy_config(layer, config, err) == 0)
+		return 0;
+	crun_forget(layer);
+	return -1;
+}
+
+bool crun_prepared(const struct layer *layer)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/config.json");
+	return access(path, F_OK) == 0;
+}
+
+void crun_forget(const struct layer *layer)
+{
+	static const char *const files[] = {"/config.json", "/pid"};
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		bundle_path(path, layer, files[i]);
+		unlink(path);
+	}
+	bundle_path(path, layer, "/rootfs");
+	// Lazily: a process that could not be ended may still hold it.
+	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	rmdir(path);
+	bundle_path(path, layer, "");
+	rmdir(path);
 }
 
 pid_t crun_run(const struct layer *layer, int output, struct error *err)

@@ -3,11 +3,20 @@
 #pragma once
 #include "error.h"
 #include "revision.h"
+#include <stdbool.h>
 #include <sys/types.h>
 
-// The bundle of a layer: its root file system and volumes mounted, its configuration in RAM. `rootfs` and `config` are
-// the proven blobs, open.
-int crun_prepare(const struct revision *revision, const struct layer *layer, int rootfs, int config, struct error *err);
+#ifndef CRUN
+#define CRUN "/usr/bin/crun"
+#endif
+
+// The bundle of a layer: its root file system mounted, its configuration in RAM. `rootfs` and `config` are the proven
+// blobs, open. Its place is named by its content, so that it can be made while an older one of the same layer runs.
+int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err);
+// Was this very bundle made already?
+bool crun_prepared(const struct layer *layer);
+// Undo it.
+void crun_forget(const struct layer *layer);
 // Start "crun run --detach"; its container writes to `output`. Returns the process id of crun or -1.
 pid_t crun_run(const struct layer *layer, int output, struct error *err);
 // The process id of the container, after crun_run's process ended with status 0.

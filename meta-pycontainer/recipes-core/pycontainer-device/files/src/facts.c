@@ -58,7 +58,7 @@ static int parse_keys(struct facts *out, const json_t *root, struct error *err)
 
 int facts_parse(struct facts *out, const char *text, size_t length, struct error *err)
 {
-	uint64_t version, floor;
+	uint64_t version;
 	json_t *root = json_object_parse(text, length, err);
 
 	memset(out, 0, sizeof *out);
@@ -68,7 +68,7 @@ int facts_parse(struct facts *out, const char *text, size_t length, struct error
 	if (json_get_number(root, "schemaVersion", 1, 1, &version, err) == 0 &&
 	    json_get_name(root, "product", out->product, err) == 0 &&
 	    json_get_name(root, "machine", out->machine, err) == 0 &&
-	    json_get_number(root, "floor", 0, INT64_MAX, &floor, err) == 0)
+	    json_get_number(root, "floor", 0, INT64_MAX, &out->floor, err) == 0)
 		result = parse_keys(out, root, err);
 	json_decref(root);
 	return result;

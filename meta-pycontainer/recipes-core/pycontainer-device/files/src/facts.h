@@ -3,6 +3,7 @@
 #pragma once
 #include "error.h"
 #include "text.h"
+#include <stdint.h>
 
 #define KEYS_MOST 16
 
@@ -14,6 +15,7 @@ struct key {
 struct facts {
 	char product[NAME_SIZE];
 	char machine[NAME_SIZE];
+	uint64_t floor;			// the lowest security version of a revision that may be installed
 	unsigned threshold;		// how many different keys must have signed
 	unsigned key_count;
 	struct key keys[KEYS_MOST];

@@ -46,6 +46,38 @@ int json_get_number(const json_t *object, const char *key, uint64_t low, uint64_
 	return 0;
 }
 
+int json_get_number_or(const json_t *object, const char *key, uint64_t low, uint64_t high, uint64_t fallback,
+		       uint64_t *out, struct error *err)
+{
+	if (json_object_get(object, key) == NULL) {
+		*out = fallback;
+		return 0;
+	}
+	return json_get_number(object, key, low, high, out, err);
+}
+
+int json_get_flag(const json_t *object, const char *key, bool *out, struct error *err)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (value != NULL && !json_is_boolean(value))
+		return fail(err, "%s: neither true nor false", key);
+	*out = json_is_true(value);
+	return 0;
+}
+
+int json_get_choice(const json_t *object, const char *key, const char *const words[], struct error *err)
+{
+	const char *text = json_get_text(object, key, err);
+
+	if (text == NULL)
+		return -1;
+	for (int i = 0; words[i] != NULL; i++)
+		if (strcmp(words[i], text) == 0)
+			return i;
+	return fail(err, "%s: unknown: %.60s", key, text);
+}
+
 json_t *json_get_object(const json_t *object, const char *key, struct error *err)
 {
 	json_t *value = json_object_get(object, key);

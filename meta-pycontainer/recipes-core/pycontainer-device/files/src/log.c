@@ -17,6 +17,19 @@ void log_init(struct log *log, const char *folder, const char *name, uint64_t li
 	log->files = files;
 }
 
+void log_limit(struct log *log, uint64_t limit, unsigned files)
+{
+	char path[sizeof log->path + 16];
+
+	// What is beyond the number now would stay for ever. One that cannot be removed costs its room.
+	for (unsigned i = files; i < log->files; i++) {
+		snprintf(path, sizeof path, "%s.%u", log->path, i);
+		unlink(path);
+	}
+	log->limit = limit;
+	log->files = files;
+}
+
 static int open_current(struct log *log)
 {
 	struct stat status;

@@ -18,6 +18,8 @@ struct log {
 
 // <folder>/<name>.log, <name>.log.1 (older) and so on, each of at most `limit` bytes.
 void log_init(struct log *log, const char *folder, const char *name, uint64_t limit, unsigned files);
+// Other limits from now on: files that are too many are removed, a current one that is too large ends with the next line.
+void log_limit(struct log *log, uint64_t limit, unsigned files);
 // Append; bytes that the disk refuses are counted in `lost`. Returns -1 with an error at the first loss only.
 int log_write(struct log *log, const char *bytes, size_t length, struct error *err);
 void log_close(struct log *log);

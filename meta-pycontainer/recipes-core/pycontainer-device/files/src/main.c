@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: MIT
 // PID 1 of the host: from the kernel's hand-over to the running containers, and to the end.
 #include "background.h"
+#include "bridge.h"
 #include "cmdline.h"
 #include "console.h"
 #include "crun.h"
+#include "ctl.h"
 #include "facts.h"
 #include "file.h"
 #include "image.h"
 #include "modules.h"
 #include "mounts.h"
 #include "network.h"
+#include "place.h"
 #include "power.h"
 #include "program.h"
 #include "storage.h"
 #include "store.h"
 #include "supervise.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,9 +50,10 @@ struct device {
 	struct cmdline cmdline;
 	struct facts facts;
 	struct modules *modules;
-	struct revision revision;
+	struct revision *revision;
 	struct proven *proven;	// of each layer
 	int firmware;
+	char storage[64];	// the device that it lies on
 	uint64_t started_ms;
 	enum end end;
 };
@@ -101,8 +108,7 @@ static int step_modules(struct device *device, struct error *err)
 
 static int step_storage(struct device *device, struct error *err)
 {
-	char path[64];
-	int result = storage_mount(device->cmdline.storage, device->modules, path, err);
+	int result = storage_mount(device->cmdline.storage, device->modules, device->storage, err);
 
 	modules_close(device->modules);
 	device->modules = NULL;
@@ -112,8 +118,8 @@ static int step_storage(struct device *device, struct error *err)
 // Prove every blob that is needed before containers run.
 static int prove_layers(struct device *device, struct seal_counts *counts, struct error *err)
 {
-	for (size_t i = 0; i < device->revision.layer_count; i++) {
-		const struct layer *layer = &device->revision.layers[i];
+	for (size_t i = 0; i < device->revision->layer_count; i++) {
+		const struct layer *layer = &device->revision->layers[i];
 		struct proven *proven = &device->proven[i];
 		const struct blob *image = layer->container ? layer->rootfs : layer->modules;
 		if (image != NULL && (proven->image = store_open(STORAGE, image, counts, err)) < 0)
@@ -130,21 +136,24 @@ static int prove_layers(struct device *device, struct seal_counts *counts, struc
 static int step_verify(struct device *device, struct error *err)
 {
 	struct seal_counts counts = {0};
-	int signers = store_load(&device->revision, STORAGE, device->cmdline.revision, &device->facts, err);
+	device->revision = calloc(1, sizeof *device->revision);
+	if (device->revision == NULL)
+		return fail_errno(err, "revision");
+	int signers = store_load(device->revision, STORAGE, device->cmdline.revision, &device->facts, err);
 
 	if (signers < 0)
 		return -1;
-	device->proven = malloc((device->revision.layer_count + 1) * sizeof *device->proven);
+	device->proven = malloc((device->revision->layer_count + 1) * sizeof *device->proven);
 	if (device->proven == NULL)
 		return fail_errno(err, "layers");
-	for (size_t i = 0; i < device->revision.layer_count; i++)
+	for (size_t i = 0; i < device->revision->layer_count; i++)
 		device->proven[i] = (struct proven){-1, -1};
 	if (prove_layers(device, &counts, err) < 0)
 		return -1;
 	char hashed[80] = "";
 	if (counts.hashed > 0)
 		snprintf(hashed, sizeof hashed, ", %u hashed in full: %s", counts.hashed, counts.unsealed);
-	console_line("verify: revision %.12s signed by %d of %u keys; %u blobs whole, %u sealed now%s", device->revision.id,
+	console_line("verify: revision %.12s signed by %d of %u keys; %u blobs whole, %u sealed now%s", device->revision->id,
 		     signers, device->facts.key_count, counts.sealed + counts.newly + counts.hashed, counts.newly, hashed);
 	return 0;
 }
@@ -156,10 +165,18 @@ static void drop(int *fd)
 	*fd = -1;
 }
 
+static bool uses_bridge(const struct revision *revision)
+{
+	for (size_t i = 0; i < revision->layer_count; i++)
+		if (revision->layers[i].network == NETWORK_BRIDGE)
+			return true;
+	return false;
+}
+
 static int step_hardware(struct device *device, struct error *err)
 {
-	const struct layer *bsp = revision_layer(&device->revision, "bsp");
-	int *image = bsp == NULL ? NULL : &device->proven[bsp - device->revision.layers].image;
+	const struct layer *bsp = revision_layer(device->revision, "bsp");
+	int *image = bsp == NULL ? NULL : &device->proven[bsp - device->revision->layers].image;
 
 	if (device->firmware >= 0 && image_mount_firmware(device->firmware, err) < 0)
 		return fail_in(err, "firmware");
@@ -174,6 +191,10 @@ static int step_hardware(struct device *device, struct error *err)
 		return -1;
 	int listed = modules_listed(index, LISTED_MODULES);
 	int found = modules_coldplug(index);
+	// The kernel would ask for each of these by itself, dozens of times.
+	for (size_t i = 0; uses_bridge(device->revision) && bridge_modules[i] != NULL; i++)
+		if (modules_load(index, bridge_modules[i], err) < 0)
+			console_line("hardware: %s", err->text);
 	modules_close(index);
 	console_line("hardware: %d further modules", listed + found);
 	return 0;
@@ -184,12 +205,13 @@ static int step_layers(struct device *device, struct error *err)
 	char names[256] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < device->revision.layer_count; i++) {
-		const struct layer *layer = &device->revision.layers[i];
+	for (size_t i = 0; i < device->revision->layer_count; i++) {
+		const struct layer *layer = &device->revision->layers[i];
 		if (!layer->container)
 			continue;
 		struct proven *proven = &device->proven[i];
-		if (crun_prepare(&device->revision, layer, proven->image, proven->config, err) < 0)
+		if (crun_prepare(layer, proven->image, proven->config, err) < 0 ||
+		    place_make(device->revision, layer, err) < 0)
 			return fail_in(err, "%s", layer->name);
 		drop(&proven->image);
 		drop(&proven->config);
@@ -206,7 +228,9 @@ static int step_layers(struct device *device, struct error *err)
 
 static int step_containers(struct device *device, struct error *err)
 {
-	return supervise(&device->revision, device->started_ms, &device->end, err);
+	const struct beginning begin = {&device->facts, &device->cmdline, device->storage, device->started_ms};
+
+	return supervise(device->revision, &begin, &device->end, err);
 }
 
 static const struct step {
@@ -221,7 +245,14 @@ static const struct step {
 // Run in a process of its own: on a disk that does not answer it sleeps for ever.
 static void unmount_and_sync(void)
 {
-	int busy, count = mounts_undo(&busy);
+	int busy, storage = open(STORAGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	// In case whoever froze it was killed before it thawed it.
+	if (storage >= 0) {
+		ioctl(storage, FITHAW, 0);
+		close(storage);
+	}
+	int count = mounts_undo(&busy);
 
 	if (busy > 0)
 		console_line("storage: %d of %d mounts were busy", busy, count);
@@ -259,7 +290,11 @@ int main(int argc, char *argv[])
 {
 	static struct device device = {.firmware = -1};
 	struct error err = {""};
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
 
+	// In a container that may use some verbs, it may well be process 1.
+	if (argc > 0 && strcmp(name == NULL ? argv[0] : name + 1, "pycontainerctl") == 0)
+		return ctl_main(argc, argv);
 	if (getpid() != 1) {
 		if (argc == 4 && strcmp(argv[1], "-q") == 0 && strcmp(argv[2], "--") == 0)
 			return modules_serve(argv[3]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "revision.h"
+#include "container_config.h"
 #include "json.h"
 
 #include <stdlib.h>
@@ -73,8 +74,12 @@ void revision_free(struct revision *revision)
 {
 	for (size_t i = 0; i < revision->layer_count; i++) {
 		free(revision->layers[i].after);
-		free(revision->layers[i].volumes);
+		container_config_free(&revision->layers[i]);
 	}
+	for (size_t i = 0; i < revision->file_count; i++)
+		free(revision->files[i].path);
+	free(revision->files);
+	free(revision->reachable);
 	free(revision->layers);
 	free(revision->blobs);
 	memset(revision, 0, sizeof *revision);

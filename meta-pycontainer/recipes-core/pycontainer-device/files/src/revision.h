@@ -10,6 +10,7 @@
 #define MANIFEST_LIMIT (1u << 20)
 #define CONFIG_LIMIT (1u << 20)
 #define TEXT_SIZE 513	// 128 characters of UTF-8
+#define ADDRESS_SIZE 46	// of an IPv6 address as text
 
 struct blob {
 	char layer[NAME_SIZE];
@@ -35,9 +36,32 @@ struct restart {
 	uint64_t initial_delay_ms, max_delay_ms, reset_after_ms;
 };
 
+enum health_kind { HEALTH_NONE, HEALTH_COMMAND, HEALTH_TCP, HEALTH_HTTP };
+
+struct health_check {
+	enum health_kind kind;
+	char **command;			// HEALTH_COMMAND: run in the container; NULL ends it
+	unsigned port;			// HEALTH_TCP, HEALTH_HTTP: of the container
+	char *path;			// HEALTH_HTTP
+	uint64_t start_period_ms, interval_ms, timeout_ms, retries;
+};
+
+enum network_mode { NETWORK_NONE, NETWORK_HOST, NETWORK_BRIDGE };
+
+struct port {
+	unsigned host, container;
+	bool udp;
+};
+
+// Bytes a second; 0: no limit.
+struct io_limits {
+	uint64_t read, write;
+};
+
 struct layer {
 	char name[NAME_SIZE];
 	char kind[NAME_SIZE];
+	char version[TEXT_SIZE];	// for people; may be empty
 	bool container;			// it is run: it has a rootfs and a run-config
 	const struct blob *rootfs, *run_config, *modules, *firmware;
 	unsigned group;
@@ -50,6 +74,30 @@ struct layer {
 	unsigned log_files;
 	size_t volume_count;
 	struct volume *volumes;
+	struct health_check health;
+	// A trial counts this container as well when it was healthy (without a check: running) for so long without a break,
+	// and had no more than so many restarts.
+	uint64_t healthy_for_ms, max_restarts;
+	bool required;			// the device is not well without it
+	enum network_mode network;
+	size_t port_count;		// published, NETWORK_BRIDGE only
+	struct port *ports;
+	struct io_limits io;
+	size_t control_count;		// verbs of the control protocol that it may use
+	char (*control)[NAME_SIZE];
+};
+
+// A trial is not confirmed before this file is in the volume of a container, as a path below it.
+struct file_condition {
+	const struct layer *layer;
+	const struct volume *volume;
+	char *path;
+};
+
+// Nor before this TCP port accepts a connection.
+struct reach_condition {
+	char address[ADDRESS_SIZE];	// of IPv4 or IPv6, in any form that inet_pton takes
+	unsigned port;
 };
 
 struct revision {
@@ -62,6 +110,13 @@ struct revision {
 	struct blob *blobs;
 	size_t layer_count;
 	struct layer *layers;
+	uint64_t security_version;	// below the device's floor it is refused
+	uint64_t confirm_timeout_ms;
+	bool confirm_manual;		// besides all conditions, somebody must say so
+	size_t file_count;
+	struct file_condition *files;
+	size_t reach_count;
+	struct reach_condition *reachable;
 };
 
 // Parse the manifest, then the config. After a failure and at the end: revision_free.

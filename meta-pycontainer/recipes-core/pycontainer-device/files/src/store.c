@@ -1,175 +1,152 @@
 // SPDX-License-Identifier: MIT
 #include "store.h"
-#include "dsse.h"
 #include "file.h"
+#include "verify.h"
 #include "verity.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SMALL_LIMIT (1u << 20)
 
-// Pass on a text, NULL included, whose bytes have this digest; free any other one.
-static char *checked(char *text, const size_t *length, const char *digest, struct error *err)
-{
-	char found[HEX_SIZE];
+struct path {
+	char text[128];
+};
 
-	if (text == NULL)
-		return NULL;
-	hash_bytes(found, text, *length);
-	if (strcmp(found, digest) == 0)
-		return text;
-	fail(err, "the content does not have its digest: it was changed or damaged");
-	free(text);
-	return NULL;
+static struct path blob_path(const char *digest)
+{
+	struct path path;
+
+	snprintf(path.text, sizeof path.text, "blobs/sha256/%.64s", digest);
+	return path;
 }
 
-// Read a small blob whole and check that its bytes have the digest by which it is named.
-static char *read_named(const char *root, const char *digest, size_t limit, size_t *length, struct error *err)
+char *store_reader(void *fs, const char *digest, size_t limit, size_t *length, struct error *err)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof path, "%s/blobs/sha256/%s", root, digest);
-	char *text = file_read(AT_FDCWD, path, limit, length, err);
-	return checked(text, length, digest, err);
+	return fs_read_file(fs, blob_path(digest).text, limit, length, err);
 }
 
-// The signature is the one blob that no signed text names: a link beside the manifest says which it is, and the
-// signature itself says whether that was right.
-static char *read_signature(const char *root, const char *id, size_t *length, struct error *err)
+bool store_target(const char *target, char digest[HEX_SIZE])
 {
 	static const char form[] = "../../blobs/sha256/";
-	char path[PATH_MAX], target[sizeof form + 64];
 
-	snprintf(path, sizeof path, "%s/revisions/%s/signature", root, id);
-	ssize_t size = readlink(path, target, sizeof target);
-	if (size < 0) {
-		fail_errno(err, "revisions/%.12s.../signature", id);
-		return NULL;
-	}
-	if (size != (ssize_t)sizeof form - 1 + 64 || memcmp(target, form, sizeof form - 1) != 0) {
-		fail(err, "revisions/%.12s.../signature: not a link into blobs/sha256", id);
-		return NULL;
-	}
-	target[size] = '\0';
-	if (!text_is_hex64(target + sizeof form - 1)) {
-		fail(err, "revisions/%.12s.../signature: not a link to a blob", id);
-		return NULL;
-	}
-	return read_named(root, target + sizeof form - 1, DSSE_LIMIT, length, err);
+	if (strncmp(target, form, sizeof form - 1) != 0 || !text_is_hex64(target + sizeof form - 1))
+		return false;
+	memcpy(digest, target + sizeof form - 1, HEX_SIZE);
+	return true;
 }
 
-static int check_signature(const char *root, const char *id, size_t manifest_length, const struct facts *facts,
-			   struct error *err)
+int store_link(struct fs *fs, const char *path, char digest[HEX_SIZE], struct error *err)
 {
-	struct statement statement;
-	size_t length;
-	char *envelope = read_signature(root, id, &length, err);
+	char target[128];
 
-	if (envelope == NULL)
-		return fail_in(err, "signature");
-	int count = dsse_verify(&statement, envelope, length, facts, err);
-	free(envelope);
-	if (count < 0)
-		return -1;
-	if (strcmp(statement.digest, id) != 0)
-		return fail(err, "signature: it is for revision %.12s", statement.digest);
-	if (statement.size != manifest_length)
-		return fail(err, "signature: it is for a manifest of %" PRIu64 " bytes", statement.size);
-	if (strcmp(statement.product, facts->product) != 0)
-		return fail(err, "signature: it is for product %s, this device is %s", statement.product, facts->product);
-	return count;
+	if (fs->calls->readlink(fs, path, target, sizeof target) < 0)
+		return fail_errno(err, "%s", path);
+	return store_target(target, digest) ? 0 : fail(err, "%s: not a link into blobs/sha256", path);
 }
 
-static int load_config(struct revision *out, const char *root, const struct facts *facts, struct error *err)
+int store_load_from(struct revision *out, struct fs *fs, const char *id, const struct facts *facts, struct error *err)
 {
-	size_t length;
-	char *config = read_named(root, out->config_digest, CONFIG_LIMIT, &length, err);
+	char path[128], signature[HEX_SIZE];
 
-	if (config == NULL)
-		return fail_in(err, "config");
-	int result = length == out->config_size ? revision_parse_config(out, config, length, err)
-						: fail(err, "config: not of the size that the manifest says");
-	free(config);
-	if (result < 0)
-		return -1;
-	if (strcmp(out->product, facts->product) != 0)
-		return fail(err, "config: product is %s, this device is %s", out->product, facts->product);
-	if (strcmp(out->machine, facts->machine) != 0)
-		return fail(err, "config: machine is %s, this device is %s", out->machine, facts->machine);
-	return 0;
+	memset(out, 0, sizeof *out);
+	// The signature is the one blob that no signed text names: a link beside the manifest says which it is, and the
+	// signature itself says whether that was right.
+	snprintf(path, sizeof path, "revisions/%.64s/signature", id);
+	if (store_link(fs, path, signature, err) < 0)
+		return fail_in(err, "revision %.12s", id);
+	return verify_revision(out, id, signature, store_reader, fs, facts, err);
 }
 
 int store_load(struct revision *out, const char *root, const char *id, const struct facts *facts, struct error *err)
 {
-	size_t length;
-	int signers = -1;
+	struct fs fs;
 
-	memset(out, 0, sizeof *out);
-	char *manifest = read_named(root, id, MANIFEST_LIMIT, &length, err);
-	if (manifest == NULL)
-		return fail_in(err, "revision %.12s: manifest", id);
-	// The signature comes first: only signed bytes are worth parsing.
-	signers = check_signature(root, id, length, facts, err);
-	int result = signers < 0 ? -1 : revision_parse_manifest(out, manifest, length, err);
-	free(manifest);
-	if (result == 0) {
-		memcpy(out->id, id, sizeof out->id);
-		result = load_config(out, root, facts, err);
-	}
-	return result < 0 ? fail_in(err, "revision %.12s", id) : signers;
+	fs_real(&fs, root);
+	return store_load_from(out, &fs, id, facts, err);
 }
 
-static int prove(const struct blob *blob, int fd, struct seal_counts *counts, struct error *err)
+int store_manifest(struct revision *out, struct fs *fs, const char *id, struct error *err)
+{
+	size_t length;
+
+	memset(out, 0, sizeof *out);
+	int fd = fs->calls->open(fs, blob_path(id).text, FS_READ);
+	if (fd < 0) {
+		bool none = errno == ENOENT;
+		fail_errno(err, "manifest %.12s", id);
+		return none ? 0 : -1;
+	}
+	char *text = fs_read_open(fs, fd, MANIFEST_LIMIT, &length, err);
+	fs->calls->close(fs, fd);
+	if (text == NULL)
+		return fail_in(err, "manifest %.12s", id);
+	text = verify_content(text, &length, id, err);
+	int result = text == NULL ? fail_in(err, "manifest %.12s", id) : revision_parse_manifest(out, text, length, err);
+	free(text);
+	if (result == 0)
+		memcpy(out->id, id, sizeof out->id);
+	return result == 0;
+}
+
+int store_prove(struct fs *fs, const struct blob *blob, int fd, struct seal_counts *counts, struct error *err)
 {
 	char found[HEX_SIZE];
-	struct stat status;
+	uint64_t size;
 
-	if (fstat(fd, &status) < 0)
+	if (fs->calls->size(fs, fd, &size) < 0)
 		return fail_errno(err, "stat");
-	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != blob->size)
-		return fail(err, "not a file of %" PRIu64 " bytes", blob->size);
-	int seal = verity_seal(found, fd, err);
+	if (size != blob->size) {
+		fail(err, "not a file of %" PRIu64 " bytes", blob->size);
+		return 0;
+	}
+	int seal = fs->calls->seal(fs, fd, found);
 	if (seal < 0)
-		return -1;
+		return fail_errno(err, "fs-verity");
 	if (seal == SEAL_OK || seal == SEAL_NEW) {
 		counts->sealed += seal == SEAL_OK;
 		counts->newly += seal == SEAL_NEW;
-		return strcmp(found, blob->verity) == 0
-			       ? 0 : fail(err, "fs-verity digest differs: the content was changed or damaged");
+		if (strcmp(found, blob->verity) == 0)
+			return 1;
+		fail(err, "fs-verity digest differs: the content was changed or damaged");
+		return 0;
 	}
+	if (counts->hashed_before)
+		return 1;
 	counts->hashed++;
 	counts->unsealed = seal == SEAL_UNSUPPORTED ? "no fs-verity here" : "storage is full or read-only";
-	if (hash_file(found, fd, err) < 0)
+	if (fs_hash(fs, fd, found, err) < 0)
 		return -1;
-	return strcmp(found, blob->digest) == 0 ? 0 : fail(err, "digest differs: the content was changed or damaged");
+	if (strcmp(found, blob->digest) == 0)
+		return 1;
+	fail(err, "digest differs: the content was changed or damaged");
+	return 0;
 }
 
 int store_open(const char *root, const struct blob *blob, struct seal_counts *counts, struct error *err)
 {
-	char path[PATH_MAX];
+	struct fs fs;
 
-	snprintf(path, sizeof path, "%s/blobs/sha256/%s", root, blob->digest);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return fail_errno(err, "%s of layer %s (%.12s)", blob->role, blob->layer, blob->digest);
-	if (prove(blob, fd, counts, err) == 0)
+	fs_real(&fs, root);
+	int fd = fs.calls->open(&fs, blob_path(blob->digest).text, FS_READ);
+	if (fd >= 0 && store_prove(&fs, blob, fd, counts, err) == 1)
 		return fd;
-	close(fd);
+	if (fd >= 0)
+		fs.calls->close(&fs, fd);
+	else if (errno == EINVAL || errno == EISDIR)
+		fail(err, "not a file");
+	else
+		fail_errno(err, "opening");
 	return fail_in(err, "%s of layer %s (%.12s)", blob->role, blob->layer, blob->digest);
 }
 
 char *store_read(const struct blob *blob, int fd, size_t *length, struct error *err)
 {
-	char *text = file_read_fd(fd, SMALL_LIMIT, length, err);
+	char *text = verify_content(file_read_fd(fd, SMALL_LIMIT, length, err), length, blob->digest, err);
 
-	text = checked(text, length, blob->digest, err);
 	if (text == NULL)
 		fail_in(err, "%s of layer %s (%.12s)", blob->role, blob->layer, blob->digest);
 	return text;

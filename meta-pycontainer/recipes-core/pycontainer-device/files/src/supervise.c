@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "supervise.h"
-#include "background.h"
 #include "console.h"
-#include "containers.h"
+#include "handlers.h"
+#include "jobs.h"
+#include "place.h"
+#include "supervisor.h"
 #include "uevent.h"
 
 #include <errno.h>
@@ -15,20 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct supervisor {
-	const struct revision *revision;
-	struct containers containers;
-	int epoll, signals, events;
-	struct buttons buttons;
-	uint64_t started_ms;
-	bool ready, ending;
-	enum end end;
-	struct background verify, drivers;
-	bool drivers_again;	// devices came while their process was at work
-};
-
 // What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
-enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT };
+#define QUIET_MS 60000		// when a start takes long, what waits for its end does not
+#define JOB_PATIENCE_MS 20000	// for a job at the end
+
+enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT, SOURCE_CONTROL };
 
 static int watch(struct supervisor *s, int fd, enum source source, unsigned number, struct error *err)
 {
@@ -45,15 +38,37 @@ static void watch_button(int fd, void *context)
 		console_line("power button: %s", err.text);
 }
 
-static void begin_end(struct supervisor *s, enum end end, const char *why)
+void supervisor_end(struct supervisor *s, enum end end, const char *why)
 {
 	if (s->ending)
 		return;
 	s->ending = true;
+	s->ending_ms = clock_ms();
 	s->end = end;
 	console_line("%s: %s", end == END_POWER_OFF ? "power off" : "restart", why);
 	background_end(&s->verify);
 	background_end(&s->drivers);
+	handlers_tick(s);
+	job_end(&s->update.conditions);
+}
+
+static void first_done(void *context, const struct job_result *result)
+{
+	(void)context;
+	if (result->status < 0)
+		console_line("%s", result->text);
+}
+
+// What is better done when the start is over, or when that takes long.
+static void begin_quiet_work(struct supervisor *s)
+{
+	struct error err;
+
+	if (s->verify.process == 0)
+		background_verify(&s->verify, s->containers.now.revision);
+	if (!s->quiet_work && job_start(&s->first, "first start", jobs_first, s, first_done, s, &err) < 0)
+		console_line("%s", err.text);
+	s->quiet_work = true;
 }
 
 static void report_ready(struct supervisor *s)
@@ -64,9 +79,10 @@ static void report_ready(struct supervisor *s)
 		return;
 	uint64_t took = clock_ms() - s->started_ms;
 	s->ready = true;
-	console_line("ready: %s %s (%.12s) %srunning in %" PRIu64 ".%" PRIu64 " s", s->revision->product,
-		     s->revision->version, s->revision->id, names, took / 1000, took % 1000 / 100);
-	background_verify(&s->verify, s->revision);
+	const struct revision *revision = s->containers.now.revision;
+	console_line("ready: %s %s (%.12s) %srunning in %" PRIu64 ".%" PRIu64 " s", revision->product, revision->version,
+		     revision->id, names, took / 1000, took % 1000 / 100);
+	begin_quiet_work(s);
 }
 
 static void load_drivers(struct supervisor *s)
@@ -85,7 +101,9 @@ static void reap(struct supervisor *s)
 		if (background_ended(&s->drivers, pid, status)) {
 			if (s->drivers_again && !s->ending)
 				load_drivers(s);
-		} else if (!background_ended(&s->verify, pid, status)) {
+		} else if (!background_ended(&s->verify, pid, status) && !update_ended(s, pid, status) &&
+			   !job_ended(&s->first, pid, status) &&
+			   !control_worker_ended(&s->control, pid, status)) {
 			containers_add_end(&s->containers, pid, status);
 		}
 	}
@@ -98,11 +116,22 @@ static void handle_signals(struct supervisor *s)
 
 	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
 		if (info.ssi_signo == SIGTERM)
-			begin_end(s, END_POWER_OFF, "asked by a signal");
+			supervisor_end(s, END_POWER_OFF, "asked by a signal");
 		else if (info.ssi_signo == SIGINT)
-			begin_end(s, END_RESTART, "ctrl-alt-del or a signal");
+			supervisor_end(s, END_RESTART, "ctrl-alt-del or a signal");
 	}
 	reap(s);
+}
+
+static void open_watchdog(struct supervisor *s)
+{
+	struct error err;
+	int opened = watchdog_open(&s->watchdog, clock_ms(), &err);
+
+	if (opened < 0)
+		console_line("watchdog: %s", err.text);
+	else if (opened > 0)
+		console_line("watchdog: %s, %u s", s->watchdog.identity, s->watchdog.timeout_s);
 }
 
 static void handle_events(struct supervisor *s)
@@ -111,14 +140,28 @@ static void handle_events(struct supervisor *s)
 
 	if (events.device && !s->ending)
 		load_drivers(s);
+	if (events.watchdog && s->watchdog.fd < 0)
+		open_watchdog(s);
+	if (events.port)
+		handlers_open_port(s);
 	if (events.input)
 		power_scan(&s->buttons, watch_button, s);
 }
 
-static int next_timeout(const struct supervisor *s)
+static int next_timeout(const struct supervisor *s, uint64_t first)
 {
-	uint64_t first = containers_deadline(&s->containers), now = clock_ms();
+	uint64_t deadline = containers_deadline(&s->containers), now = clock_ms();
 
+	if (s->ending || s->retry_ms > 0 || !s->quiet_work || handlers_wait(s))
+		first = first < now + 1000 ? first : now + 1000;
+
+	if (deadline < first)
+		first = deadline;
+	deadline = control_deadline(&s->control);
+	if (deadline < first)
+		first = deadline;
+	if (s->watchdog.next_ms < first)
+		first = s->watchdog.next_ms;
 	if (first == UINT64_MAX)
 		return -1;
 	return first <= now ? 0 : first - now > 60000 ? 60000 : (int)(first - now);
@@ -127,6 +170,7 @@ static int next_timeout(const struct supervisor *s)
 static void dispatch(struct supervisor *s, const struct epoll_event *event)
 {
 	unsigned number = (unsigned)event->data.u64;
+	struct container *container;
 
 	switch ((enum source)(event->data.u64 >> 32)) {
 	case SOURCE_SIGNAL:
@@ -137,12 +181,45 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 		break;
 	case SOURCE_BUTTON:
 		if (power_pressed(&s->buttons, (int)number))
-			begin_end(s, END_POWER_OFF, "power button");
+			supervisor_end(s, END_POWER_OFF, "power button");
 		break;
 	case SOURCE_OUTPUT:
-		container_output(&s->containers.each[number]);
+		container = containers_by_output(&s->containers, (int)number);
+		if (container != NULL)
+			container_output(container);
+		break;
+	case SOURCE_CONTROL:
+		control_event(&s->control, number, event->events);
 		break;
 	}
+}
+
+// Listen to what a change of revisions brought: output of new containers, control sockets, published ports. What does not
+// work is tried again, and no trial is confirmed without it.
+static int adopt(struct supervisor *s, struct error *err)
+{
+	struct crew *crew = &s->containers.now;
+	uint64_t now = clock_ms();
+
+	if (s->adopted == crew->revision && (s->retry_ms == 0 || now < s->retry_ms))
+		return 0;
+	for (size_t i = 0; i < crew->revision->layer_count; i++) {
+		struct container *c = &crew->each[i];
+		if (c->layer == NULL || c->watched)
+			continue;
+		if (watch(s, c->output[0], SOURCE_OUTPUT, (unsigned)c->output[0], err) < 0)
+			return -1;
+		c->watched = true;
+	}
+	bool again = s->adopted == crew->revision;
+	s->adopted = crew->revision;
+	s->retry_ms = 0;
+	if (place_publish(crew->revision, err) < 0 || handlers_listen(s, err) < 0) {
+		if (!again)
+			console_line("network or control: %s", err->text);
+		s->retry_ms = now + 1000;
+	}
+	return 0;
 }
 
 static int setup(struct supervisor *s, struct error *err)
@@ -165,12 +242,11 @@ static int setup(struct supervisor *s, struct error *err)
 	if (s->events < 0 || watch(s, s->signals, SOURCE_SIGNAL, 0, err) < 0 ||
 	    watch(s, s->events, SOURCE_EVENT, 0, err) < 0)
 		return -1;
-	if (containers_init(&s->containers, s->revision, err) < 0)
+	if (control_init(&s->control, "/run/pycontainer", s->epoll, (uint64_t)SOURCE_CONTROL << 32, &device_handlers, s,
+			 err) < 0 || control_listen_host(&s->control, err) < 0)
 		return -1;
-	for (size_t i = 0; i < s->revision->layer_count; i++)
-		if (s->revision->layers[i].container &&
-		    watch(s, s->containers.each[i].output[0], SOURCE_OUTPUT, (unsigned)i, err) < 0)
-			return -1;
+	open_watchdog(s);
+	handlers_open_port(s);
 	power_scan(&s->buttons, watch_button, s);
 	// A device that appeared after the last look at all of them, and before the socket was open, was announced to nobody.
 	load_drivers(s);
@@ -180,30 +256,70 @@ static int setup(struct supervisor *s, struct error *err)
 	return 0;
 }
 
-int supervise(const struct revision *revision, uint64_t started_ms, enum end *end, struct error *err)
+// The watchdog is fed while the device is well, and while it ends in order. A trial that loses a container ends by itself.
+static void look_after_watchdog(struct supervisor *s)
 {
-	struct supervisor s = {.revision = revision, .started_ms = started_ms};
+	const char *lost = s->ending || update_is_deciding(&s->update) ? NULL : crew_lost(&s->containers.now);
+	char why[NAME_SIZE + 64];
+
+	if (lost == NULL) {
+		watchdog_feed(&s->watchdog, clock_ms());
+		return;
+	}
+	snprintf(why, sizeof why, "container %s, which is required, was given up", lost);
+	supervisor_end(s, END_RESTART, why);
+}
+
+// A job may be at the boot record: it is given its time, within limits.
+static bool is_over(const struct supervisor *s)
+{
+	if (!s->ending || !containers_stopped(&s->containers))
+		return false;
+	return s->update.job.process == 0 || clock_ms() > s->ending_ms + JOB_PATIENCE_MS;
+}
+
+int supervise(struct revision *revision, const struct beginning *begin, enum end *end, struct error *err)
+{
+	static struct supervisor s;
 	struct epoll_event events[16];
 
-	if (setup(&s, err) < 0)
+	s.facts = begin->facts;
+	s.update.answer = handlers_update_answer;
+	s.update.context = &s;
+	s.cmdline = begin->cmdline;
+	s.storage = begin->storage;
+	s.started_ms = begin->started_ms;
+	if (crew_init(&s.containers.now, revision, true, err) < 0 || setup(&s, err) < 0)
 		return -1;
+	update_start(&s);
 	do {
+		// It may end the machine, or change to other containers.
+		uint64_t trial = update_tick(&s, clock_ms());
+		if (adopt(&s, err) < 0)
+			return -1;
+		look_after_watchdog(&s);
 		if (s.ending)
 			containers_stop(&s.containers);
 		else
 			containers_start(&s.containers);
 		if (!s.ready && !s.ending)
 			report_ready(&s);
-		if (s.ending && containers_stopped(&s.containers))
+		if (!s.quiet_work && !s.ending && clock_ms() > s.started_ms + QUIET_MS)
+			begin_quiet_work(&s);
+		if (is_over(&s))
 			break;
-		int count = epoll_wait(s.epoll, events, 16, next_timeout(&s));
+		int count = epoll_wait(s.epoll, events, 16, next_timeout(&s, trial));
 		if (count < 0 && errno != EINTR)
 			return fail_errno(err, "main loop");
 		for (int i = 0; i < count; i++)
 			dispatch(&s, &events[i]);
 		containers_act(&s.containers, clock_ms());
+		control_act(&s.control, clock_ms());
+		handlers_tick(&s);
 	} while (true);
 	containers_close(&s.containers);
+	control_end(&s.control);
+	watchdog_leave(&s.watchdog);
 	*end = s.end;
 	return 0;
 }

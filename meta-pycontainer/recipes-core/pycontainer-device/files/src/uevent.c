@@ -34,6 +34,28 @@ static const char *value(const char *message, size_t length, const char *key)
 	return NULL;
 }
 
+static bool is_one_of(const char *text, const char *one, const char *other)
+{
+	return text != NULL && (strcmp(text, one) == 0 || strcmp(text, other) == 0);
+}
+
+void uevent_note(struct uevents *events, const char *message, size_t length)
+{
+	const char *action = value(message, length, "ACTION");
+	const char *subsystem = value(message, length, "SUBSYSTEM");
+	bool added = action != NULL && strcmp(action, "add") == 0;
+
+	// A virtio port has its name only some time after it was added.
+	if (added || (action != NULL && strcmp(action, "change") == 0))
+		events->port |= is_one_of(subsystem, "virtio-ports", "tty");
+	if (!added)
+		return;
+	events->device |= value(message, length, "MODALIAS") != NULL;
+	events->input |= is_one_of(subsystem, "input", "input");
+	// Older drivers have /dev/watchdog only, which is a miscellaneous device.
+	events->watchdog |= is_one_of(subsystem, "watchdog", "misc");
+}
+
 struct uevents uevent_drain(int fd)
 {
 	struct uevents events = {0};
@@ -47,7 +69,7 @@ struct uevents uevent_drain(int fd)
 			continue;
 		if (length < 0 && errno == ENOBUFS) {
 			// Events were lost: look at everything.
-			events.device = events.input = true;
+			events = (struct uevents){true, true, true, true};
 			continue;
 		}
 		if (length <= 0)
@@ -55,12 +77,7 @@ struct uevents uevent_drain(int fd)
 		if (size != sizeof sender || sender.nl_pid != 0)
 			continue;
 		message[length] = '\0';
-		const char *action = value(message, (size_t)length, "ACTION");
-		if (action == NULL || strcmp(action, "add") != 0)
-			continue;
-		const char *subsystem = value(message, (size_t)length, "SUBSYSTEM");
-		events.device |= value(message, (size_t)length, "MODALIAS") != NULL;
-		events.input |= subsystem != NULL && strcmp(subsystem, "input") == 0;
+		uevent_note(&events, message, (size_t)length);
 	}
 }
 

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <linux/fsverity.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
+#include <time.h>
 
 #define BLOCK 4096
+#define BUSY_MS 50
+#define BUSY_MOST_MS 300000
 
 void hash_bytes(char out[HEX_SIZE], const void *bytes, size_t length)
 {
@@ -16,35 +17,6 @@ void hash_bytes(char out[HEX_SIZE], const void *bytes, size_t length)
 
 	crypto_hash_sha256(hash, bytes, length);
 	text_to_hex(out, hash, sizeof hash);
-}
-
-int hash_file(char out[HEX_SIZE], int fd, struct error *err)
-{
-	enum { chunk = 65536 };
-	crypto_hash_sha256_state state;
-	unsigned char hash[crypto_hash_sha256_BYTES];
-	unsigned char *buffer = malloc(chunk);
-	off_t offset = 0;
-	ssize_t got;
-
-	if (buffer == NULL)
-		return fail_errno(err, "hashing");
-	crypto_hash_sha256_init(&state);
-	while ((got = pread(fd, buffer, chunk, offset)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			fail_errno(err, "reading");
-			free(buffer);
-			return -1;
-		}
-		crypto_hash_sha256_update(&state, buffer, (unsigned long long)got);
-		offset += got;
-	}
-	free(buffer);
-	crypto_hash_sha256_final(&state, hash);
-	text_to_hex(out, hash, sizeof hash);
-	return 0;
 }
 
 static int measure(char out[HEX_SIZE], int fd)
@@ -69,18 +41,33 @@ static bool unsupported(int error)
 	return error == ENOTTY || error == EOPNOTSUPP || error == ENOPKG;
 }
 
-int verity_seal(char out[HEX_SIZE], int fd, struct error *err)
+// Another process of ours may be sealing the same file, the one that looks after all blobs behind the containers' start:
+// the kernel refuses the second, and what the first comes to is what we want.
+static int enable(int fd)
 {
 	struct fsverity_enable_arg arguments = {
 		.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256, .block_size = BLOCK};
+	const struct timespec pause = {.tv_nsec = BUSY_MS * 1000000};
 
+	for (unsigned waited = 0; waited < BUSY_MOST_MS; waited += BUSY_MS) {
+		if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) == 0)
+			return 0;
+		if (errno != EBUSY)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
+int verity_seal(char out[HEX_SIZE], int fd, struct error *err)
+{
 	if (measure(out, fd) == 0)
 		return SEAL_OK;
 	if (unsupported(errno))
 		return SEAL_UNSUPPORTED;
 	if (errno != ENODATA)
 		return fail_errno(err, "measuring fs-verity");
-	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arguments) < 0 && errno != EEXIST) {
+	if (enable(fd) < 0 && errno != EEXIST) {
 		if (errno == ENOSPC || errno == EDQUOT || errno == EROFS)
 			return SEAL_NO_ROOM;
 		return unsupported(errno) ? SEAL_UNSUPPORTED : fail_errno(err, "sealing with fs-verity");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fs-verity (Documentation/filesystems/fsverity.rst) and full hashes.
+// fs-verity (Documentation/filesystems/fsverity.rst) and hashes.
 #pragma once
 #include "error.h"
 #include "text.h"
@@ -7,8 +7,6 @@
 
 // SHA-256 of a short text in memory.
 void hash_bytes(char out[HEX_SIZE], const void *bytes, size_t length);
-// SHA-256 of an open file, read from its start.
-int hash_file(char out[HEX_SIZE], int fd, struct error *err);
 
 enum seal {
 	SEAL_OK,		// it was sealed

@@ -99,3 +99,13 @@ int volume_mount_all(const struct revision *revision, const struct layer *layer,
 			return fail_in(err, "volume %s", layer->volumes[i].name);
 	return 0;
 }
+
+void volume_unmount_all(const struct layer *layer)
+{
+	char target[PATH_MAX];
+
+	for (size_t i = 0; i < layer->volume_count; i++) {
+		snprintf(target, sizeof target, "/run/pycontainer/volumes/%s/%s", layer->name, layer->volumes[i].name);
+		umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+}

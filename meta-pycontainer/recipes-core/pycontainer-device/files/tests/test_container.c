@@ -11,7 +11,7 @@
 static struct layer layers[2] = {{.name = "web", .container = true, .log_bytes = 4096, .log_files = 2,
 				  .restart = {.policy = RESTART_NO}, .stop_signal = 15},
 				 {.name = "bsp"}};
-static const struct revision revision = {.layers = layers, .layer_count = 2};
+static struct revision revision = {.layers = layers, .layer_count = 2};
 
 // There is no /storage here, so that all bytes that are taken are counted as lost.
 static void test_output(void)
@@ -38,8 +38,8 @@ static void test_runtime_that_does_not_end(enum state state)
 	struct error err;
 	int status;
 
-	check(containers_init(&all, &revision, &err) == 0);
-	struct container *web = &all.each[0];
+	check(crew_init(&all.now, &revision, false, &err) == 0);
+	struct container *web = &all.now.each[0];
 	web->helper = fork();
 	if (web->helper == 0) {
 		pause();
@@ -62,8 +62,34 @@ static void test_runtime_that_does_not_end(enum state state)
 	check(all.end_count == 0 && web->state == STATE_STOPPED);
 	close(web->output[0]);
 	close(web->output[1]);
-	free(all.each);
-	free(all.flags);
+	free(all.now.each);
+	free(all.now.flags);
+}
+
+// A container that runs on writes its log as the new revision says.
+static void test_take_over(void)
+{
+	struct containers all = {.end_count = 0};
+	struct blob blobs[] = {{.digest = "aa"}, {.digest = "bb"}};
+	struct layer before[] = {{.name = "web", .container = true, .log_bytes = 4096, .log_files = 2, .rootfs = &blobs[0],
+				  .run_config = &blobs[1]}}, after[1];
+	struct revision old = {.layers = before, .layer_count = 1}, next = {.layers = after, .layer_count = 1};
+	struct error err;
+
+	memcpy(after, before, sizeof after);
+	after[0].log_bytes = 100;
+	after[0].log_files = 1;
+	check(crew_init(&all.now, &old, false, &err) == 0);
+	all.now.each[0].state = STATE_DONE;
+	check(containers_switch(&all, &next, &err) == 0);
+	struct container *web = &all.now.each[0];
+	check(web->layer == &after[0] && web->state == STATE_DONE && web->log.limit == 100 && web->log.files == 1);
+	close(web->output[0]);
+	close(web->output[1]);
+	free(all.now.each);
+	free(all.now.flags);
+	free(all.former.each);
+	free(all.former.flags);
 }
 
 int main(void)
@@ -75,6 +101,7 @@ int main(void)
 	test_output();
 	test_runtime_that_does_not_end(STATE_STARTING);
 	test_runtime_that_does_not_end(STATE_CLEANING);
+	test_take_over();
 	dup2(saved, 2);
 	close(saved);
 	close(null);

@@ -39,7 +39,7 @@ static int accepted(const json_t *vector, struct error *err)
 
 int main(int argc, char *argv[])
 {
-	const char *folder = argc > 1 ? argv[1] : VECTORS;
+	const char *folder = argc > 1 ? argv[1] : VECTORS "/trust";
 	DIR *entries = opendir(folder);
 	const struct dirent *entry;
 	int vectors = 0;

@@ -37,7 +37,7 @@ int main(void)
 		sodium_bin2base64(text[i], sizeof text[i], public[i], 32, sodium_base64_VARIANT_ORIGINAL);
 	}
 	snprintf(good, sizeof good,
-		 "{\"floor\":0,\"keys\":[{\"keyid\":\"%s\",\"public\":\"%s\"},{\"keyid\":\"%s\",\"public\":\"%s\"}],"
+		 "{\"floor\":3,\"keys\":[{\"keyid\":\"%s\",\"public\":\"%s\"},{\"keyid\":\"%s\",\"public\":\"%s\"}],"
 		 "\"machine\":\"qemu-amd64\",\"product\":\"demo\",\"schemaVersion\":1,\"threshold\":2}",
 		 id[0], text[0], id[1], text[1]);
 	check(parse(good, &facts, &none) == 0);
@@ -49,8 +49,8 @@ int main(void)
 	check_error(refuse(text[0], "AAAA", err), "public");
 	check_error(refuse("=\"", "\"", err), "public");
 	check_error(refuse("=\"", "=x\"", err), "public");
-	check_error(refuse("\"floor\":0", "\"floor\":-1", err), "floor");
-	check_error(refuse("\"floor\":0,", "", err), "floor");
+	check_error(refuse("\"floor\":3", "\"floor\":-1", err), "floor");
+	check_error(refuse("\"floor\":3,", "", err), "floor");
 	check_error(refuse("\"product\":\"demo\"", "\"product\":\"a/b\"", err), "product");
 	check_error(refuse("[{", "[null,{", err), "keys[0]: not an object");
 	check_error(refuse("\"schemaVersion\":1", "\"schemaVersion\":2", err), "schemaVersion");

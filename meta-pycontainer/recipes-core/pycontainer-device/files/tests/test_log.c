@@ -68,6 +68,15 @@ int main(void)
 	log_init(&log, folder, "web", 16, 3);
 	put(&log, "x\n");
 	check(holds("web.log", "ghijk\nx\n"));
+	// Fewer and smaller files from now on.
+	put(&log, "0123456789abc\n");
+	check(holds("web.log.2", "0123456789abcdef"));
+	log_limit(&log, 8, 2);
+	check(content("web.log.2") == NULL && holds("web.log", "0123456789abc\n") && holds("web.log.1", "ghijk\nx\n"));
+	put(&log, "y\n");
+	check(holds("web.log", "y\n") && holds("web.log.1", "0123456789abc\n") && content("web.log.2") == NULL);
+	log_limit(&log, 16, 1);
+	check(content("web.log.1") == NULL && holds("web.log", "y\n"));
 	log_close(&log);
 
 	log_init(&log, folder, "one", 16, 1);
@@ -81,8 +90,8 @@ int main(void)
 	log_init(&log, "/nonexistent", "web", 16, 2);
 	check(log_write(&log, "lost\n", 5, &err) == -1 && strstr(err.text, "/nonexistent/web.log") != NULL);
 	check(log_write(&log, "lost\n", 5, &err) == 0 && log.lost == 10 && strcmp(log.last, "lost") == 0);
-	static const char *const names[] = {"web.log", "web.log.1", "web.log.2", "one.log"};
-	for (size_t i = 0; i < 4; i++)
+	static const char *const names[] = {"web.log", "one.log"};
+	for (size_t i = 0; i < 2; i++)
 		clear(names[i]);
 	check(rmdir(folder) == 0);
 	return check_result("log");

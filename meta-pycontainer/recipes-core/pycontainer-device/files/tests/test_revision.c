@@ -42,6 +42,7 @@ static void test_good(void)
 	check(err.text[0] == '\0');
 	check(r.blob_count == 6 && r.layer_count == 3);
 	check(strcmp(r.product, "demo") == 0 && strcmp(r.machine, "qemu-amd64") == 0 && strcmp(r.version, "1.0.0") == 0);
+	check(r.security_version == 0);
 	check(!r.layers[0].container && r.layers[0].modules == &r.blobs[1]);
 	const struct layer *web = &r.layers[2];
 	check(web->container && web->group == 1 && web->after_count == 1 && web->after[0] == 1);
@@ -49,8 +50,27 @@ static void test_good(void)
 	check(web->restart.policy == RESTART_ALWAYS && web->restart.max_delay_ms == 30000);
 	check(web->stop_signal == 15 && web->stop_timeout_ms == 10000 && web->log_files == 2);
 	check(web->volume_count == 1 && web->volumes[0].mode == 0750 && web->volumes[0].uid == 7 && web->volumes[0].gid == 8);
+	// What the config does not say.
+	check(web->health.kind == HEALTH_NONE && web->healthy_for_ms == 0 && web->max_restarts == 3 && !web->required);
+	check(web->network == NETWORK_NONE && web->port_count == 0 && web->control_count == 0);
+	check(web->io.read == 0 && web->io.write == 0);
+	check(r.security_version == 0 && r.confirm_timeout_ms == 300000 && !r.confirm_manual);
+	check(r.file_count == 0 && r.reach_count == 0);
 	check(revision_layer(&r, "bsp") == &r.layers[0] && revision_layer(&r, "host") == NULL);
 	revision_free(&r);
+}
+
+static void test_security_version(void)
+{
+	struct revision r;
+	struct error none = {""};
+	char *config = changed(sample_config, "\"schemaVersion\":1,", "\"schemaVersion\":1,\"securityVersion\":7,");
+
+	check(parse(&r, sample_manifest, config, &none) == 0 && r.security_version == 7);
+	revision_free(&r);
+	free(config);
+	check_error(refuse_config("{\"schemaVersion\"", "{\"securityVersion\":-1,\"schemaVersion\"", err), "securityVersion");
+	check_error(refuse_config("{\"schemaVersion\"", "{\"securityVersion\":null,\"schemaVersion\"", err), "securityVersion");
 }
 
 // The list need not be in the order in which containers start.
@@ -126,6 +146,7 @@ static void test_bad_configs(void)
 int main(void)
 {
 	test_good();
+	test_security_version();
 	test_order_of_the_list();
 	test_bad_manifests();
 	test_bad_configs();

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include "container_config.h"
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VOLUMES_MOST 32
+#define WORDS_MOST 256
+#define PORTS_MOST 64
+#define VERBS_MOST 32
+#define HEALTHY_FOR_MS 10000
+#define RESTARTS_MOST 3
+
+static bool present(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return value != NULL && !json_is_null(value);
+}
+static int parse_mode(unsigned *out, const json_t *object, struct error *err)
+{
+	const char *text = json_get_text(object, "mode", err);
+
+	if (text == NULL)
+		return -1;
+	size_t length = strlen(text);
+	if (length < 3 || length > 5 || strspn(text, "01234567") != length)
+		return fail(err, "mode: not 3 to 5 octal digits");
+	unsigned long mode = strtoul(text, NULL, 8);
+	if (mode > 07777)
+		return fail(err, "mode: above 7777");
+	*out = (unsigned)mode;
+	return 0;
+}
+
+static int parse_volumes(struct layer *layer, const json_t *object, struct error *err)
+{
+	static const char *const kinds[] = {"permanent", "revision", "boot", NULL};
+	const json_t *entries = json_get_array(object, "volumes", VOLUMES_MOST, err);
+
+	if (entries == NULL)
+		return -1;
+	layer->volumes = calloc(json_array_size(entries) + 1, sizeof *layer->volumes);
+	if (layer->volumes == NULL)
+		return fail_errno(err, "volumes");
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *entry = json_array_get(entries, i);
+		struct volume *volume = &layer->volumes[i];
+		uint64_t uid, gid;
+		int kind = -1;
+		if (!json_is_object(entry))
+			return fail(err, "volumes[%zu]: not an object", i);
+		if (json_get_name(entry, "name", volume->name, err) < 0 || (kind = json_get_choice(entry, "kind", kinds, err)) < 0 ||
+		    parse_mode(&volume->mode, entry, err) < 0 ||
+		    json_get_number(entry, "uid", 0, UINT32_MAX - 1, &uid, err) < 0 ||
+		    json_get_number(entry, "gid", 0, UINT32_MAX - 1, &gid, err) < 0)
+			return fail_in(err, "volumes[%zu]", i);
+		volume->kind = (enum volume_kind)kind;
+		volume->uid = (unsigned)uid;
+		volume->gid = (unsigned)gid;
+		for (size_t other = 0; other < i; other++)
+			if (strcmp(layer->volumes[other].name, volume->name) == 0)
+				return fail(err, "volumes[%zu]: %s twice", i, volume->name);
+		layer->volume_count++;
+	}
+	return 0;
+}
+
+static int parse_restart(struct restart *out, const json_t *object, struct error *err)
+{
+	static const char *const policies[] = {"no", "on-failure", "always", NULL};
+	const json_t *restart = json_get_object(object, "restart", err);
+
+	if (restart == NULL)
+		return -1;
+	int policy = json_get_choice(restart, "policy", policies, err);
+	if (policy < 0 || json_get_number(restart, "maxRetries", 0, NATURAL_MOST, &out->max_retries, err) < 0 ||
+	    json_get_number(restart, "initialDelayMs", 0, NATURAL_MOST, &out->initial_delay_ms, err) < 0 ||
+	    json_get_number(restart, "maxDelayMs", 0, NATURAL_MOST, &out->max_delay_ms, err) < 0 ||
+	    json_get_number(restart, "resetAfterMs", 0, NATURAL_MOST, &out->reset_after_ms, err) < 0)
+		return fail_in(err, "restart");
+	out->policy = (enum restart_policy)policy;
+	return 0;
+}
+
+// The words that are run; an argument may be empty, the program may not.
+static int parse_command(struct health_check *health, const json_t *object, struct error *err)
+{
+	const json_t *words = json_get_array(object, "command", WORDS_MOST, err);
+
+	if (words == NULL)
+		return -1;
+	health->command = calloc(json_array_size(words) + 1, sizeof *health->command);
+	if (health->command == NULL)
+		return fail_errno(err, "command");
+	for (size_t i = 0; i < json_array_size(words); i++) {
+		const char *word = json_string_value(json_array_get(words, i));
+		if (word == NULL)
+			return fail(err, "command[%zu]: not a text", i);
+		health->command[i] = strdup(word);
+		if (health->command[i] == NULL)
+			return fail_errno(err, "command");
+	}
+	return health->command[0] == NULL || health->command[0][0] == '\0' ? fail(err, "command: names no program") : 0;
+}
+
+// A path that stands as it is in a request's first line.
+static int parse_http(struct health_check *health, const json_t *object, uint64_t *port, struct error *err)
+{
+	const json_t *http = json_get_object(object, "http", err);
+
+	if (http == NULL)
+		return -1;
+	const char *path = json_get_text(http, "path", err);
+	if (path == NULL || json_get_number(http, "port", 1, UINT16_MAX, port, err) < 0)
+		return fail_in(err, "http");
+	size_t length = strlen(path);
+	if (path[0] != '/' || length > PATH_MOST)
+		return fail(err, "http: path: not 1 to %d characters that begin with /", PATH_MOST);
+	for (size_t i = 0; i < length; i++)
+		if (path[i] <= ' ' || path[i] > '~')
+			return fail(err, "http: path: a character that a request cannot hold");
+	health->path = strdup(path);
+	return health->path == NULL ? fail_errno(err, "http") : 0;
+}
+
+static int parse_health(struct health_check *health, const json_t *layer, struct error *err)
+{
+	uint64_t port = 0;
+	int result = 0;
+
+	if (!present(layer, "health"))
+		return 0;
+	const json_t *object = json_get_object(layer, "health", err);
+	if (object == NULL)
+		return -1;
+	bool command = json_object_get(object, "command") != NULL, tcp = json_object_get(object, "tcp") != NULL,
+	     http = json_object_get(object, "http") != NULL;
+	if (command + tcp + http != 1)
+		return fail(err, "not exactly one of command, tcp and http");
+	health->kind = command ? HEALTH_COMMAND : tcp ? HEALTH_TCP : HEALTH_HTTP;
+	if (command)
+		result = parse_command(health, object, err);
+	else if (tcp)
+		result = json_get_number(object, "tcp", 1, UINT16_MAX, &port, err);
+	else
+		result = parse_http(health, object, &port, err);
+	health->port = (unsigned)port;
+	if (result < 0 || json_get_number_or(object, "startPeriodMs", 0, NATURAL_MOST, 0, &health->start_period_ms, err) < 0 ||
+	    json_get_number_or(object, "intervalMs", 1, NATURAL_MOST, 30000, &health->interval_ms, err) < 0 ||
+	    json_get_number_or(object, "timeoutMs", 1, NATURAL_MOST, 30000, &health->timeout_ms, err) < 0)
+		return -1;
+	return json_get_number_or(object, "retries", 1, NATURAL_MOST, 3, &health->retries, err);
+}
+
+static int parse_confirm(struct layer *layer, const json_t *object, struct error *err)
+{
+	const json_t *confirm = NULL;
+
+	if (json_object_get(object, "confirm") != NULL && (confirm = json_get_object(object, "confirm", err)) == NULL)
+		return -1;
+	if (json_get_number_or(confirm, "healthyForMs", 0, NATURAL_MOST, HEALTHY_FOR_MS, &layer->healthy_for_ms, err) < 0 ||
+	    json_get_number_or(confirm, "maxRestarts", 0, NATURAL_MOST, RESTARTS_MOST, &layer->max_restarts, err) < 0)
+		return fail_in(err, "confirm");
+	return 0;
+}
+
+static int parse_ports(struct layer *layer, const json_t *object, struct error *err)
+{
+	static const char *const protocols[] = {"tcp", "udp", NULL};
+
+	if (json_object_get(object, "ports") == NULL)
+		return 0;
+	const json_t *entries = json_get_array(object, "ports", PORTS_MOST, err);
+	if (entries == NULL)
+		return -1;
+	if (json_array_size(entries) > 0 && layer->network != NETWORK_BRIDGE)
+		return fail(err, "ports: published without the network bridge");
+	layer->ports = calloc(json_array_size(entries) + 1, sizeof *layer->ports);
+	if (layer->ports == NULL)
+		return fail_errno(err, "ports");
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *entry = json_array_get(entries, i);
+		uint64_t host, container;
+		int protocol = -1;
+		if (!json_is_object(entry))
+			return fail(err, "ports[%zu]: not an object", i);
+		if (json_get_number(entry, "host", 1, UINT16_MAX, &host, err) < 0 ||
+		    json_get_number(entry, "container", 1, UINT16_MAX, &container, err) < 0 ||
+		    (protocol = json_get_choice(entry, "protocol", protocols, err)) < 0)
+			return fail_in(err, "ports[%zu]", i);
+		layer->ports[layer->port_count++] = (struct port){(unsigned)host, (unsigned)container, protocol == 1};
+	}
+	return 0;
+}
+
+static int parse_network(struct layer *layer, const json_t *object, struct error *err)
+{
+	static const char *const modes[] = {"none", "host", "bridge", NULL};
+	int mode = NETWORK_NONE;
+
+	if (json_object_get(object, "network") != NULL && (mode = json_get_choice(object, "network", modes, err)) < 0)
+		return -1;
+	layer->network = (enum network_mode)mode;
+	return parse_ports(layer, object, err);
+}
+
+static int parse_io(struct io_limits *io, const json_t *object, struct error *err)
+{
+	if (!present(object, "io"))
+		return 0;
+	const json_t *limits = json_get_object(object, "io", err);
+	if (limits == NULL)
+		return -1;
+	if (json_get_number_or(limits, "readBytesPerSecond", 0, RATE_MOST, 0, &io->read, err) < 0 ||
+	    json_get_number_or(limits, "writeBytesPerSecond", 0, RATE_MOST, 0, &io->write, err) < 0)
+		return fail_in(err, "io");
+	return 0;
+}
+
+static int parse_control(struct layer *layer, const json_t *object, struct error *err)
+{
+	if (json_object_get(object, "control") == NULL)
+		return 0;
+	const json_t *verbs = json_get_array(object, "control", VERBS_MOST, err);
+	if (verbs == NULL)
+		return -1;
+	layer->control = calloc(json_array_size(verbs) + 1, sizeof *layer->control);
+	if (layer->control == NULL)
+		return fail_errno(err, "control");
+	for (size_t i = 0; i < json_array_size(verbs); i++) {
+		const char *verb = json_string_value(json_array_get(verbs, i));
+		if (verb == NULL || !text_is_name(verb))
+			return fail(err, "control[%zu]: not the name of a verb", i);
+		strcpy(layer->control[layer->control_count++], verb);
+	}
+	return 0;
+}
+
+static int parse_supervision(struct layer *layer, const json_t *object, struct error *err)
+{
+	uint64_t signal, files;
+
+	if (parse_restart(&layer->restart, object, err) < 0)
+		return -1;
+	const json_t *stop = json_get_object(object, "stop", err);
+	if (stop == NULL || json_get_number(stop, "signal", 1, 64, &signal, err) < 0 ||
+	    json_get_number(stop, "timeoutMs", 0, NATURAL_MOST, &layer->stop_timeout_ms, err) < 0)
+		return fail_in(err, "stop");
+	layer->stop_signal = (unsigned)signal;
+	const json_t *logs = json_get_object(object, "logs", err);
+	if (logs == NULL || json_get_number(logs, "maxBytes", 1, NATURAL_MOST, &layer->log_bytes, err) < 0 ||
+	    json_get_number(logs, "files", 1, 100, &files, err) < 0)
+		return fail_in(err, "logs");
+	layer->log_files = (unsigned)files;
+	return 0;
+}
+
+int container_config_parse(struct layer *layer, const json_t *object, struct error *err)
+{
+	uint64_t group;
+
+	if (layer->rootfs == NULL || layer->run_config == NULL)
+		return fail(err, "a container needs the blobs rootfs and run-config");
+	if (json_expect_text(object, "runtime", "crun", err) < 0 ||
+	    json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
+		return -1;
+	layer->container = true;
+	layer->group = (unsigned)group;
+	if (parse_supervision(layer, object, err) < 0 || parse_volumes(layer, object, err) < 0)
+		return -1;
+	if (parse_health(&layer->health, object, err) < 0)
+		return fail_in(err, "health");
+	if (parse_confirm(layer, object, err) < 0 || json_get_flag(object, "required", &layer->required, err) < 0)
+		return -1;
+	if (parse_network(layer, object, err) < 0 || parse_io(&layer->io, object, err) < 0)
+		return -1;
+	return parse_control(layer, object, err);
+}
+
+void container_config_free(struct layer *layer)
+{
+	free(layer->volumes);
+	for (char **word = layer->health.command; word != NULL && *word != NULL; word++)
+		free(*word);
+	free(layer->health.command);
+	free(layer->health.path);
+	free(layer->ports);
+	free(layer->control);
+}

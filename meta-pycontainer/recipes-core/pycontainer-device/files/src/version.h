@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#define PYCONTAINER_VERSION "0.1"

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer bundle`: making, checking and listing bundles."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from orchestrator.bundle import BundledRevision, contents, open_bundle, verify
+from orchestrator.bundle import create as create_bundle
+from orchestrator.bundle.check import product_of
+from orchestrator.cli import screens
+from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.oci import Store
+from orchestrator.product.load import find_product_file, load_product
+from orchestrator.product.units import format_size
+from orchestrator.revision import candidate_tag, load_revision
+from orchestrator.trust import load_keys
+
+
+def create(options: Namespace) -> Result:
+    """`pycontainer bundle create`."""
+    product, place = loaded(options)
+    store = Store.open(place.store)
+    revisions = [load_revision(store, name) for name in options.revision or [candidate_tag(place.machine)]]
+    base = load_revision(store, options.base) if options.base else None
+    out = options.output or place.build / f"{product.product}-{place.machine}-{revisions[0].short}.tar"
+    with reporter(options.json) as report, report.step("bundle") as step:
+        made = create_bundle(store, revisions, load_keys(product.product), out, base=base, progress=report.view.amount)
+        step.result = format_size(made.size)
+    names = ", ".join(f"{each.short} ({each.config.version})" for each in revisions)
+    text = f"{screens.near(str(made.path))}: revision {names}, {made.blobs} blobs, {format_size(made.size)}"
+    if base is not None:
+        text += f"\nwithout {made.left_out} blobs, {format_size(made.saved)}, that revision {base.short} has"
+    data = {
+        "bundle": str(made.path), "size": made.size, "revisions": list(made.revisions), "blobs": made.blobs,
+        "base": base.id if base else None, "leftOut": made.left_out, "saved": made.saved,
+    }  # fmt: skip
+    return Result(text, data)
+
+
+def check(options: Namespace) -> Result:
+    """`pycontainer bundle verify`."""
+    with open_bundle(options.bundle) as bundle, reporter(options.json) as report:
+        product = product_of(bundle)
+        if options.product is not None:
+            product = load_product(find_product_file(options.product)).product
+        keys = load_keys(product)
+        with report.step("read the bundle") as step:
+            found = verify(bundle, keys, progress=report.view.amount)
+            step.result = format_size(found.bytes)
+    rows: list[tuple[str, str, str]] = []
+    for entry, steps in found.revisions:
+        rows.append(("", f"revision {entry.revision.short}", f"{product} {entry.revision.config.version}"))
+        rows += [("ok" if step.outcome == "passed" else "-", step.name, step.detail) for step in steps.steps]
+        if entry.absent:
+            detail = f"{len(entry.absent)} of its blobs, {format_size(entry.size - entry.present)}: "
+            detail += ", ".join(f"{blob.layer} {blob.role}" for blob in entry.absent)
+            rows.append(("-", f"in base {entry.base[7:19]}", detail))
+    rows.append(("ok", "blobs", f"{found.blobs}, {format_size(found.bytes)}, each with its digest"))
+    rows += [("-", digest[7:19], "nothing in the bundle leads to it") for digest in found.unused]
+    data = {
+        "bundle": str(options.bundle),
+        "product": product,
+        "blobs": found.blobs,
+        "bytes": found.bytes,
+        "unused": found.unused,
+        "revisions": [_data(entry) | {"keys": steps.keyids} for entry, steps in found.revisions],
+    }
+    return Result(screens.render(screens.table([("", "left"), ("step", "left"), ("detail", "left")], rows)), data)
+
+
+def ls(options: Namespace) -> Result:
+    """`pycontainer bundle ls`."""
+    with open_bundle(options.bundle) as bundle:
+        found = contents(bundle)
+    columns = [
+        ("revision", "left"), ("product", "left"), ("version", "left"), ("machine", "left"), ("size", "right"),
+        ("here", "right"), ("base", "left"),
+    ]  # fmt: skip
+    rows = [
+        (
+            entry.revision.short, entry.revision.config.product, entry.revision.config.version,
+            entry.revision.config.machine, format_size(entry.size), format_size(entry.present), entry.base[7:19],
+        )
+        for entry in found
+    ]  # fmt: skip
+    data = {"bundle": str(options.bundle), "revisions": [_data(entry) for entry in found]}
+    return Result(screens.render(screens.table(columns, rows)), data)
+
+
+def _data(entry: BundledRevision) -> dict[str, Any]:
+    config = entry.revision.config
+    return {
+        "revision": entry.revision.id,
+        "product": config.product,
+        "version": config.version,
+        "machine": config.machine,
+        "created": config.created,
+        "size": entry.size,
+        "present": entry.present,
+        "documents": entry.documents,
+        "base": entry.base or None,
+        "absent": [
+            {"digest": blob.digest, "size": blob.size, "layer": blob.layer, "role": blob.role} for blob in entry.absent
+        ],
+    }

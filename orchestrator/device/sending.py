@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Bringing a bundle's revision to a device blob by blob: only what it lacks, from where it was left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from orchestrator.bundle import Bundle
+from orchestrator.canonical import sha256_digest
+from orchestrator.device.answers import DeviceError, Missing, MissingBlob
+from orchestrator.device.link import Link
+from orchestrator.device.protocol import WORK_SECONDS, Connection
+from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.oci.strict import convert
+from orchestrator.product.units import format_size
+from orchestrator.revision import Revision
+from orchestrator.trust import merged_envelope
+
+_CHUNK = 1 << 18
+
+
+class Listener(Protocol):
+    """Who is told how it goes."""
+
+    def say(self, text: str) -> None:
+        """One line that stays visible."""
+
+    def show(self, phase: str, done: int, total: int) -> None:
+        """The running phase did `done` of `total` bytes."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What an installation came to: the revision, and what crossed the link for it."""
+
+    revision: str
+    blobs: int
+    bytes: int
+
+
+def install(link: Link, bundle: Bundle, revision: Revision, listener: Listener) -> Sent:
+    """Install a revision of a bundle on the device; a lost link is made again, and nothing is sent twice.
+
+    Raises ConfigError when device and bundle do not belong together, VerificationError for a bundle that is damaged or
+    lacks what the device lacks, TrustError for one without signatures, DeviceError when the device refuses, LinkError
+    when it does not come back.
+    """
+    envelope = merged_envelope(bundle, revision)
+    return link.persist(_Installation(link, bundle, revision, envelope, listener).run, listener.say)
+
+
+def check_fit(connection: Connection, revision: Revision) -> None:
+    """Check that a revision is for the device; it would refuse by itself, but only after the first blobs."""
+    version = connection.version
+    for what in ("product", "machine"):
+        ours, theirs = getattr(revision.config, what), getattr(version, what, "")
+        if theirs and ours != theirs:
+            raise ConfigError(
+                f"the bundle is for another {what}", f"it is for {ours!r}, the device is {theirs!r}", "choose another"
+            )
+
+
+class _Installation:
+    def __init__(self, link: Link, bundle: Bundle, revision: Revision, envelope: bytes, listener: Listener) -> None:
+        self.link, self.bundle, self.revision, self.listener = link, bundle, revision, listener
+        self.envelope = envelope
+        self.signature = sha256_digest(envelope)
+        self.bytes = 0
+        self.blobs: set[str] = set()
+        self.sizes = {part.digest: part.size for part in revision.manifest.layers}
+        self.held: dict[str, int] = {}
+        self.checked: set[str] = set()
+
+    def run(self, connection: Connection) -> Sent:
+        """Do what is left to do."""
+        check_fit(connection, self.revision)
+        config = self.revision.manifest.config
+        for digest, data in (
+            (self.revision.id, self.bundle.read_blob(self.revision.id)),
+            (config.digest, self.bundle.read_blob(config.digest)),
+            (self.signature, self.envelope),
+        ):
+            self.bytes += connection.put(digest, len(data), partial(_rest, data))
+        before: list[MissingBlob] | None = None
+        while missing := self.missing(connection):
+            if missing == before:
+                raise DeviceError("the device asks for the same blobs again", f"{missing[0].digest} was sent whole")
+            before = missing
+            self.send(connection, missing)
+        return Sent(self.revision.id, len(self.blobs), self.bytes)
+
+    def missing(self, connection: Connection) -> list[MissingBlob]:
+        """Ask the device to install; returns what it lacks, nothing when it has installed the revision."""
+        total = sum(self.sizes.values())
+
+        def part(value: object) -> None:
+            step = value.get("progress") if isinstance(value, dict) else None
+            if isinstance(step, dict) and isinstance(step.get("done"), int) and isinstance(step.get("total"), int):
+                self.listener.show("install on the device", step["done"], step["total"])
+
+        arguments = {"revision": self.revision.id, "signature": self.signature}
+        answer = connection.ask("install", arguments, on_part=part, timeout=WORK_SECONDS)
+        missing = convert(answer, Missing, "the device's answer to install", error=VerificationError).missing
+        for blob in missing:
+            if self.sizes.get(blob.digest) != blob.size or blob.offset > blob.size:
+                raise DeviceError(
+                    "the device asks for what the revision does not have", f"{blob.size} bytes of {blob.digest}"
+                )
+            if not self.bundle.has_blob(blob.digest):
+                raise VerificationError(
+                    f"the bundle lacks blob {blob.digest[:19]}, and so does the device",
+                    "the bundle was made for devices that have its base",
+                    "make the bundle without --base, or with a base that this device has: pycontainer bundle create",
+                )
+        if missing and not self.held:
+            size = sum(blob.size - blob.offset for blob in missing)
+            self.listener.say(
+                f"revision {self.revision.short}: {len(missing)} of {len(self.sizes)} blobs to send, "
+                f"{format_size(size)} of {format_size(total)}"
+            )
+        return missing
+
+    def send(self, connection: Connection, missing: list[MissingBlob]) -> None:
+        """Send what is missing, each blob checked before."""
+        for blob in missing:
+            self.held[blob.digest] = max(blob.offset, self.held.get(blob.digest, 0))
+        total = sum(self.sizes[digest] for digest in self.held)
+        for blob in missing:
+            if blob.digest not in self.checked:
+                self.bundle.verify_blob(blob.digest, blob.size)
+                self.checked.add(blob.digest)
+
+            def progress(done: int, digest: str = blob.digest) -> None:
+                if done > self.held[digest]:
+                    self.held[digest] = done
+                    self.link.progressed()
+                self.listener.show("send", sum(self.held.values()), total)
+
+            self.bytes += connection.put(blob.digest, blob.size, partial(self.read, blob), progress)
+            self.held[blob.digest] = blob.size
+            self.blobs.add(blob.digest)
+
+    def read(self, blob: MissingBlob, offset: int) -> Iterator[bytes]:
+        """Yield a blob's bytes from an offset on."""
+        with self.bundle.blobs.open(blob.digest) as stream:
+            stream.seek(offset)
+            while piece := stream.read(_CHUNK):
+                yield piece
+
+
+def _rest(data: bytes, offset: int) -> Iterator[bytes]:
+    return iter((data[offset:],))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""First starts: the device's own key, and storage that grows to the disk, also when the power fails meanwhile."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import time
+
+from orchestrator.image.writer import layout
+from tests.integration.updates.devices import Device, Devices
+from tests.integration.updates.products import STORAGE_MIB, Family
+
+LARGER = 256 * 2**20
+CUTS = 2
+
+
+def enlarge(device: Device) -> None:
+    with device.image.open("r+b") as stream:
+        stream.truncate(device.image.stat().st_size + LARGER)
+
+
+def grown(device: Device) -> bool:
+    room = device.status().storage
+    return room is not None and room.size > STORAGE_MIB * 2**20 + LARGER // 2
+
+
+def assert_sound(device: Device) -> None:
+    """The disk, while it is off: its table, and its storage without a fault."""
+    checked = subprocess.run(["sgdisk", "-v", device.image], capture_output=True, text=True, check=False)
+    assert "No problems found" in checked.stdout, checked.stdout + checked.stderr
+    start = layout("demo", "qemu-amd64", STORAGE_MIB * 2**20)[1][1].start
+    fsck = [*device.family.tools.argv("e2fsck"), "-f", "-n", f"{device.image}?offset={start}"]
+    done = subprocess.run(fsck, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_storage_grows_to_a_larger_disk_on_the_first_start_and_the_key_is_made_once(devices: Devices, family: Family):
+    device = devices.new(family.image)
+    enlarge(device)
+    family.made("payload-a")
+    device.start()
+    # An install at once, while all blobs are still being sealed behind the containers' start.
+    device.wait_for(r"\] ready:")
+    device.install(family.made("payload-a"))
+    assert device.revisions()[family.made("payload-a").id].complete
+    device.poll(lambda: "identity: this device has its own key now" in device.text)
+    device.poll(lambda: re.search(r"storage: grew from \d+ to \d+ MiB", device.text) is not None)
+    device.wait_settled(family.base)
+    identity = device.identity()
+    assert grown(device)
+    device.power_off()
+    assert_sound(device)
+    device.start()
+    device.assert_runs(family.base)
+    assert device.identity() == identity
+    assert "own key now" not in device.text and "grew from" not in device.text
+    assert grown(device)
+
+
+def test_a_power_cut_while_storage_grows_loses_nothing(devices: Devices, family: Family):
+    seed = random.SystemRandom().randrange(2**32)
+    chance = random.Random(seed)
+    device = devices.new()
+    for cut in range(CUTS):
+        enlarge(device)
+        delay = chance.uniform(0, 0.4)
+        print(f"seed {seed}: cut {cut}, {delay:.3f} s after it is ready")
+        device.start()
+        device.wait_for(r"\] ready:")
+        time.sleep(delay)
+        device.kill()
+    device.start()
+    device.assert_runs(family.base)
+    device.poll(lambda: (room := device.status().storage) is not None and room.size > CUTS * LARGER)
+    device.power_off()
+    assert_sound(device)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""What the product file says of containers and of the device arrives in the layer, the revision and the audit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestrator.build.containers import container_layer, reachable_ports, run_options
+from orchestrator.build.platform import conditions, kernel_arguments, product_relaxations
+from orchestrator.cli.main import main
+from orchestrator.layers.audit import relaxations
+from orchestrator.layers.cache import BuiltLayer, RunFacts
+from orchestrator.layers.imageconfig import Health as ImageHealth
+from orchestrator.layers.options import DeviceNode
+from orchestrator.product.model import Layer, Product
+from orchestrator.revision import (
+    Conditions,
+    Confirm,
+    FileCondition,
+    Health,
+    HttpCheck,
+    Io,
+    PublishedPort,
+    ReachCondition,
+)
+
+IMAGE_CHECK = ImageHealth(("/bin/check",), interval=5000)
+PRODUCT = {
+    "product": "demo",
+    "version": "1",
+    "machine": "qemu-amd64",
+    "layers": {"web": {"kind": "app", "from": {"tar": "x.tar"}}},
+}
+
+
+def layer(**words: object) -> Layer:
+    return msgspec.convert({"kind": "app", "from": {"tar": "x.tar"}} | words, Layer)
+
+
+def entry(of: Layer, health: ImageHealth | None = None):
+    options = run_options("web", of, Path("/product"))
+    built = BuiltLayer("web", {}, RunFacts(15, (), health, ("80/tcp",), 0, 0), ())
+    return container_layer(options, of, "1", built, "sha256:" + "5" * 64, 1)
+
+
+def test_a_container_that_says_nothing_has_no_network_and_no_check():
+    made = entry(layer())
+    assert (made.network, made.ports, made.io, made.control, made.required) == ("none", [], None, [], False)
+    assert made.health is None
+    assert made.confirm == Confirm(healthy_for_ms=10000, max_restarts=3)
+
+
+def test_the_products_health_check_comes_before_the_images():
+    of_image = Health(command=["/bin/check"], interval_ms=5000)
+    assert entry(layer(), IMAGE_CHECK).health == of_image
+    assert entry(layer(health="none"), IMAGE_CHECK).health is None
+    made = entry(layer(health={"http": {"port": 80, "path": "/up"}, "startPeriod": "20s", "retries": 5}), IMAGE_CHECK)
+    assert made.health == Health(http=HttpCheck(port=80, path="/up"), start_period_ms=20000, retries=5)
+    assert entry(layer(health={"tcp": 80, "timeout": "2s"})).health == Health(tcp=80, timeout_ms=2000)
+    assert entry(layer(health={"command": ["/x", "-y"]})).health == Health(command=["/x", "-y"])
+
+
+def test_published_ports_bring_the_bridge():
+    published = layer(ports=["8080:80", "53:53/udp"])
+    made = entry(published)
+    assert made.network == "bridge"
+    assert made.ports == [
+        PublishedPort(host=8080, container=80, protocol="tcp"),
+        PublishedPort(host=53, container=53, protocol="udp"),
+    ]
+    found = [(each.what, each.reason) for each in relaxations(run_options("web", published, Path("/")))]
+    assert found == [
+        ("has an address on the device's bridge", "network: bridge, or ports, in the product file"),
+        ("publishes 8080/tcp to its port 80", "a published port"),
+        ("publishes 53/udp to its port 53", "a published port"),
+    ]
+    assert entry(layer(network="bridge")).network == "bridge"
+    assert entry(layer(relax=[{"network": "host", "reason": "it sets addresses"}])).network == "host"
+
+
+def test_a_bridged_container_is_reached_by_what_it_publishes_and_no_other_port():
+    built = BuiltLayer("web", {}, RunFacts(15, (), None, ("80/tcp",), 0, 0), ())
+    assert reachable_ports(layer(ports=["8080:80"]), built) == ("8080/tcp",)
+    assert reachable_ports(layer(network="bridge"), built) == ()
+    assert reachable_ports(layer(), built) == ("80/tcp",)
+
+
+def test_limits_and_confirmation_are_taken_over():
+    made = entry(layer(io={"write": "5MiB"}, required=True, confirm={"healthyFor": "1m", "maxRestarts": 0}))
+    assert made.io == Io(read_bytes_per_second=0, write_bytes_per_second=5 << 20)
+    assert made.required
+    assert made.confirm == Confirm(healthy_for_ms=60000, max_restarts=0)
+
+
+def test_devices_and_verbs_are_relaxations_with_their_own_reasons():
+    words = [
+        {"control": ["status", "ps"], "reason": "a page shows it"},
+        {"control": ["ps", "logs"], "reason": "and the logs"},
+        {
+            "devices": [{"path": "/dev/ttyS1", "major": 4, "minor": 65, "access": "r", "gid": 20}],
+            "reason": "the sensor",
+        },
+        {"devices": [{"path": "/dev/sda", "kind": "b", "major": 8, "minor": 0}], "reason": "the disk tool"},
+    ]
+    relaxed = layer(relax=words)
+    options = run_options("web", relaxed, Path("/"))
+    assert options.devices == (
+        DeviceNode("/dev/ttyS1", "c", 4, 65, "r", 0o660, 0, 20),
+        DeviceNode("/dev/sda", "b", 8, 0, "rw", 0o660, 0, 0),
+    )
+    assert options.control == ("status", "ps", "logs")
+    assert entry(relaxed).control == ["logs", "ps", "status"]
+    assert [(each.key, each.what, each.reason) for each in relaxations(options)] == [
+        ("devices", "may use /dev/sda (b 8:0, rw)", "the disk tool"),
+        ("devices", "may use /dev/ttyS1 (c 4:65, r)", "the sensor"),
+        ("control", "may ask the device for status, ps, logs", "a page shows it; and the logs"),
+    ]
+
+
+def test_the_control_port_is_a_kernel_argument_and_stands_in_the_audit():
+    words = {"kernel": {"args": ["quiet"]}, "control": {"port": "ttyS1", "reason": "for the factory"}}
+    product = msgspec.convert(PRODUCT | words, Product)
+    assert kernel_arguments(product) == ["quiet", "pycontainer.control=ttyS1"]
+    assert [(each.what, each.reason) for each in product_relaxations(product)] == [
+        ("obeys every verb on the port ttyS1", "for the factory")
+    ]
+    plain = msgspec.convert(PRODUCT, Product)
+    assert kernel_arguments(plain) == []
+    assert product_relaxations(plain) == []
+
+
+def test_the_conditions_of_the_product_are_those_of_the_revision():
+    assert conditions(msgspec.convert(PRODUCT, Product)) == Conditions()
+    confirm = {
+        "timeout": "2m",
+        "manual": True,
+        "files": [{"layer": "web", "volume": "data", "path": "a"}],
+        "reachable": [{"address": "192.0.2.1", "port": 53}],
+    }
+    assert conditions(msgspec.convert(PRODUCT | {"confirm": confirm}, Product)) == Conditions(
+        timeout_ms=120_000,
+        manual=True,
+        files=[FileCondition(layer="web", volume="data", path="a")],
+        reachable=[ReachCondition(address="192.0.2.1", port=53)],
+    )
+
+
+def test_the_audit_lists_the_product_first_and_then_its_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "pycontainer.yaml").write_text(
+        "product: demo\nversion: 1\nmachine: qemu-amd64\n"
+        "control: {port: ttyS1, reason: for the factory}\n"
+        "layers: {web: {kind: app, from: {tar: x.tar}, ports: ['8080:80']}}\n"
+    )
+    assert main(["audit", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["relaxations"][:2] == [
+        {"layer": None, "what": "obeys every verb on the port ttyS1", "reason": "for the factory"},
+        {
+            "layer": "web",
+            "what": "has an address on the device's bridge",
+            "reason": "network: bridge, or ports, in the product file",
+        },
+    ]
+    assert main(["audit", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines[2].split()) == "(the product) obeys every verb on the port ttyS1 for the factory"
+    assert "publishes 8080/tcp to its port 80" in lines[4]

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Blob by blob: what the device lacks is sent once, over however many connections it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.bundle import Bundle, create, open_bundle
+from orchestrator.canonical import hex_of
+from orchestrator.device import DeviceError, Link, LinkError, install, parse_transport
+from orchestrator.errors import ConfigError, TrustError, VerificationError
+from orchestrator.trust import merged_envelope
+from tests.unit.bundle.conftest import Shop, make_revision
+from tests.unit.device.conftest import Heard
+from tests.unit.device.fake import VERSION, Device
+
+
+@pytest.fixture
+def bundle(shop: Shop, tmp_path: Path) -> Iterator[Bundle]:
+    create(shop.store, [shop.second], shop.keys, tmp_path / "b.tar")
+    with open_bundle(tmp_path / "b.tar") as opened:
+        yield opened
+
+
+def fill(device: Device, shop: Shop) -> None:
+    """Let the device have the first revision's blobs."""
+    for blob in shop.first.blobs():
+        device.blobs[blob.digest] = shop.store.read_blob(blob.digest)
+
+
+def test_an_empty_device_gets_everything(device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard) -> None:
+    sent = install(link, bundle, shop.second, heard)
+    assert sent.revision == shop.second.id
+    assert sent.blobs == len({blob.digest for blob in shop.second.blobs()})
+    assert {blob.digest for blob in shop.second.blobs()} <= set(device.blobs)
+    assert sent.bytes == device.received
+    assert device.verbs()[:4] == ["put", "put", "put", "install"]
+    assert device.verbs()[-1] == "install"
+    assert "9 of 9 blobs to send" in heard.said[0]
+    sends = [entry for entry in heard.shown if entry[0] == "send"]
+    assert sends[-1][1] == sends[-1][2] == sum(blob.size for blob in shop.second.blobs())
+    assert [done for _, done, _ in sends] == sorted(done for _, done, _ in sends)
+
+
+def test_what_the_device_has_is_not_sent(device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard) -> None:
+    fill(device, shop)
+    sent = install(link, bundle, shop.second, heard)
+    assert sent.blobs == 1
+    assert install(link, bundle, shop.second, heard).blobs == 0
+    assert device.received == sent.bytes
+
+
+@pytest.mark.parametrize("form", ["b.tar", "b"])
+def test_a_lost_link_is_made_again_and_nothing_is_sent_twice(
+    device: Device, link: Link, shop: Shop, heard: Heard, tmp_path: Path, form: str
+) -> None:
+    big = make_revision(shop.store, "2.0.0", bytes(range(256)) * 2000)
+    create(shop.store, [big], shop.keys, tmp_path / form)
+    device.cut_at = 300_000
+    with open_bundle(tmp_path / form) as bundle:
+        sent = install(link, bundle, big, heard)
+        assert device.connections == 2
+        assert any("is lost" in line for line in heard.said)
+        sizes = {blob.digest: blob.size for blob in big.blobs()}
+        small = big.descriptor.size + big.manifest.config.size + len(merged_envelope(bundle, big))
+        assert device.received == sum(sizes.values()) + small
+        assert sent.blobs == len(sizes)
+        assert set(sizes) <= set(device.blobs)
+
+
+def test_a_device_that_never_takes_more_is_given_up(device: Device, bundle: Bundle, shop: Shop, heard: Heard) -> None:
+    def hang_up(request: dict[str, object]) -> None:
+        raise OSError
+
+    device.answers["install"] = hang_up
+    link = Link(parse_transport(f"unix:{device.path}"), timeout=60, pause=0.001, settle=0.01)
+    with link, pytest.raises(LinkError, match="is lost"):
+        install(link, bundle, shop.second, heard)
+    assert device.connections == 10
+    assert len(heard.said) == 1
+
+
+def test_a_device_that_is_not_there_is_told_at_once(bundle: Bundle, shop: Shop, heard: Heard, tmp_path: Path) -> None:
+    with Link(parse_transport(f"unix:{tmp_path}/none"), pause=100) as link, pytest.raises(LinkError, match="connect"):
+        install(link, bundle, shop.second, heard)
+
+
+@pytest.mark.parametrize("what", ["product", "machine"])
+def test_a_device_of_another_kind_is_left_alone(
+    device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard, what: str
+) -> None:
+    device.answers["version"] = {**VERSION, what: "other"}
+    with pytest.raises(ConfigError, match=f"for another {what}"):
+        install(link, bundle, shop.second, heard)
+    assert device.verbs() == []
+
+
+def test_a_bundle_with_a_base_needs_a_device_that_has_it(
+    device: Device, link: Link, shop: Shop, heard: Heard, tmp_path: Path
+) -> None:
+    create(shop.store, [shop.second], shop.keys, tmp_path / "b.tar", base=shop.first)
+    with open_bundle(tmp_path / "b.tar") as bundle:
+        with pytest.raises(VerificationError, match="so does the device") as caught:
+            install(link, bundle, shop.second, heard)
+        assert "--base" in caught.value.hint
+        fill(device, shop)
+        assert install(link, bundle, shop.second, heard).blobs == 1
+
+
+def test_a_damaged_blob_is_found_before_it_is_sent(
+    device: Device, link: Link, shop: Shop, heard: Heard, tmp_path: Path
+) -> None:
+    create(shop.store, [shop.second], shop.keys, tmp_path / "b")
+    web = next(blob for blob in shop.second.blobs() if (blob.layer, blob.role) == ("web", "rootfs"))
+    path = tmp_path / "b" / "blobs" / "sha256" / hex_of(web.digest)
+    path.write_bytes(b"x" * web.size)
+    with open_bundle(tmp_path / "b") as bundle, pytest.raises(VerificationError, match="damaged"):
+        install(link, bundle, shop.second, heard)
+    assert web.digest not in device.incoming
+
+
+def test_a_bundle_without_signatures_is_not_sent(
+    device: Device, link: Link, shop: Shop, heard: Heard, tmp_path: Path
+) -> None:
+    create(shop.store, [shop.second], shop.keys, tmp_path / "b")
+    for path in (tmp_path / "b" / "blobs" / "sha256").iterdir():
+        if b"payloadType" in path.read_bytes():
+            path.unlink()
+    with open_bundle(tmp_path / "b") as bundle, pytest.raises(TrustError):
+        install(link, bundle, shop.second, heard)
+    assert device.asked == []
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        [{"digest": "sha256:" + "1" * 64, "size": 5, "offset": 0}],
+        [{"digest": "web", "size": 5, "offset": 0}],
+        [{"digest": "first", "size": 5, "offset": 9_999_999}],
+        "all",
+        {},
+    ],
+)
+def test_a_device_that_asks_for_nonsense_is_not_obeyed(
+    device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard, missing: object
+) -> None:
+    if isinstance(missing, list) and missing[0]["digest"] == "first":
+        blob = shop.second.blobs()[0]
+        missing = [{"digest": blob.digest, "size": blob.size, "offset": blob.size + 1}]
+    device.answers["install"] = {"missing": missing}
+    with pytest.raises(VerificationError, match="device"):
+        install(link, bundle, shop.second, heard)
+
+
+def test_a_device_that_never_has_enough_is_told(
+    device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard
+) -> None:
+    blob = shop.second.blobs()[0]
+    device.answers["install"] = {"missing": [{"digest": blob.digest, "size": blob.size, "offset": 0}]}
+    with pytest.raises(DeviceError, match="the same blobs again"):
+        install(link, bundle, shop.second, heard)
+
+
+def test_a_refusal_is_not_tried_again(device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard) -> None:
+    device.answers["install"] = {"error": "revision 12 is below the floor"}
+    with pytest.raises(DeviceError) as caught:
+        install(link, bundle, shop.second, heard)
+    assert caught.value.why == "revision 12 is below the floor"
+    assert device.verbs().count("install") == 1
