@@ -2,9 +2,9 @@
 """The power is cut at instants all over an update, and every time the device starts as the old revision or the new.
 
 Two machines work side by side, since a machine that boots keeps one processor busy. Each goes to and fro between two
-revisions that differ in the kernel's arguments and in a payload, and collects garbage between, so that each update
-copies, restarts, tries and confirms. The instants are drawn anew each time; PYCONTAINER_SEED repeats what a failure
-printed, PYCONTAINER_CUTS says how many. The 12 by default are what two processors without KVM do in about four minutes.
+revisions that differ in the kernel's arguments and in a payload. The first cuts fall into the copying, the last into
+the confirmation. The instants are drawn anew each time; PYCONTAINER_SEED repeats what a failure printed, and
+PYCONTAINER_CUTS says how many. The 12 by default are what two processors without KVM do in about four minutes.
 """
 
 from __future__ import annotations
@@ -111,8 +111,6 @@ def torment(device: Device, family: Family, number: int) -> list[str]:
         device.assert_runs(runs)
         told.append(f"machine {number}, cut {index}, {what}: {record.ok[:16]}, {'old' if runs is old else 'new'}")
         print(told[-1], flush=True)
-        if runs is not old:
-            device.link.ask("gc", timeout=120)
     target = next(made for made in pair if made is not runs)
     outcome = device.update(target)
     assert outcome.result == "confirmed", outcome

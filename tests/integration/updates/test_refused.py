@@ -132,8 +132,13 @@ def test_storage_that_is_too_small_and_a_client_that_is_killed(devices: Devices,
     device.shell("rm /data/filler")
     assert device.attempt(other).result == "confirmed"
     device.assert_runs(other)
+
+    # Without need, what may be gone back to stays.
+    page = family.made("page")
+    device.install(page)
     found = device.link.ask_for("gc", Collected)
-    assert (found.removed.revisions, set(device.revisions())) == (1, {other.id})
+    assert (found.removed.revisions, set(device.revisions())) == (1, {family.base.id, other.id})
+    assert found.freed >= next(each.size for each in page.revision.blobs() if each.digest == page.blob("web", "rootfs"))
 
 
 def fill(device: Device, leave: int) -> None:

@@ -93,6 +93,17 @@ void update_start(struct supervisor *s)
 		update_enter(&s->update, UPDATE_UNMANAGED);
 }
 
+// Who asked for the trial hears of its end when the note is gone: what he asks for next must not find it.
+static void stayed(void *context, const struct job_result *result)
+{
+	struct supervisor *s = context;
+
+	if (result->status < 0)
+		console_line("trial: %s", result->text);
+	update_enter(&s->update, UPDATE_IDLE);
+	update_tell(s, s->update.reason);
+}
+
 static void switch_live(struct supervisor *s, const char *id)
 {
 	struct update *u = &s->update;
@@ -108,12 +119,14 @@ static void switch_live(struct supervisor *s, const char *id)
 		return;
 	}
 	// Nothing was stopped: only the note that it is tried has to go.
-	update_tell(s, err.text);
 	snprintf(u->reason, sizeof u->reason, "%s", err.text);
 	console_line("trial: revision %.12s FAILED: %s", id, err.text);
-	update_enter(u, UPDATE_IDLE);
-	if (job_start(&u->job, "roll back", jobs_abort, s, NULL, s, &err) < 0)
+	update_enter(u, UPDATE_ABORTING);
+	if (job_start(&u->job, "roll back", jobs_abort, s, stayed, s, &err) < 0) {
 		console_line("trial: %s", err.text);
+		update_enter(u, UPDATE_IDLE);
+		update_tell(s, u->reason);
+	}
 }
 
 static void prepared(void *context, const struct job_result *result)
