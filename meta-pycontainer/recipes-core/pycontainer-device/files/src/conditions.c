@@ -11,8 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LAYERS_MOST 64
-#define CONDITIONS_MOST 33	// those of a revision, and one of ours
+#define ALL_MOST (2 * CONDITIONS_MOST + 1)	// those of a revision, and one of ours
+_Static_assert(2 * CONDITIONS_MOST <= sizeof((struct job_result){0}.flags), "a job tells of all of them");
+
 #define INTERVAL_MS 1000
 #define REACH_MS 3000
 
@@ -62,7 +63,7 @@ static void looked(void *context, const struct job_result *result)
 	struct supervisor *s = context;
 
 	s->update.conditions_ms = clock_ms();
-	for (size_t i = 0; i < sizeof s->update.held / sizeof *s->update.held; i++)
+	for (size_t i = 0; i < 2 * CONDITIONS_MOST; i++)
 		s->update.held[i] = result->status == 0 && result->flags[i] != 0;
 }
 
@@ -103,7 +104,7 @@ static size_t describe_containers(const struct crew *crew, struct trial_containe
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < crew->revision->layer_count && count < LAYERS_MOST; i++) {
+	for (size_t i = 0; i < crew->revision->layer_count; i++) {
 		const struct container *c = &crew->each[i];
 		if (c->layer == NULL)
 			continue;
@@ -127,15 +128,15 @@ enum trial_verdict conditions_decide(const struct supervisor *s, uint64_t now, s
 {
 	// Too much for a stack that other code may be deep in.
 	static struct trial_container containers[LAYERS_MOST];
-	static struct trial_condition conditions[CONDITIONS_MOST];
-	static char names[CONDITIONS_MOST][TRIAL_TEXT];
+	static struct trial_condition conditions[ALL_MOST];
+	static char names[ALL_MOST][TRIAL_TEXT];
 	const struct revision *revision = s->containers.now.revision;
 	const struct update *u = &s->update;
 	size_t count = 0;
 
-	for (size_t i = 0; i < revision->file_count && count < CONDITIONS_MOST - 1; i++, count++)
+	for (size_t i = 0; i < revision->file_count; i++, count++)
 		snprintf(names[count], TRIAL_TEXT, "file %s of layer %s", revision->files[i].path, revision->files[i].layer->name);
-	for (size_t i = 0; i < revision->reach_count && count < CONDITIONS_MOST - 1; i++, count++)
+	for (size_t i = 0; i < revision->reach_count; i++, count++)
 		snprintf(names[count], TRIAL_TEXT, "address %s port %u", revision->reachable[i].address,
 			 revision->reachable[i].port);
 	for (size_t i = 0; i < count; i++)

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LAYERS_MOST 64
-#define CONDITIONS_MOST 16
 #define CONFIRM_TIMEOUT_MS 300000
 
 static const struct blob **slot(struct layer *layer, const char *role)

@@ -38,12 +38,7 @@ static void ps(struct request *request)
 	control_work(request, work_ps, request->context);
 }
 
-static void logs(struct request *request)
-{
-	control_work(request, logs_run, NULL);
-}
-
-static struct container *named(struct request *request, struct error *err)
+static struct container *known(struct request *request, struct error *err)
 {
 	const struct supervisor *s = request->context;
 	const char *name = json_string_value(json_object_get(request->arguments, "container"));
@@ -51,10 +46,28 @@ static struct container *named(struct request *request, struct error *err)
 
 	if (container == NULL)
 		fail(err, "there is no container %.63s", name);
-	else if (s->ending)
-		fail(err, "the device is stopping");
+	return container;
+}
+
+static void logs(struct request *request)
+{
+	struct error err;
+
+	if (known(request, &err) == NULL)
+		control_refuse(request, &err);
 	else
+		control_work(request, logs_run, NULL);
+}
+
+// One that may be started and stopped.
+static struct container *named(struct request *request, struct error *err)
+{
+	const struct supervisor *s = request->context;
+	struct container *container = known(request, err);
+
+	if (container == NULL || !s->ending)
 		return container;
+	fail(err, "the device is stopping");
 	return NULL;
 }
 

@@ -70,11 +70,6 @@ void health_result(struct health *health, uint64_t now, bool success)
 	plan(health, now);
 }
 
-uint64_t health_well_ms(const struct health *health, uint64_t now)
-{
-	return health->since == UINT64_MAX || now < health->since ? 0 : now - health->since;
-}
-
 const char *health_word(enum health_state state)
 {
 	static const char *const words[] = {"none", "starting", "healthy", "unhealthy"};

@@ -45,7 +45,5 @@ enum health_step health_next(struct health *health, uint64_t now, uint64_t *when
 // The probe ended. A success makes the container healthy; failures that the start period does not excuse make it
 // unhealthy once there are as many in a row as the check allows.
 void health_result(struct health *health, uint64_t now, bool success);
-// For how long it has been well without a break; 0 when it is not.
-uint64_t health_well_ms(const struct health *health, uint64_t now);
 // "none", "starting", "healthy", "unhealthy".
 const char *health_word(enum health_state state);

@@ -203,17 +203,3 @@ pid_t probe_start(const struct layer *layer, pid_t container, int output, struct
 		close(network);
 	return child;
 }
-
-pid_t probe_reach(const struct reach_condition *condition, unsigned timeout_ms, int output, struct error *err)
-{
-	pid_t child = fork();
-
-	if (child < 0)
-		return fail_errno(err, "fork");
-	if (child == 0) {
-		keep_only(output, -1);
-		int fd = tcp_connect(condition->address, condition->port, clock_ms() + timeout_ms, err);
-		report(fd < 0 ? -1 : 0, output, err);
-	}
-	return child;
-}

@@ -10,6 +10,8 @@
 #define MANIFEST_LIMIT (1u << 20)
 #define CONFIG_LIMIT (1u << 20)
 #define TEXT_SIZE 513	// 128 characters of UTF-8
+#define LAYERS_MOST 64
+#define CONDITIONS_MOST 16	// files, and addresses as many again
 #define ADDRESS_SIZE 46	// of an IPv6 address as text
 
 struct blob {

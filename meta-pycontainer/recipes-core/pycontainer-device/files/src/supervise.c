@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
 #define QUIET_MS 60000		// when a start takes long, what waits for its end does not
 #define JOB_PATIENCE_MS 20000	// for a job at the end
 
+// What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
 enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT, SOURCE_CONTROL };
 
 static int watch(struct supervisor *s, int fd, enum source source, unsigned number, struct error *err)
@@ -48,7 +48,6 @@ void supervisor_end(struct supervisor *s, enum end end, const char *why)
 	console_line("%s: %s", end == END_POWER_OFF ? "power off" : "restart", why);
 	background_end(&s->verify);
 	background_end(&s->drivers);
-	handlers_tick(s);
 	job_end(&s->update.conditions);
 }
 
@@ -154,7 +153,6 @@ static int next_timeout(const struct supervisor *s, uint64_t first)
 
 	if (s->ending || s->retry_ms > 0 || !s->quiet_work || handlers_wait(s))
 		first = first < now + 1000 ? first : now + 1000;
-
 	if (deadline < first)
 		first = deadline;
 	deadline = control_deadline(&s->control);

@@ -61,7 +61,8 @@ static void settled(void *context, const struct job_result *result)
 	update_take_record(u, result);
 	update_enter(u, UPDATE_IDLE);
 	if (result->flags[RESULT_TRIAL]) {
-		begin_trial(u, running, u->record.rev, false, s->started_ms);
+		// Its time begins with its containers: a slow start is not theirs.
+		begin_trial(u, running, u->record.rev, false, clock_ms());
 		console_line("trial: revision %.12s, %u attempts left, confirmed is %.12s", running, u->record.left, u->from);
 	}
 }

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "job.h"
 #include "record.h"
+#include "revision.h"
 #include "trial.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@ struct update {
 	char reason[200];		// why the trial was given up
 	struct trial_decision decision;	// what it still waits for
 	struct job job, conditions;
-	bool held[32];			// the revision's conditions, files first
+	bool held[2 * CONDITIONS_MOST];			// the revision's conditions, files first
 	uint64_t conditions_ms;		// when they were last looked at
 	update_answer *answer;
 	void *context;

@@ -145,7 +145,8 @@ static int take_from(void *context, const char *folder, struct error *err)
 static int open_base(const struct supervisor *s, const struct work *work, struct error *err)
 {
 	char path[64] = "/";
-	const struct container *asker = crew_find(&s->containers.now, work->who);
+	// A port of the machine may have the name of a container.
+	const struct container *asker = work->stream ? NULL : crew_find(&s->containers.now, work->who);
 
 	if (asker != NULL && asker->init > 0)
 		snprintf(path, sizeof path, "/proc/%d/root", (int)asker->init);

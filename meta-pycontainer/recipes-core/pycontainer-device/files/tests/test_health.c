@@ -4,6 +4,12 @@
 
 #define START 1000000ull
 
+// For how long it has been well without a break, as a trial reckons it.
+static uint64_t well_ms(const struct health *health, uint64_t now)
+{
+	return health->since == UINT64_MAX || now < health->since ? 0 : now - health->since;
+}
+
 static void test_without_a_check(void)
 {
 	struct health_check check_none = {.kind = HEALTH_NONE};
@@ -11,11 +17,11 @@ static void test_without_a_check(void)
 	uint64_t when = 0;
 
 	health_init(&health, &check_none, START);
-	check(health.state == HEALTH_UNCHECKED && health_well_ms(&health, START + 7) == 7);
+	check(health.state == HEALTH_UNCHECKED && well_ms(&health, START + 7) == 7);
 	check(health_next(&health, UINT64_MAX - 1, &when) == HEALTH_WAIT && when == UINT64_MAX);
 	check(health_next(&health, UINT64_MAX, &when) == HEALTH_WAIT && when == UINT64_MAX);
 	health_result(&health, START + 9, false);
-	check(health.state == HEALTH_UNCHECKED && health_well_ms(&health, START + 9) == 9);
+	check(health.state == HEALTH_UNCHECKED && well_ms(&health, START + 9) == 9);
 	check(strcmp(health_word(HEALTH_UNCHECKED), "none") == 0 && strcmp(health_word(HEALTH_UNHEALTHY), "unhealthy") == 0);
 }
 
@@ -27,14 +33,14 @@ static void test_times(void)
 
 	// The first probe comes an interval after the start, and so does each after the end of the one before.
 	health_init(&health, &tcp, START);
-	check(health.state == HEALTH_STARTING && health_well_ms(&health, START + 1) == 0);
+	check(health.state == HEALTH_STARTING && well_ms(&health, START + 1) == 0);
 	check(health_next(&health, START, &when) == HEALTH_WAIT && when == START + 30000);
 	check(health_next(&health, START + 29999, &when) == HEALTH_WAIT && when == START + 30000);
 	check(health_next(&health, START + 30000, &when) == HEALTH_PROBE && when == START + 32000 + HEALTH_GRACE_MS);
 	check(health_next(&health, START + 30000, &when) == HEALTH_WAIT && when == START + 32000 + HEALTH_GRACE_MS);
 	health_result(&health, START + 31000, true);
-	check(health.state == HEALTH_HEALTHY && health_well_ms(&health, START + 31500) == 500);
-	check(health_well_ms(&health, START) == 0);
+	check(health.state == HEALTH_HEALTHY && well_ms(&health, START + 31500) == 500);
+	check(well_ms(&health, START) == 0);
 	check(health_next(&health, START + 31000, &when) == HEALTH_WAIT && when == START + 61000);
 	// A result that nobody waits for changes nothing.
 	health_result(&health, START + 31001, false);
@@ -52,10 +58,10 @@ static void test_times(void)
 	// Late is not lost.
 	check(health_next(&health, late + 90000, &when) == HEALTH_PROBE);
 	health_result(&health, late + 90001, false);
-	check(health.state == HEALTH_UNHEALTHY && health_well_ms(&health, late + 90002) == 0);
+	check(health.state == HEALTH_UNHEALTHY && well_ms(&health, late + 90002) == 0);
 	check(health_next(&health, late + 120001, &when) == HEALTH_PROBE);
 	health_result(&health, late + 120002, true);
-	check(health.state == HEALTH_HEALTHY && health_well_ms(&health, late + 120003) == 1);
+	check(health.state == HEALTH_HEALTHY && well_ms(&health, late + 120003) == 1);
 }
 
 static void test_start_period(void)
@@ -149,7 +155,7 @@ static void test_all_rows(void)
 					wrong += health.state != expected(results, i + 1, in_start, retries);
 					if (health.state == HEALTH_HEALTHY && before != HEALTH_HEALTHY)
 						well = now;
-					wrong += health_well_ms(&health, now + 5) != (health.state == HEALTH_HEALTHY ? now + 5 - well : 0);
+					wrong += well_ms(&health, now + 5) != (health.state == HEALTH_HEALTHY ? now + 5 - well : 0);
 					rows++;
 				}
 			}
