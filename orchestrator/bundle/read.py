@@ -149,7 +149,9 @@ class Bundle(Layout):
         try:
             self.files: FolderFiles | TarFiles = FolderFiles(path) if path.is_dir() else TarFiles(path)
         except OSError as problem:
-            raise ConfigError(f"{path} cannot be read", problem.strerror or str(problem)) from problem
+            raise ConfigError(
+                f"{path} cannot be read", problem.strerror or str(problem), "make a bundle: pycontainer bundle create"
+            ) from problem
         try:
             check_layout(self._small("oci-layout", LAYOUT_LIMIT), path)
             super().__init__(self.files, FixedIndex(self._small("index.json", INDEX_LIMIT), path / "index.json"))

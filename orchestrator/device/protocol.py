@@ -38,6 +38,14 @@ WORK_SECONDS = 300.0
 SETTLE_SECONDS = 0.5
 """How long a shared stream must be silent after the greeting's answer: answers to earlier greetings may follow."""
 _GREET_AGAIN_SECONDS = 5.0
+_LOOK = "see how the device is: pycontainer device status"
+_CONTAINERS = "see which containers there are: pycontainer device ps"
+_ADVICE = {
+    **dict.fromkeys(("logs", "exec", "start", "stop", "restart"), _CONTAINERS),
+    **dict.fromkeys(("try", "rollback"), "see what is installed: pycontainer device revisions"),
+    "put": "make room and send it again: pycontainer device gc",
+}
+"""What to do after a refusal, whose reason is the device's own words."""
 _NOISE_LIMIT = 10_000
 """Lines in a row that are no answers: a console that shares the line is patience's business, not without end."""
 
@@ -253,7 +261,7 @@ class Connection:
     def _end(self, verb: str, answer: Answer) -> dict[str, Any]:
         self._in_step = True
         if answer.error is not None:
-            raise DeviceError(f"the device refuses {verb}", answer.error)
+            raise DeviceError(f"the device refuses {verb}", answer.error, _ADVICE.get(verb, _LOOK))
         return answer.value
 
     def _ended_early(self, verb: str, answer: Answer, sent: int) -> int:

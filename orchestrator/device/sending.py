@@ -98,7 +98,10 @@ class _Installation:
 
         def part(value: object) -> None:
             step = value.get("progress") if isinstance(value, dict) else None
-            if isinstance(step, dict) and isinstance(step.get("done"), int) and isinstance(step.get("total"), int):
+            if not isinstance(step, dict) or not isinstance(step.get("done"), int):
+                return
+            # A step of no size has nothing to show.
+            if isinstance(step.get("total"), int) and step["total"] > 0:
                 self.listener.show("install on the device", step["done"], step["total"])
 
         arguments = {"revision": self.revision.id, "signature": self.signature}

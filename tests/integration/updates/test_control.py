@@ -53,6 +53,8 @@ def test_containers_are_asked_moved_and_looked_into(devices: Devices, family: Fa
     assert device.link.connection().execute("box", ["/nothing"], hear) != 0
     with pytest.raises(DeviceError, match="there is no container nobody"):
         device.link.ask("exec", {"container": "nobody", "command": ["true"]})
+    with pytest.raises(DeviceError, match="there is no container nobody"):
+        device.link.ask("logs", {"container": "nobody"})
 
     # What it wrote, and what it writes while somebody follows.
     lines: list[str] = []

@@ -205,6 +205,7 @@ class Device:
             if digest not in self.blobs
         ]
         if not missing:
+            send({"progress": {"step": "write", "done": 0, "total": 0}})
             send({"progress": {"step": "seal", "done": 1, "total": 1}})
         send({"ok": True, "missing": missing})
 

@@ -43,6 +43,8 @@ def test_an_empty_device_gets_everything(device: Device, link: Link, bundle: Bun
     sends = [entry for entry in heard.shown if entry[0] == "send"]
     assert sends[-1][1] == sends[-1][2] == sum(blob.size for blob in shop.second.blobs())
     assert [done for _, done, _ in sends] == sorted(done for _, done, _ in sends)
+    # A step of no size would show as nothing done of nothing.
+    assert [entry[1:] for entry in heard.shown if entry[0] == "install on the device"] == [(1, 1)]
 
 
 def test_what_the_device_has_is_not_sent(device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard) -> None:

@@ -42,6 +42,7 @@ def test_a_refusal_is_an_error_and_the_connection_goes_on(device: Device, connec
     with pytest.raises(DeviceError, match="refuses dance") as caught:
         connection.ask("dance")
     assert (caught.value.exit_code, caught.value.why) == (5, "there is no verb dance")
+    assert "pycontainer device status" in caught.value.hint
     assert connection.ask("status")["state"] == "confirmed"
     assert device.verbs() == ["dance", "status"]
     assert [request["verb"] for request in device.asked].count("version") == 1
