@@ -172,7 +172,7 @@ class Index(IndexReader):
 
 
 EMPTY_INDEX: dict[str, Any] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}
-_HINT = "restore it from a copy of the store, or build or pull into a new one"
+_HINT = "restore it from a copy of the store, or remove the folder and build again"
 
 
 def _decode(data: bytes, path: Path) -> dict[str, Any]:

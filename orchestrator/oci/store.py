@@ -51,7 +51,9 @@ class Store(Layout):
                 data = stream.read(4097)
         except OSError as problem:
             raise ConfigError(
-                f"no store at {root}", f"oci-layout: {problem.strerror}", "build or pull first, or check the path"
+                f"no store at {root}",
+                f"oci-layout: {problem.strerror}",
+                "build it first (pycontainer build), or check the path",
             ) from problem
         check_layout(data, root)
         return store

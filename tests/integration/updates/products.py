@@ -280,6 +280,7 @@ class Family:
             ],
             "relax": [{"control": ["version", "status"], "reason": "the tests ask there"}],
             "memory": "32MiB",
+            "io": {"read": "50MiB", "write": "40MiB"},
             "confirm": {"healthyFor": "1s"},
             "stopTimeout": "3s",
         }

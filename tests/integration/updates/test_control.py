@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def test_containers_are_asked_moved_and_looked_into(devices: Devices, family: Fa
     assert box.cpu_us is not None and box.cpu_us > 0
     assert box.processes is not None and box.processes >= 2
     assert box.running_ms is not None and box.running_ms > 0
+    assert re.search(r"^\d+:\d+ rbps=52428800 wbps=41943040 ", device.shell("cat /sys/fs/cgroup/io.max"))
     web = device.containers()["web"]
     assert web.health == "healthy"
 
