@@ -359,13 +359,11 @@ def inputs_of(deploy: Deploy, scratch: Path) -> Inputs:
 
 
 def demo_product(scratch: Path) -> Path:
-    """A copy of the demo that may be asked over its control port."""
+    """A copy of the demo, which may be asked over its control port."""
     product = scratch / "demo"
     if not product.exists():
         ignored = shutil.ignore_patterns("build", ".pycontainer")
         shutil.copytree(REPOSITORY / "examples" / "demo", product, ignore=ignored)
-        with (product / "pycontainer.yaml").open("a") as stream:
-            stream.write("\ncontrol: {port: org.pycontainer.control, reason: the bench asks and updates it}\n")
     return product
 
 
