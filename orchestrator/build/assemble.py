@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.build.containers import container_layer, reachable_ports, run_options
+from orchestrator.build.containers import container_layer, image_source, reachable_ports, run_options
 from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
@@ -19,6 +19,7 @@ from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
 from orchestrator.layers.cache import Blob
 from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
 from orchestrator.progress import Reporter
 from orchestrator.revision import ContainerLayer, LayerBlob, PlatformLayer, boot_env, initramfs_with_facts
@@ -137,7 +138,9 @@ class Assembly:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
             rootfs = source.path if isinstance(source, TarSource) else None
-            origin = f"tar {layer.source.tar}" if layer.source.tar else f"directory {layer.source.directory}"
+            given = layer.source
+            origin = f"image {given.image}" if given.image else f"tar {given.tar}" if given.tar else ""
+            origin = origin or f"directory {given.directory}"
             document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs, origin)
             step.result = "unchanged" if built.cached else "packed"
         entry = container_layer(options, layer, version, built, sha256_digest(document), self.groups[name])
@@ -158,6 +161,9 @@ class Assembly:
             if deployed is None:
                 raise BuildError(f"BitBake deployed nothing for layer {name}", f"recipe {layer.source.bitbake}")
             return bitbake_source(self.deploy, deployed), deployed
+        if (reference := layer.source.reference) is not None:
+            platform = parse_platform(layer.source.platform or f"linux/{self.around.architecture}")
+            return image_source(reference, platform, self.root), None
         if layer.source.tar:
             return TarSource(self.root / layer.source.tar), None
         return DirectorySource(self.root / (layer.source.directory or "")), None

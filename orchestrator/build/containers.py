@@ -6,12 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, ConfigError
 from orchestrator.layers.cache import BuiltLayer
+from orchestrator.layers.image import ImageSource
 from orchestrator.layers.imageconfig import Health as ImageHealth
 from orchestrator.layers.options import DeviceNode, FileMapping, RunOptions, Tmpfs, Volume
+from orchestrator.oci.platform import Platform
 from orchestrator.product.confinement import Device, PublishedPort
 from orchestrator.product.model import Layer
+from orchestrator.product.reference import ImageReference
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.revision import Confirm, ContainerLayer, Health, HttpCheck, Io, Logs, Restart, Stop
 from orchestrator.revision import PublishedPort as RevisionPort
@@ -63,6 +66,15 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         processes=layer.pids,
         files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
         reasons=reasons,
+    )
+
+
+def image_source(reference: ImageReference, platform: Platform, root: Path) -> ImageSource:
+    """Return the image that a reference means; a registry's image is first brought into the product's cache."""
+    raise ConfigError(
+        f"the image {reference} cannot be read yet",
+        f"this release has no reader of {reference.transport} references",
+        "give the layer as a root file system: 'from: {tar: FILE}'",
     )
 
 

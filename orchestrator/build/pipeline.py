@@ -110,7 +110,9 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
     """
     sources = []
     for layer in product.layers.values():
-        for path in (layer.source.tar, layer.source.directory, *(each.source for each in layer.files)):
+        given, reference = layer.source, layer.source.reference
+        image = reference.place if reference and reference.transport != "docker" else None
+        for path in (image, given.tar, given.directory, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(

@@ -15,12 +15,14 @@ import msgspec
 
 from orchestrator.product.confinement import PublishedPort, Relaxation, published_port
 from orchestrator.product.fields import FieldError, Path, within
+from orchestrator.product.reference import ImageReference, parse_reference
 from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.product.words import (
     ARGUMENT,
     CHANNEL,
     HOST,
+    PLATFORM,
     PORTS,
     RECIPE,
     VARIABLE,
@@ -37,16 +39,28 @@ LEAST_STORAGE = 8 * 2**20
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """Where a layer comes from: exactly one of a BitBake recipe, a root file system tar, or a directory."""
+    """Where a layer comes from: exactly one of a BitBake recipe, a container image, a root file system tar, or a
+    directory. `platform` chooses among an image's platforms (default: the machine's)."""
 
     bitbake: Annotated[str, msgspec.Meta(pattern=RECIPE)] | None = None
+    image: str | None = None
     tar: str | None = None
     directory: str | None = None
+    platform: Annotated[str, msgspec.Meta(pattern=PLATFORM)] | None = None
 
     def __post_init__(self) -> None:
-        given = [word for word in ("bitbake", "tar", "directory") if getattr(self, word)]
+        given = [word for word in ("bitbake", "image", "tar", "directory") if getattr(self, word)]
         if len(given) != 1:
-            raise FieldError(given[1] if given else (), "name exactly one of bitbake, tar, directory")
+            raise FieldError(given[1] if given else (), "name exactly one of bitbake, image, tar, directory")
+        if self.image is not None:
+            within("image", parse_reference, self.image)
+        elif self.platform is not None:
+            raise FieldError("platform", "only an image has platforms to choose from", "remove it")
+
+    @property
+    def reference(self) -> ImageReference | None:
+        """Where the image is, or None when the layer is made of something else."""
+        return None if self.image is None else parse_reference(self.image)
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
