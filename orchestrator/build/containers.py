@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.errors import BuildError, ConfigError
+from orchestrator.layers.archive import ArchiveSource
 from orchestrator.layers.cache import BuiltLayer
-from orchestrator.layers.image import ImageSource
+from orchestrator.layers.image import ImageSource, layout_source
 from orchestrator.layers.imageconfig import Health as ImageHealth
 from orchestrator.layers.options import DeviceNode, FileMapping, RunOptions, Tmpfs, Volume
 from orchestrator.oci.platform import Platform
@@ -69,13 +70,29 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
     )
 
 
-def image_source(reference: ImageReference, platform: Platform, root: Path) -> ImageSource:
-    """Return the image that a reference means; a registry's image is first brought into the product's cache."""
-    raise ConfigError(
-        f"the image {reference} cannot be read yet",
-        f"this release has no reader of {reference.transport} references",
-        "give the layer as a root file system: 'from: {tar: FILE}'",
-    )
+def image_source(reference: ImageReference, platform: Platform, root: Path) -> ImageSource | ArchiveSource:
+    """Return the image that a reference means, files beside the product file in `root`.
+
+    Raises ConfigError when it is not there, or more than one is; VerificationError for what is malformed.
+    """
+    shown = str(reference)
+    if reference.transport == "docker":
+        raise ConfigError(
+            f"the image {shown} cannot be fetched",
+            "this release reads images from files only",
+            f"copy it beside the product file: skopeo copy {shown} oci:images/{Path(reference.place).name}",
+        )
+    path = root / reference.place
+    if not path.exists():
+        raise ConfigError(
+            f"the image {shown} is not there",
+            f"there is no {path}",
+            "correct 'image' of the layer, relative to the product file",
+        )
+    if reference.transport == "oci":
+        return layout_source(path, reference.tag, reference.digest, platform, shown)
+    form: Literal["oci", "docker"] = "oci" if reference.transport == "oci-archive" else "docker"
+    return ArchiveSource(path, form, reference.tag, platform, shown)
 
 
 def _device(device: Device) -> DeviceNode:

@@ -80,7 +80,7 @@ class Tree:
         parent.children[name] = node
 
     def link(self, path: bytes, target: bytes) -> None:
-        """Make `path` another name of the entry at `target` (not followed).
+        """Make `path` another name of the entry at `target` (not followed), in place of what was there.
 
         Raises VerificationError when the target is missing or a directory.
         """
@@ -92,8 +92,6 @@ class Tree:
         if not parts:
             raise VerificationError("the root of a tree must be a directory", "a hard link was to replace it")
         parent, name = self._parent(parts)
-        if isinstance(parent.children.get(name), Directory):
-            raise VerificationError(f"the hard link {show(path)} would replace a directory")
         parent.children[name] = found
         self._bump(1, 0)
 
