@@ -65,7 +65,7 @@ class ArchiveSource:
             with self.path.open("rb") as probe:
                 compression = sniff(probe.read(6))
             if compression != "none":
-                return self._key(hash_file(self.path))
+                return self._key(f"{hash_file(self.path)} {self.name}")
         except OSError as problem:
             hint = "correct 'image' of the layer, relative to the product file"
             raise ConfigError(f"{self.path} cannot be read", problem.strerror or "", hint) from problem
@@ -76,8 +76,8 @@ class ArchiveSource:
         data = small_file(files, _select(files, self.name).config, CONFIG_LIMIT)
         return self._key(sha256_digest(data))
 
-    def _key(self, digest: str) -> str:
-        return sha256_digest(canonical_json(["image", self.form, digest, self.name, str(self.platform)]))
+    def _key(self, content: str) -> str:
+        return sha256_digest(canonical_json(["image", self.form, content, str(self.platform)]))
 
     def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
         path = uncompressed(self.path, workspace, limits.size + _SPARE)
@@ -101,7 +101,9 @@ def _select(files: ImageFiles, name: str) -> _Entry:
         if len(entries) > 1:
             raise ConfigError(f"{files.shown} has several images", there, "name one: put it behind a colon")
         return entries[0]
-    found = [entry for entry in entries if name in (entry.repo_tags or ())]
+    # Tools write a name whole, registry and all, even where people leave that out.
+    exact = [entry for entry in entries if name in (entry.repo_tags or ())]
+    found = exact or [entry for entry in entries if any(tag.endswith("/" + name) for tag in entry.repo_tags or ())]
     if len(found) != 1:
         raise ConfigError(f"{files.shown} has {len(found) or 'no'} images {name!r}", f"it has: {there}", "name one")
     return found[0]

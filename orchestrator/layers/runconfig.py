@@ -16,6 +16,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
+from orchestrator.layers.labels import annotations_of
 from orchestrator.layers.mounts import emptied, mounts_of, volumes_of
 from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
@@ -110,6 +111,8 @@ def make_run_config(
             "rootfsPropagation": "private",
         },
     }
+    if annotations := annotations_of(image.labels, notes):
+        config["annotations"] = annotations
     if options.devices:
         config["linux"]["devices"] = [
             {

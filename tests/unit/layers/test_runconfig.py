@@ -374,3 +374,25 @@ def test_an_image_configuration_is_read_whole():
 def test_a_wrong_image_configuration_is_refused_by_property(config):
     with pytest.raises(ConfigError, match=next(iter(config))):
         parse_image_config(config)
+
+
+def test_labels_become_annotations_but_for_those_that_the_runtime_would_obey(make):
+    labels = {
+        "org.opencontainers.image.title": "web",
+        "": "nameless",
+        "run.oci.seccomp_bpf_data": "AAAA",
+        "Run.OCI.handler": "krun",
+        "run.ocicle": "kept",
+        "io.kubernetes.cri.container-type": "sandbox",
+    }
+    run = make({"Labels": labels})
+    assert run.config["annotations"] == {"org.opencontainers.image.title": "web", "run.ocicle": "kept"}
+    assert len(run.notes) == 3
+    assert any("run.oci.seccomp_bpf_data is left out: the runtime would obey it" in note for note in run.notes)
+    assert "annotations" not in make({"Labels": None}).config
+
+
+@pytest.mark.parametrize("labels", [[], {"a": 1}, {"a": None}, {"a": "b\0"}])
+def test_labels_that_are_no_texts_are_refused(make, labels):
+    with pytest.raises(ConfigError, match="bad Labels"):
+        make({"Labels": labels})
