@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.build.containers import container_layer, image_source, reachable_ports, run_options
+from orchestrator.build.imagefacts import facts_tar
 from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
@@ -138,6 +139,8 @@ class Assembly:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
             rootfs = source.path if isinstance(source, TarSource) else None
+            if layer.source.image:
+                rootfs = facts_tar(source, self.around)
             given = layer.source
             origin = f"image {given.image}" if given.image else f"tar {given.tar}" if given.tar else ""
             origin = origin or f"directory {given.directory}"
