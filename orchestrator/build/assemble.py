@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.build.containers import container_layer, image_source, reachable_ports, run_options
+from orchestrator.build.containers import check_platform, container_layer, image_source, reachable_ports, run_options
 from orchestrator.build.imagefacts import facts_tar
 from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
@@ -133,6 +133,7 @@ class Assembly:
         }
 
     def _container(self, name: str, layer: Layer) -> Assembled:
+        check_platform(name, layer, self.around.architecture)
         source, deployed = self._source(name, layer)
         options = run_options(name, layer, self.root)
         with self.reporter.step(f"layer {name}") as step:

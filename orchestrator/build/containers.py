@@ -12,7 +12,7 @@ from orchestrator.layers.cache import BuiltLayer
 from orchestrator.layers.image import ImageSource, layout_source
 from orchestrator.layers.imageconfig import Health as ImageHealth
 from orchestrator.layers.options import DeviceNode, FileMapping, RunOptions, Tmpfs, Volume
-from orchestrator.oci.platform import Platform
+from orchestrator.oci.platform import Platform, parse_platform
 from orchestrator.product.confinement import Device, PublishedPort
 from orchestrator.product.model import Layer
 from orchestrator.product.reference import ImageReference
@@ -68,6 +68,24 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
         reasons=reasons,
     )
+
+
+_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
+"""The architectures whose programs a machine's kernel runs: its own, and the 32-bit one before it."""
+
+
+def check_platform(name: str, layer: Layer, architecture: str) -> None:
+    """Refuse a platform of an image that a machine of this architecture does not run; raises ConfigError."""
+    if layer.source.platform is None:
+        return
+    platform = parse_platform(layer.source.platform)
+    known = _RUNS.get(architecture, (architecture,))
+    if platform.os != "linux" or platform.architecture not in known:
+        raise ConfigError(
+            f"layer {name}: the machine does not run {platform}",
+            f"it runs {' and '.join(f'linux/{each}' for each in known)}",
+            "correct 'platform' of the layer, or leave it out",
+        )
 
 
 def image_source(reference: ImageReference, platform: Platform, root: Path) -> ImageSource | ArchiveSource:

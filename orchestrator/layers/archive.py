@@ -29,7 +29,6 @@ from orchestrator.oci.image import CONFIG_LIMIT, LAYERS_MAX, ImageDocument, read
 from orchestrator.oci.platform import Platform
 from orchestrator.oci.strict import convert, load_json
 
-_SPARE = 64 * 1024 * 1024
 _IMAGES_MAX = 1000
 
 _Member = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -80,7 +79,7 @@ class ArchiveSource:
         return sha256_digest(canonical_json(["image", self.form, content, str(self.platform)]))
 
     def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
-        path = uncompressed(self.path, workspace, limits.size + _SPARE)
+        path = uncompressed(self.path, workspace, limits.tar)
         files = ArchiveFiles(path, self.describe())
         if self.form == "oci":
             check_layout(files)

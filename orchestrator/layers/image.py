@@ -17,8 +17,6 @@ from orchestrator.layers.tarread import read_tar
 from orchestrator.layers.tree import Limits, Tree
 from orchestrator.oci.platform import Platform
 
-_SPARE = 64 * 1024 * 1024  # a tar is larger than its content by its headers and padding
-
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -63,7 +61,7 @@ def load_image(image: FoundImage, workspace: Path, limits: Limits, mtime: int) -
     tree = Tree(limits)
     tree.root.mtime = mtime
     gone: set[bytes] = set()
-    left = limits.size + _SPARE
+    left = limits.tar
     for number, layer in enumerate(image.layers, 1):
         shown = f"{image.shown}: OCI layer {number}"
         tar = uncompressed_layer(layer, workspace, left, shown)

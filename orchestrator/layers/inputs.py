@@ -18,8 +18,6 @@ from orchestrator.layers.directory import Owner, directory_digest, read_director
 from orchestrator.layers.tarread import read_tar
 from orchestrator.layers.tree import Limits, Tree
 
-_SPARE = 64 * 1024 * 1024  # a tar is larger than its content by its headers and padding
-
 
 @dataclass(frozen=True)
 class Loaded:
@@ -78,7 +76,7 @@ class TarSource:
     def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
         tree = Tree(limits)
         tree.root.mtime = mtime
-        read_tar(uncompressed(self.path, workspace, limits.size + _SPARE), tree, str(self.path))
+        read_tar(uncompressed(self.path, workspace, limits.tar), tree, str(self.path))
         return Loaded(tree, self.config)
 
 

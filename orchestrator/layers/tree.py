@@ -20,10 +20,19 @@ _LINKS_MAX = 40  # the kernel's own limit, path_resolution(7)
 
 @dataclass(frozen=True)
 class Limits:
-    """What a foreign tree may cost: number of entries, bytes of content (holes included)."""
+    """What a foreign tree may cost: number of entries, bytes of content (holes included).
+
+    `spare` is by how much the tar of such a tree may be larger than its content: headers and padding.
+    """
 
     entries: int = 500_000
     size: int = 8 * 1024**3
+    spare: int = 64 * 1024**2
+
+    @property
+    def tar(self) -> int:
+        """Bytes of an uncompressed tar at most."""
+        return self.size + self.spare
 
 
 def show(path: bytes) -> str:

@@ -97,6 +97,7 @@ def lower(root: Path) -> None:
     (root / "absolute").symlink_to("/etc/passwd")
     for name in ("one", "old", "sub/x", "opaque/a", "opaque/b", "kept"):
         (root / "data" / name).write_text(f"lower {name}\n")
+    os.chown(root / "data", 33, 34)
     os.chown(root / "data/one", 70_000, 70_001)
     os.utime(root / "data/one", (0, 0))
     os.utime(root / "data/kept", (2**32 - 2, 2**32 - 2))
@@ -171,6 +172,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     buildah("push", "-q", "--format", "v2s2", "top", f"docker-archive:{folder}/buildah.tar:app:1")
     made.references["docker-archive of buildah"] = f"docker-archive:{folder}/buildah.tar"
     return made
+
+
+SERVE = "/bin/busybox id > /data/index.html && exec /bin/busybox httpd -f -v -p 8080 -h /data"
+
+
+@pytest.fixture(scope="session")
+def server(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Docker image that serves on port 8080 what its process says of itself, as an archive."""
+    path = tmp_path_factory.mktemp("server") / "server.tar"
+    buildah = made.buildah
+    container = buildah("from", "--format", "docker", "top")
+    buildah("config", "--entrypoint", '["/bin/sh", "-c"]', "--cmd", f"'{SERVE}'", container)
+    buildah("config", "--healthcheck", "CMD /bin/busybox wget -q -O /dev/null 127.0.0.1:8080", container)
+    buildah("config", "--healthcheck-interval", "1s", "--healthcheck-start-period", "5s", container)
+    buildah("commit", "-q", "--rm", "--format", "docker", container, "server")
+    buildah("push", "-q", "server", f"docker-archive:{path}:registry.example/server:1")
+    return path
 
 
 @pytest.fixture
