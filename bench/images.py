@@ -104,14 +104,13 @@ def umoci(*words: str) -> None:
     subprocess.run(["umoci", *words], check=True, capture_output=True)
 
 
-def by_tools(layout: Path, scratch: Path) -> int:
+def by_tools(layout: Path, scratch: Path, level: int) -> int:
     """Do it with the three tools; returns the image's size."""
     copy, image = scratch / "copy", scratch / "image"
     subprocess.run(["skopeo", "copy", "-q", f"oci:{layout}:big", f"oci:{copy}:big"], check=True)
     subprocess.run(["umoci", "unpack", "--rootless", "--image", f"{copy}:big", scratch / "bundle"], check=True)
-    subprocess.run(
-        ["mksquashfs", scratch / "bundle/rootfs", image, "-comp", "zstd", "-no-progress", "-quiet"], check=True
-    )
+    packing = ["-comp", "zstd", "-Xcompression-level", str(level), "-no-progress", "-quiet"]
+    subprocess.run(["mksquashfs", scratch / "bundle/rootfs", image, *packing], check=True)
     return image.stat().st_size
 
 
@@ -170,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--size", type=int, default=500, help="megabytes of content (500)")
     parser.add_argument("--runs", type=int, default=2)
-    parser.add_argument("--level", type=int, default=SMALL, help=f"zstd level of our images ({SMALL}, mksquashfs' own)")
+    parser.add_argument("--level", type=int, default=SMALL, help=f"zstd level of both ({SMALL}, mksquashfs' own)")
     parser.add_argument("--work", type=Path, default=None, help="where the image is made and kept")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
@@ -183,7 +182,7 @@ def main() -> None:
         subprocess.run([*copy, f"oci:{zstd}:big", "--dest-compress-format", "zstd"], check=True)
         subprocess.run([*copy, f"docker-archive:{archive}:example.org/big:1"], check=True)
         rows = {
-            "skopeo, umoci, mksquashfs": lambda place: by_tools(layout, place),
+            "skopeo, umoci, mksquashfs": lambda place: by_tools(layout, place, options.level),
             "OCI layout, gzip": lambda place: by_us(f"oci:{layout}:big", place, options.level),
             "OCI layout, zstd": lambda place: by_us(f"oci:{zstd}:big", place, options.level),
             "docker-archive": lambda place: by_us(f"docker-archive:{archive}", place, options.level),

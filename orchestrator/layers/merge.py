@@ -83,17 +83,23 @@ def apply(tree: Tree, changes: Changes) -> list[bytes]:
     Raises VerificationError for entries and hard links that do not fit what is there, and when a limit is passed.
     """
     gone: list[bytes] = []
-    explicit = {path for path, what in changes.entries if isinstance(what, Directory)}
+    # A lower link that a directory of this layer replaces: nothing lower is below that name, and what is behind the
+    # link is none of this layer's business.
+    replaced = {
+        path
+        for path, what in changes.entries
+        if isinstance(what, Directory) and isinstance(tree.get(path, follow=False), Symlink)
+    }
     for path in changes.removed:
         folder = path.rpartition(b"/")[0]
-        if _hidden(tree, folder, explicit):
+        if _at_or_below(folder, replaced):
             continue
         if (node := tree.get(path, follow=False)) is not None:
             gone.append(path)
             gone += _below(path, node)
             tree.remove(path)
     for path in changes.emptied:
-        if _hidden(tree, path, explicit):
+        if _at_or_below(path, replaced):
             continue
         if isinstance(node := tree.get(path), Directory):
             gone += _below(path, node)
@@ -107,14 +113,13 @@ def apply(tree: Tree, changes: Changes) -> list[bytes]:
     return gone
 
 
-def _hidden(tree: Tree, folder: bytes, explicit: set[bytes]) -> bool:
-    """Return if a lower link at `folder` or above it gives way to a directory of this layer.
-
-    Then nothing lower is below `folder`, and what is behind the link is none of this layer's business.
-    """
-    parts = folder.split(b"/")
-    prefixes = (b"/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return any(prefix in explicit and isinstance(tree.get(prefix, follow=False), Symlink) for prefix in prefixes)
+def _at_or_below(path: bytes, places: set[bytes]) -> bool:
+    end = len(path) if places else 0
+    while end > 0:
+        if path[:end] in places:
+            return True
+        end = path.rfind(b"/", 0, end)
+    return False
 
 
 def _below(path: bytes, node: Node) -> Iterator[bytes]:

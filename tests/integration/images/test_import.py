@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.layers.cache import BuiltLayer
+from orchestrator.layers.options import Volume
 
 from .conftest import AWKWARD, LONG, Made, call, snapshot, unpacked
 
@@ -191,3 +195,47 @@ def test_an_import_needs_no_root(made: Made, importing: Import, tmp_path: Path):
             for path, entry in made.seen.items()  # type: ignore[index]
         }
     )
+
+
+NAMES = ("a", "b", "c", "d")
+
+
+def random_layer(dice: random.Random, turn: int) -> bytes:
+    """A changeset as tools write them: parents first, whiteouts before what comes in their place."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in sorted({"/".join(dice.choices(NAMES, k=dice.randint(1, 3))) for _ in range(dice.randint(2, 8))}):
+            info = tarfile.TarInfo(name)
+            parent, _, last = name.rpartition("/")
+            what = dice.randrange(4)
+            if turn and what == 0:
+                info.name = f"{parent}/.wh.{last}".lstrip("/")
+                archive.addfile(info)
+            elif turn and what == 1:
+                info.type, info.mode = tarfile.DIRTYPE, 0o750
+                archive.addfile(info)
+                archive.addfile(tarfile.TarInfo(f"{name}/.wh..wh..opq"))
+            else:
+                info.type, info.mode = tarfile.DIRTYPE, 0o711
+                archive.addfile(info)
+                data = f"{turn} {name}".encode()
+                file = tarfile.TarInfo(f"{name}/file-{dice.randrange(3)}")
+                file.size, file.mode, file.uid = len(data), 0o640, turn
+                archive.addfile(file, io.BytesIO(data))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_stacks_of_layers_become_what_umoci_unpacks(importing: Import, tmp_path: Path, seed: int):
+    dice = random.Random(seed)
+    image = f"{tmp_path}/oci:x"
+    call("umoci", "init", "--layout", tmp_path / "oci")
+    call("umoci", "new", "--image", image)
+    for turn in range(4):
+        (tmp_path / "layer.tar").write_bytes(random_layer(dice, turn))
+        call("umoci", "raw", "add-layer", "--image", image, tmp_path / "layer.tar")
+    call("umoci", "unpack", "--image", image, tmp_path / "bundle")
+    theirs = snapshot(tmp_path / "bundle" / "rootfs")
+    layer = importing(f"oci:{image}", entrypoint=("/nothing/at/all",), volumes=(Volume("v", "/nothing"),))
+    found = {path: entry for path, entry in unpacked(layer, tmp_path / "root").items() if path[:1] in b"abcd"}
+    assert {path: entry for path, entry in found.items() if path != b"dev"} == theirs
