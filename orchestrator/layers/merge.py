@@ -35,8 +35,9 @@ class Changes:
     def add(self, path: bytes, node: Node) -> None:
         """Take an entry, or the whiteout that its name makes of it."""
         parts = path.split(b"/")
-        if parts[0] == _LINKED and len(parts) > 1:
+        if parts[0] == _LINKED and len(parts) > 1 and not isinstance(node, Directory):
             self._linked[path] = node
+            self._check_number()
         elif not self._special(path, parts):
             self._append(path, node)
 

@@ -28,6 +28,12 @@ AWKWARD = b"\xff\nn\xc3\xa4me"
 LONG = b"/".join([b"long" * 50] * 3)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def as_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("making device nodes and foreign owners needs root; importing them does not")
+
+
 def call(*words: str | Path) -> str:
     return subprocess.run([*map(str, words)], check=True, capture_output=True, text=True).stdout.strip()
 
@@ -149,8 +155,6 @@ class Made:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """An image of two OCI layers by buildah, in every form that skopeo writes."""
-    if os.geteuid() != 0:
-        pytest.skip("making device nodes and foreign owners needs root; importing them does not")
     folder = tmp_path_factory.mktemp("images")
     buildah = Buildah(folder / "buildah")
     options = ["--user", "www", "--cmd", '["/bin/sh", "-c", "id"]', "--workingdir", "/made/here", "--env", "A=b c"]

@@ -13,16 +13,20 @@ from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.errors import ConfigError, PyContainerError, VerificationError
 from orchestrator.layers.archive import ArchiveSource
 from orchestrator.layers.image import ImageSource, layout_source
+from orchestrator.layers.imageconfig import parse_image_config
 from orchestrator.layers.inputs import Loaded
 from orchestrator.layers.nodes import Device, Fifo, File
 from orchestrator.layers.tree import Limits
 from orchestrator.oci.platform import parse_platform
 
 from .images import (
+    CONFIG,
     DOCKER_LIST,
     DOCKER_MANIFEST,
     INDEX,
@@ -507,3 +511,70 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path, data: bytes):
     for form in ("oci", "docker"):
         with pytest.raises(VerificationError):
             archive(path, form).load(tmp_path / "work", Limits(), 0)
+
+
+WORDS = st.sampled_from(
+    [
+        *("mediaType", "digest", "size", "config", "layers", "manifests", "schemaVersion", "platform", "os", "rootfs"),
+        *("architecture", "diff_ids", "type", "Config", "Layers", "RepoTags", "Env", "Cmd", "Healthcheck", "Labels"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2**65) | st.text(max_size=5) | st.just(digest_of(BASE)) | WORDS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def changed(value: Any, path: list[int], replacement: Any) -> Any:
+    """Replace one value somewhere inside a document; `path` chooses where."""
+    if not path or not value or not isinstance(value, (dict, list)):
+        return replacement
+    if isinstance(value, list):
+        place = path[0] % len(value)
+        return [changed(each, path[1:], replacement) if n == place else each for n, each in enumerate(value)]
+    key = sorted(value)[path[0] % len(value)]
+    return value | {key: changed(value[key], path[1:], replacement)}
+
+
+def read_or_refuse(source: Any, work: Path) -> None:
+    try:
+        parse_image_config(source().load(work, Limits(size=2**20, spare=2**20), 0).config)
+    except PyContainerError as problem:
+        assert problem.what
+        assert problem.exit_code in (2, 5)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.sampled_from(["index", "manifest", "config", "docker"]), st.lists(st.integers(0, 9), max_size=5), VALUES)
+def test_a_document_with_a_wrong_value_and_the_right_digest_is_read_or_refused_in_words(
+    tmp_path_factory, what: str, path: list[int], replacement: Any
+):
+    root = tmp_path_factory.mktemp("hostile")
+    config: Any = {
+        "os": "linux",
+        "architecture": "amd64",
+        "config": {"Cmd": ["x"], "Env": ["A=b"], "Labels": {"a": "b"}, "Healthcheck": {"Test": ["CMD", "x"]}},
+        "rootfs": {"type": "layers", "diff_ids": [digest_of(BASE)]},
+    }
+    if what == "config":
+        config = changed(config, path, replacement)
+    if what == "docker":
+        listed = changed([{"Config": "c", "RepoTags": ["a:1"], "Layers": ["l"]}], path, replacement)
+        members = {"manifest.json": json.dumps(listed).encode(), "c": json.dumps(config).encode(), "l": BASE}
+        file = pack(root / "a.tar", members)
+        read_or_refuse(lambda: archive(file), root / "work")
+        return
+    layout = Layout(root / "layout")
+    manifest: Any = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.document(config, CONFIG),
+        "layers": [layout.blob(BASE, LAYER)],
+    }
+    manifest = changed(manifest, path, replacement) if what == "manifest" else manifest
+    index: Any = {"schemaVersion": 2, "manifests": [on(layout.document(manifest, MANIFEST), "linux/amd64")]}
+    index = changed(index, path, replacement) if what == "index" else index
+    (layout.root / "index.json").write_text(json.dumps(index))
+    platform = parse_platform("linux/amd64")
+    read_or_refuse(lambda: layout_source(layout.root, "", "", platform, "it"), root / "work")

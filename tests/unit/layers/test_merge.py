@@ -119,6 +119,11 @@ def test_no_whiteout_name_survives_nor_does_the_metadata_of_aufs(merge):
     assert text(tree.get(b"one")) == b"linked"
 
 
+def test_a_directory_in_the_place_of_aufs_links_does_not_become_its_own_child(merge):
+    with pytest.raises(VerificationError, match="there is no such entry"):
+        merge((folder(".wh..wh.plnk/1"), hard("a", ".wh..wh.plnk/1"), hard("a/b", ".wh..wh.plnk/1")))
+
+
 def test_a_file_below_a_linked_directory_of_a_lower_layer_lands_behind_the_link(merge):
     lower = (folder("usr/lib"), link("lib", "usr/lib"), entry("usr/lib/old"))
     tree, gone = merge(lower, (entry("lib/x", data=b"1"), entry("lib/.wh.old")))
