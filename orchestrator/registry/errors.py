@@ -21,6 +21,10 @@ class DeniedError(FetchError):
     """The registry wants other credentials, or this account may not."""
 
 
+class ChangedMeanwhileError(FetchError):
+    """Somebody else changed what was to be changed, since we looked at it."""
+
+
 class BrokenTransferError(FetchError):
     """A connection that was cut, or stood still: trying again may go on where it ended."""
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -21,10 +22,9 @@ from orchestrator.oci.descriptor import (
     ImageIndex,
     MediaType,
     canonical_bytes,
-    decode_index,
 )
-from orchestrator.oci.strict import decode, load_json
-from orchestrator.registry.errors import NotFoundError
+from orchestrator.oci.strict import decode
+from orchestrator.registry.errors import ChangedMeanwhileError, NotFoundError
 from orchestrator.registry.session import Session
 from orchestrator.registry.web import Answer, checked
 
@@ -37,6 +37,7 @@ _PAGES = 200
 _TAGS = 100_000
 _REFERRERS = 2000
 _ATTEMPTS = 6
+_STORED = frozenset({200, 201, 412})
 _OK_OR_MISSING = frozenset({200, 404})
 _LINK = re.compile(r'<([^<>]{1,4096})>\s*;[^,]*\brel="?next\b')
 
@@ -171,11 +172,7 @@ class Remote:
         return self._index(answer.body, f"what the tag {fallback_tag(digest)} names"), answer.headers.get("etag")
 
     def _index(self, data: bytes, what: str) -> ImageIndex:
-        load_json(data, what, limit=MANIFEST_LIMIT, error=FetchError)
-        try:
-            return decode_index(data, what)
-        except Exception as problem:
-            raise FetchError(f"{what} is no index", str(problem)[:200]) from problem
+        return decode(data, ImageIndex, what, limit=MANIFEST_LIMIT, error=FetchError)
 
     def _pages(self, path: str, query: dict[str, str]) -> Iterator[Answer]:
         """Yield the pages of a list, as the header Link leads through them (RFC 8288, relation `next`)."""
@@ -197,8 +194,10 @@ class Remote:
         """
         headers = {"Content-Type": media_type} | ({"If-Match": if_match} if if_match else {})
         answer = self.session.call(
-            "PUT", self.session.url(f"manifests/{name}"), headers=headers, body=data, expected=frozenset({200, 201})
+            "PUT", self.session.url(f"manifests/{name}"), headers=headers, body=data, expected=_STORED
         )
+        if answer.status == 412:
+            raise ChangedMeanwhileError("the tag was changed meanwhile", f"{name} in {self.session.repository}")
         said = answer.headers.get("docker-content-digest", "")
         if DIGEST.match(said) and said != sha256_digest(data):
             raise FetchError(
@@ -206,42 +205,28 @@ class Remote:
             )
         return "oci-subject" in answer.headers
 
-    def attach_by_tag(self, subject: str, referrer: Descriptor) -> None:
-        """Enter a referrer into the fallback tag of its subject (distribution-spec, unavailable referrers API).
+    def attach_by_tag(self, subject: str, referrers: Sequence[Descriptor]) -> None:
+        """Enter referrers into the fallback tag of their subject (distribution-spec, unavailable referrers API).
 
         Others may do the same at this moment: the change is made with If-Match where the registry gives an ETag, and
         looked up afterwards, for not every registry heeds it.
         """
-        plain = Descriptor(
-            media_type=referrer.media_type,
-            digest=referrer.digest,
-            size=referrer.size,
-            artifact_type=referrer.artifact_type,
-            annotations=referrer.annotations,
-        )
-        for attempt in range(1, _ATTEMPTS + 1):
+        patience = self.session.web.patience
+        for attempt in range(_ATTEMPTS):
             index, tag = self.fallback(subject)
-            if any(each.digest == referrer.digest for each in index.manifests):
+            here = {each.digest for each in index.manifests}
+            added = [each for each in referrers if each.digest not in here]
+            if not added:
                 return
-            changed = msgspec.structs.replace(
-                index,
-                media_type=INDEX_TYPE,
-                manifests=sorted([*index.manifests, plain], key=lambda each: each.digest),
-            )
-            data = canonical_bytes(changed)
-            try:
-                self.put_manifest(fallback_tag(subject), data, INDEX_TYPE, if_match=tag)
-            except FetchError as problem:
-                if "412" not in problem.why:
-                    raise
-            if attempt > 1:
-                self.session.web.wait(self.session.web.patience.delay(attempt - 1), self.host, "others attach too")
-        if not any(each.digest == referrer.digest for each in self.fallback(subject)[0].manifests):
-            raise FetchError(
-                f"{referrer.digest} could not be attached to {subject}",
-                "others change the same tag all the time",
-                "push again",
-            )
+            if attempt:
+                self.session.web.wait(patience.delay(attempt), self.host, "others attach at the same time")
+            entries = sorted([*index.manifests, *added], key=lambda each: each.digest)
+            changed = msgspec.structs.replace(index, media_type=INDEX_TYPE, manifests=entries)
+            with contextlib.suppress(ChangedMeanwhileError):
+                self.put_manifest(fallback_tag(subject), canonical_bytes(changed), INDEX_TYPE, if_match=tag)
+        raise FetchError(
+            f"nothing could be attached to {subject}", "others change the same tag all the time", "push again later"
+        )
 
 
 def fallback_tag(digest: str) -> str:

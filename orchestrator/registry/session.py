@@ -80,8 +80,8 @@ class Session:
             return False
         try:
             plain = self.web.once(Call("HEAD", secure.copy_with(scheme="http").join("/v2/")), SMALL)
-        except FetchError:
-            return False
+        except FetchError as problem:
+            return not isinstance(problem, BrokenTransferError)  # whatever it said, it was HTTP
         return plain.status != 400  # what a server of TLS says to plain words
 
     def call(

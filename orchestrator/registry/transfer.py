@@ -45,15 +45,20 @@ def in_parallel(web: Web, work: Callable[[T], None], items: Iterable[T]) -> None
 
     An interrupt stops them too: each ends at its next piece.
     """
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="transfer") as pool:
-        futures: list[Future[None]] = []
-        try:
-            futures = [pool.submit(work, item) for item in items]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [future for future in futures if future in done and future.exception() is not None]
-            if failed:
-                raise failed[0].exception() or AssertionError
-        except BaseException:
-            web.stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    try:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="transfer") as pool:
+            _run(web, pool, [pool.submit(work, item) for item in items])
+    finally:
+        web.stopped.clear()  # nothing runs any more: whoever has the connections may use them again
+
+
+def _run(web: Web, pool: ThreadPoolExecutor, futures: list[Future[None]]) -> None:
+    try:
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        failed = [future for future in futures if future in done and future.exception() is not None]
+        if failed:
+            raise failed[0].exception() or AssertionError
+    except BaseException:
+        web.stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise

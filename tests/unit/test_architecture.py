@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bundle",),
     ("trust",),
     ("revision",),
+    ("registry",),
     ("oci",),
     ("product", "deploy"),
     ("run", "canonical", "progress"),
