@@ -12,6 +12,7 @@ import msgspec
 
 from orchestrator.build.containers import check_platform, container_layer, image_source, reachable_ports, run_options
 from orchestrator.build.imagefacts import facts_tar
+from orchestrator.build.images import RegistryImages
 from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
@@ -71,6 +72,7 @@ class Assembly:
     sbom_folder: Path
     sbom_cache: Path
     reporter: Reporter
+    images: RegistryImages
     groups: Mapping[str, int] = field(default_factory=dict)
 
     def all_layers(self) -> list[Assembled]:
@@ -167,7 +169,7 @@ class Assembly:
             return bitbake_source(self.deploy, deployed), deployed
         if (reference := layer.source.reference) is not None:
             platform = parse_platform(layer.source.platform or f"linux/{self.around.architecture}")
-            return image_source(reference, platform, self.root), None
+            return image_source(reference, platform, self.root, self.images), None
         if layer.source.tar:
             return TarSource(self.root / layer.source.tar), None
         return DirectorySource(self.root / (layer.source.directory or "")), None

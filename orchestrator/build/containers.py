@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.build.images import RegistryImages
 from orchestrator.errors import BuildError, ConfigError
 from orchestrator.layers.archive import ArchiveSource
 from orchestrator.layers.cache import BuiltLayer
@@ -88,18 +89,17 @@ def check_platform(name: str, layer: Layer, architecture: str) -> None:
         )
 
 
-def image_source(reference: ImageReference, platform: Platform, root: Path) -> ImageSource | ArchiveSource:
-    """Return the image that a reference means, files beside the product file in `root`.
+def image_source(
+    reference: ImageReference, platform: Platform, root: Path, registry: RegistryImages
+) -> ImageSource | ArchiveSource:
+    """Return the image that a reference means: files beside the product file in `root`, or what `registry` pulls.
 
-    Raises ConfigError when it is not there, or more than one is; VerificationError for what is malformed.
+    Raises ConfigError when it is not there, or more than one is; VerificationError for what is malformed; FetchError
+    when a registry does not give it.
     """
     shown = str(reference)
     if reference.transport == "docker":
-        raise ConfigError(
-            f"the image {shown} cannot be fetched",
-            "this release reads images from files only",
-            f"copy it beside the product file: skopeo copy {shown} oci:images/{Path(reference.place).name}",
-        )
+        return registry.source(reference, platform)
     path = root / reference.place
     if not path.exists():
         raise ConfigError(
