@@ -90,15 +90,18 @@ def check_platform(name: str, layer: Layer, architecture: str) -> None:
 
 
 def image_source(
-    reference: ImageReference, platform: Platform, root: Path, registry: RegistryImages
+    reference: ImageReference, platform: Platform, root: Path, registry: RegistryImages | None = None
 ) -> ImageSource | ArchiveSource:
-    """Return the image that a reference means: files beside the product file in `root`, or what `registry` pulls.
+    """Return the image that a reference means: files beside the product file in `root`, or what `registry` pulls
+    (without it images of registries are refused).
 
     Raises ConfigError when it is not there, or more than one is; VerificationError for what is malformed; FetchError
     when a registry does not give it.
     """
     shown = str(reference)
     if reference.transport == "docker":
+        if registry is None:
+            raise ConfigError(f"the image {shown} is in a registry", "only files are read here")
         return registry.source(reference, platform)
     path = root / reference.place
     if not path.exists():

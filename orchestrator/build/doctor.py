@@ -69,6 +69,7 @@ _PROGRAMS = (
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
     _Program("buildah", "buildah", "builds the images of the import's tests", "test"),
     _Program("skopeo", "skopeo", "copies them into every form", "test"),
+    _Program("docker-registry", "docker-registry", "the registry of the registry's tests", "test"),
     _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
 )
 _TEST_FILES = (
