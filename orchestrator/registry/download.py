@@ -22,6 +22,7 @@ _WRONG = 3
 _REQUESTS = 1000
 _PROGRESS = 1024 * 1024
 """Bytes that a try must bring to count as going on, or one in a hundred of the blob."""
+_PIECE = 1024 * 1024
 _RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(?:(\d{1,19})|\*)\Z")
 
 
@@ -133,16 +134,33 @@ def _check_length(response: httpx.Response, left: int) -> None:
 
 
 def _append(session: Session, response: httpx.Response, partial: PartialBlob, blob: Descriptor, meter: Meter) -> None:
+    """Append a body as it comes, in large pieces: each costs the threads a turn of the interpreter."""
     web = session.web
     marked, counted = time.monotonic(), 0
-    for chunk in plain_body(response):
-        if partial.size + len(chunk) > blob.size:
-            raise _Wrong(f"more than {blob.size} bytes came")
-        partial.append(chunk)
-        meter.add(len(chunk))
-        counted += len(chunk)
-        web.check_stopped()
-        if counted >= web.patience.slow_bytes:
-            marked, counted = time.monotonic(), 0
-        elif time.monotonic() - marked > web.patience.slow_seconds:
-            raise BrokenTransferError("a transfer stands nearly still", f"{counted} bytes came", "try again")
+    pieces: list[bytes] = []
+    waiting = 0
+
+    def keep() -> None:
+        nonlocal waiting
+        if waiting:
+            partial.append(b"".join(pieces))
+            meter.add(waiting)
+        pieces.clear()
+        waiting = 0
+
+    try:
+        for chunk in plain_body(response):
+            if partial.size + waiting + len(chunk) > blob.size:
+                raise _Wrong(f"more than {blob.size} bytes came")
+            pieces.append(chunk)
+            waiting += len(chunk)
+            counted += len(chunk)
+            web.check_stopped()
+            if waiting >= _PIECE:
+                keep()
+            if counted >= web.patience.slow_bytes:
+                marked, counted = time.monotonic(), 0
+            elif time.monotonic() - marked > web.patience.slow_seconds:
+                raise BrokenTransferError("a transfer stands nearly still", f"{counted} bytes came", "try again")
+    finally:
+        keep()
