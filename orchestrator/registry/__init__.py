@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from orchestrator.registry.errors import BrokenTransferError, BusyError, DeniedError, NotFoundError
 from orchestrator.registry.images import PulledImage, pull_image, resolve_image
+from orchestrator.registry.patience import Patience
 from orchestrator.registry.places import Place, Places
 from orchestrator.registry.reference import Reference, Repository, parse_reference, parse_repository
 from orchestrator.registry.remote import Document, Remote
 from orchestrator.registry.revisions import Transfer, immutable_tag, pull, push
 from orchestrator.registry.session import Session
 from orchestrator.registry.sources import Sources
-from orchestrator.registry.web import Patience, Web
+from orchestrator.registry.web import Web
 
 __all__ = [
     "BrokenTransferError",

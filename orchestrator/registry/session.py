@@ -17,8 +17,9 @@ from orchestrator.errors import FetchError
 from orchestrator.registry.challenge import Challenge, parse_challenges
 from orchestrator.registry.credentials import Credential, find_credential
 from orchestrator.registry.errors import BrokenTransferError, DeniedError, NotFoundError, printable, reason
+from orchestrator.registry.failures import causes
 from orchestrator.registry.places import Place
-from orchestrator.registry.web import Answer, Body, Call, Web, causes, checked
+from orchestrator.registry.web import Answer, Body, Call, Web, checked
 
 SMALL = 64 * 1024
 """Bytes of an error or of an answer that carries no document."""

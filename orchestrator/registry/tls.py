@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
 from collections.abc import Mapping
@@ -27,23 +28,34 @@ def tls_context(host: str, *, insecure: bool, environment: Mapping[str, str] | N
     files that are no certificates, and a client certificate without its key.
     """
     around = os.environ if environment is None else environment
+    own = around.get("PYCONTAINER_CA")
+    folder = next((each for each in certificate_folders(host, around) if each.is_dir()), None)
+    if own is None and folder is None:
+        return _system(insecure)
+    context = _fresh(insecure)
+    if own:
+        _trust(context, Path(own), "PYCONTAINER_CA names it")
+    for path in sorted(folder.iterdir()) if folder else []:
+        if path.suffix == ".crt":
+            _trust(context, path, f"a certificate authority of {host}")
+        elif path.suffix == ".cert":
+            _identify(context, path)
+        elif path.suffix == ".key" and not path.with_suffix(".cert").exists():
+            raise ConfigError(
+                f"{path} has no certificate", f"{path.with_suffix('.cert').name} is missing", "add it, or remove it"
+            )
+    return context
+
+
+@functools.cache
+def _system(insecure: bool) -> ssl.SSLContext:
+    """Return the settings for servers about which nothing is configured: the system's authorities are many."""
+    return _fresh(insecure)
+
+
+def _fresh(insecure: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if own := around.get("PYCONTAINER_CA"):
-        _trust(context, Path(own), "PYCONTAINER_CA names it")
-    for folder in certificate_folders(host, around):
-        if not folder.is_dir():
-            continue
-        for path in sorted(folder.iterdir()):
-            if path.suffix == ".crt":
-                _trust(context, path, f"a certificate authority of {host}")
-            elif path.suffix == ".cert":
-                _identify(context, path)
-            elif path.suffix == ".key" and not path.with_suffix(".cert").exists():
-                raise ConfigError(
-                    f"{path} has no certificate", f"{path.with_suffix('.cert').name} is missing", "add it, or remove it"
-                )
-        break
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

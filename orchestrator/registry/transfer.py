@@ -49,16 +49,17 @@ def in_parallel(web: Web, work: Callable[[T], None], items: Iterable[T]) -> None
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="transfer") as pool:
             _run(web, pool, [pool.submit(work, item) for item in items])
     finally:
-        web.stopped.clear()  # nothing runs any more: whoever has the connections may use them again
+        web.resume()  # nothing runs any more
 
 
 def _run(web: Web, pool: ThreadPoolExecutor, futures: list[Future[None]]) -> None:
     try:
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        failed = [future for future in futures if future in done and future.exception() is not None]
-        if failed:
-            raise failed[0].exception() or AssertionError
+        pending: set[Future[None]] = set(futures)
+        while pending:  # in small pieces: an interrupt that another thread gets is heard in between
+            done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
     except BaseException:
-        web.stopped.set()
+        web.stop()
         pool.shutdown(wait=False, cancel_futures=True)
         raise

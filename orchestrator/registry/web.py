@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import email.utils
-import random
 import socket
-import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -18,6 +16,8 @@ import httpx
 from orchestrator import __version__
 from orchestrator.errors import FetchError
 from orchestrator.registry.errors import BrokenTransferError, BusyError, printable
+from orchestrator.registry.failures import connection_failure, no_such_host
+from orchestrator.registry.patience import Patience, retry_after
 from orchestrator.registry.reference import Repository
 from orchestrator.registry.tls import tls_context
 
@@ -29,29 +29,6 @@ _NO_HOST_TRIES = 2
 
 Body = bytes | Callable[[], Iterable[bytes]]
 """A request's body: bytes, or what makes it anew for another try."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long and how often one tries; seconds and bytes."""
-
-    tries: int = 6
-    first_delay: float = 0.5
-    longest_delay: float = 30.0
-    longest_asked: float = 120.0
-    """What Retry-After may ask for; a server that wants more is busy, and the command ends."""
-    connect: float = 20.0
-    silence: float = 60.0
-    """Without a byte for so long a connection counts as cut."""
-    answer: float = 120.0
-    """For one small answer, from its first byte to its last."""
-    slow_bytes: int = 128 * 1024
-    slow_seconds: float = 120.0
-    """A transfer that brings less than `slow_bytes` in so long counts as cut."""
-
-    def delay(self, attempt: int) -> float:
-        """Return the seconds to wait after failure number `attempt` (from 1 on), spread so that many do not meet."""
-        return float(min(self.longest_delay, self.first_delay * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))
 
 
 @dataclass(frozen=True)
@@ -92,6 +69,7 @@ class Web:
         """Set when the transfer is given up: whoever waits or reads ends."""
         self._tell = tell or (lambda text: None)
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Web:
@@ -106,6 +84,26 @@ class Web:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+    def stop(self) -> None:
+        """Give the transfer up, now: whoever waits for a server on another thread is woken."""
+        self.stopped.set()
+        with self._lock:
+            for each in list(self._sockets):
+                with suppress(OSError):
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # TLS has nothing to say here
+
+    def resume(self) -> None:
+        """Take up work again, once nothing of what was given up runs any more."""
+        self.stopped.clear()
+
+    def _traced(self, event: str, info: dict[str, object]) -> None:
+        """Take note of each connection's socket (httpcore's trace extension), so that `stop` can close it."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            made = getattr(info.get("return_value"), "get_extra_info", lambda name: None)("socket")
+            if isinstance(made, socket.socket):
+                with self._lock:
+                    self._sockets.add(made)
 
     @contextmanager
     def open(self, call: Call) -> Iterator[httpx.Response]:
@@ -124,7 +122,7 @@ class Web:
         except httpx.InvalidURL as problem:
             raise FetchError(f"the registry {host} names an impossible address", printable(str(problem))) from None
         except httpx.TransportError as problem:
-            raise _failure(host, problem) from problem
+            raise connection_failure(host, problem) from problem
 
     def _follow(self, call: Call) -> httpx.Response:
         url, method, body, authorisation = call.url, call.method, call.body, call.authorisation
@@ -136,7 +134,9 @@ class Web:
             if authorisation and same:
                 headers["Authorization"] = authorisation
             content = body() if callable(body) else body
-            response = client.send(client.build_request(method, url, headers=headers, content=content), stream=True)
+            traced = {"trace": self._traced}
+            request = client.build_request(method, url, headers=headers, content=content, extensions=traced)
+            response = client.send(request, stream=True)
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
                 return response
             response.close()
@@ -186,7 +186,7 @@ class Web:
             try:
                 answer = attempt()
             except BrokenTransferError as problem:
-                enough = _NO_HOST_TRIES if _no_such_host(problem) else most
+                enough = _NO_HOST_TRIES if no_such_host(problem) else most
                 if number >= min(most, enough):
                     raise
                 self.wait(self.patience.delay(number), host, problem.why)
@@ -205,25 +205,16 @@ class Web:
         return answer
 
     def asked(self, headers: httpx.Headers, attempt: int, host: str) -> float:
-        """Return the seconds to wait: what Retry-After says (RFC 9110, 10.2.3), else our own back-off."""
+        """Return the seconds to wait before try `attempt` + 1; raises BusyError when the server asks for too many."""
         own = self.patience.delay(attempt)
-        text = headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdecimal():
-            seconds = float(text[:12])
-        elif text and (date := email.utils.parsedate_tz(text[:64])) is not None:
-            try:
-                seconds = email.utils.mktime_tz(date) - time.time()
-            except (ValueError, OverflowError):
-                return own
-        else:
-            return own
-        if seconds > self.patience.longest_asked:
+        seconds = retry_after(headers.get("retry-after", ""))
+        if seconds is not None and seconds > self.patience.longest_asked:
             raise BusyError(
                 f"the registry {host} is busy",
                 f"it asks to come back in {int(min(seconds, 10**9))} seconds",
                 "run the same command again then; what has been transferred is kept",
             )
-        return max(seconds, own)
+        return max(seconds or 0.0, own)
 
     def wait(self, seconds: float, host: str, why: str) -> None:
         """Wait before another try; ends at once when the transfer is given up."""
@@ -276,36 +267,3 @@ def checked(url: httpx.URL, before: httpx.URL) -> httpx.URL:
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
-
-
-def causes(problem: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what led to it."""
-    seen = 0
-    while problem is not None and seen < 10:
-        yield problem
-        problem, seen = problem.__cause__ or problem.__context__, seen + 1
-
-
-def _no_such_host(problem: BaseException) -> bool:
-    return any(isinstance(each, socket.gaierror) for each in causes(problem))
-
-
-def _failure(host: str, problem: httpx.TransportError) -> FetchError:
-    for each in causes(problem):
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return FetchError(
-                f"the certificate of {host} is not trusted",
-                printable(each.verify_message or str(each)),
-                f"put its authority's certificate into certs.d/{host}/ca.crt, or name it in PYCONTAINER_CA",
-            )
-        if isinstance(each, socket.gaierror):
-            return BrokenTransferError(
-                f"the registry {host} cannot be reached", "its name is not known", "check the name and the network"
-            )
-    if isinstance(problem, httpx.TimeoutException):
-        return BrokenTransferError(
-            f"the registry {host} does not answer", "nothing came in time", "check the network and try again"
-        )
-    return BrokenTransferError(
-        f"the connection to {host} failed", printable(str(problem)) or type(problem).__name__, "try again"
-    )

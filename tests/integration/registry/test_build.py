@@ -12,14 +12,14 @@ from tests.integration.registry.conftest import docker_registry
 from tests.integration.registry.test_docker_registry import call
 
 
-def test_a_layer_out_of_a_registry_is_pinned_and_then_built_without_it(sibling: Product, home: Path, tmp_path: Path):
+def test_a_layer_out_of_a_registry_is_pinned_and_then_built_without_it(sibling: Product, tmp_path: Path):
     buildah = ["buildah", "--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
     container = call(*buildah, "from", "scratch").strip()
     call(*buildah, "copy", container, "/bin/busybox", "/bin/busybox")
     call(*buildah, "config", "--entrypoint", '["/bin/busybox","sleep","1000"]', "--user", "65534", container)
     image = call(*buildah, "commit", "-q", "--rm", container).strip()
     file = sibling.folder / "pycontainer.yaml"
-    environment = {"HOME": str(home), "REGISTRY_AUTH_FILE": str(home / "auth.json")}
+    environment = {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
     with docker_registry(tmp_path / "registry", secure=False) as server:
         reference = f"{server.host}/pulled/idle:1"
         call(*buildah, "push", "-q", "--tls-verify=false", image, f"docker://{reference}")
