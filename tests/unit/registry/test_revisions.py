@@ -315,6 +315,7 @@ def test_without_ranges_all_comes_again_and_is_right(
     partial.parent.mkdir()
     partial.write_bytes(b"\x01" * 1_000_000)
     pull(reference, other, web=web)
+    assert len(registry.asked("GET", blob.digest)) == 1
     assert digest_of(other.blob_path(blob.digest).read_bytes()) == blob.digest
 
 

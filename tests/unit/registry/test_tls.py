@@ -126,3 +126,14 @@ def test_a_file_that_is_no_certificate_is_named(secure: Registry, environment: d
     with pytest.raises(ConfigError) as caught:
         ask(environment, secure)
     assert name in caught.value.what
+
+
+def test_nobody_is_sent_from_tls_to_plain_http(
+    secure: Registry, registry: Registry, environment: dict[str, str], authority: Pair
+):
+    (folder(environment, secure.host) / "ca.crt").write_bytes(pem(authority)[0])
+    registry.repos = secure.repos
+    secure.trouble = lambda handler: handler.reply(307, location=f"http://{registry.host}{handler.path}") or True
+    with pytest.raises(FetchError, match="plain http"):
+        ask(environment, secure)
+    assert registry.seen == []
