@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.build.containers import check_platform, container_layer, image_source, reachable_ports, run_options
+from orchestrator.build.containers import (
+    check_platform,
+    check_waits,
+    container_layer,
+    image_source,
+    reachable_ports,
+    run_options,
+)
 from orchestrator.build.imagefacts import facts_tar
 from orchestrator.build.images import RegistryImages
 from orchestrator.build.platform import kernel_arguments
@@ -60,6 +67,10 @@ class Assembled:
         ]
 
 
+def _has_check(layer: RevisionLayer) -> bool:
+    return isinstance(layer, ContainerLayer) and layer.health is not None
+
+
 @dataclass(frozen=True)
 class Assembly:
     """What all layers of one build share."""
@@ -79,8 +90,9 @@ class Assembly:
         """Build every layer: the platform's in their order, then the product's in the file's order."""
         platform: tuple[Kind, ...] = ("bootloader", "bsp", "host")
         result = [self._platform(kind) for kind in platform]
-        result += [self._container(name, layer) for name, layer in self.product.layers.items()]
-        return result
+        containers = [self._container(name, layer) for name, layer in self.product.layers.items()]
+        check_waits(self.product, {each.layer.name for each in containers if _has_check(each.layer)})
+        return result + containers
 
     def _platform(self, kind: Kind) -> Assembled:
         deployed = self.deploy.of_kind(kind)[0]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +13,11 @@ from orchestrator.layers.archive import ArchiveSource
 from orchestrator.layers.cache import BuiltLayer
 from orchestrator.layers.image import ImageSource, layout_source
 from orchestrator.layers.imageconfig import Health as ImageHealth
-from orchestrator.layers.options import DeviceNode, FileMapping, RunOptions, Tmpfs, Volume
+from orchestrator.layers.options import DeviceNode, FileMapping, Rlimit, RunOptions, Tmpfs, Volume
 from orchestrator.oci.platform import Platform, parse_platform
 from orchestrator.product.confinement import Device, PublishedPort
-from orchestrator.product.model import Layer
+from orchestrator.product.model import Files, Layer, Product
+from orchestrator.product.process import Ulimit
 from orchestrator.product.reference import ImageReference
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.revision import Confirm, ContainerLayer, Health, HttpCheck, Io, Logs, Restart, Stop
@@ -51,6 +53,8 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         environment=layer.environment,
         working_directory=layer.working_directory,
         user=layer.user,
+        groups=tuple(layer.groups),
+        stop_signal=layer.stop_signal,
         hostname=layer.hostname,
         network=network,
         ports=tuple(_shown(port) for port in layer.published),
@@ -58,15 +62,22 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         capabilities=tuple(f"CAP_{word.removeprefix('CAP_')}" for word in capabilities),
         seccomp=seccomp,
         volumes=tuple(
-            Volume(each.name, each.destination, each.kind, int(each.mode, 8), each.uid, each.gid)
+            Volume(each.name, each.destination, each.kind, int(each.mode, 8), each.uid, each.gid, each.read_only)
             for each in layer.volumes
         ),
-        tmpfs=tuple(Tmpfs(path) for path in layer.tmpfs),
+        tmpfs=tuple(
+            Tmpfs(each.destination, parse_size(each.size), int(each.mode, 8), each.uid, each.gid)
+            for each in layer.in_memory
+        ),
+        shared_memory=parse_size(layer.shm_size),
+        rlimits=tuple(_rlimit(word, limit) for word, limit in sorted(layer.ulimits.items())),
+        sysctls=layer.sysctls,
+        labels=layer.labels,
         devices=tuple(devices),
         memory=layer.memory_bytes,
         cpus=layer.cpus,
         processes=layer.pids,
-        files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
+        files=tuple(_file(root, each) for each in layer.files),
         reasons=reasons,
     )
 
@@ -122,6 +133,15 @@ def _device(device: Device) -> DeviceNode:
     )
 
 
+def _rlimit(name: str, limit: int | Ulimit) -> Rlimit:
+    return Rlimit(name, limit, limit) if isinstance(limit, int) else Rlimit(name, limit.soft, limit.hard)
+
+
+def _file(root: Path, item: Files) -> FileMapping:
+    mode = None if item.mode is None else int(item.mode, 8)
+    return FileMapping(root / item.source, item.destination, item.uid, item.gid, mode)
+
+
 def _shown(port: PublishedPort) -> str:
     return f"{port.on_host} to its port {port.container}"
 
@@ -148,7 +168,8 @@ def container_layer(
         blobs={role: blob.digest for role, blob in built.blobs.items()},
         spdx=spdx,
         start_group=group,
-        after=sorted(layer.after),
+        after=sorted(each.layer for each in layer.predecessors if each.condition != "completed"),
+        after_end=sorted(each.layer for each in layer.predecessors if each.condition == "completed"),
         restart=Restart(
             policy=layer.restart.policy,
             max_retries=layer.restart.max_retries,
@@ -186,6 +207,18 @@ def container_layer(
         ),
         control=sorted(options.control),
     )
+
+
+def check_waits(product: Product, checked: Collection[str]) -> None:
+    """Refuse to wait for the health of a layer that is not among `checked`: neither product nor image has a check."""
+    for name, layer in product.layers.items():
+        for each in layer.predecessors:
+            if each.condition == "healthy" and each.layer not in checked:
+                raise ConfigError(
+                    f"the layer {name} waits until {each.layer} is healthy, which nobody can tell",
+                    f"neither the product file nor the image of {each.layer} has a health check",
+                    f"give {each.layer} a 'health', or write 'after: [{each.layer}]'",
+                )
 
 
 def _health(layer: Layer, of_image: ImageHealth | None) -> Health | None:

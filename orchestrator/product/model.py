@@ -15,6 +15,7 @@ import msgspec
 
 from orchestrator.product.confinement import PublishedPort, Relaxation, published_port
 from orchestrator.product.fields import FieldError, Path, within
+from orchestrator.product.process import After, Tmpfs, Ulimit, check_labels, check_sysctls
 from orchestrator.product.reference import ImageReference, parse_reference
 from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
 from orchestrator.product.units import parse_duration, parse_size
@@ -25,6 +26,8 @@ from orchestrator.product.words import (
     PLATFORM,
     PORTS,
     RECIPE,
+    SIGNAL,
+    ULIMIT,
     VARIABLE,
     AbsolutePath,
     Mode,
@@ -36,6 +39,8 @@ from orchestrator.product.words import (
 
 LEAST_STORAGE = 8 * 2**20
 """Below this no file system with verity and a journal holds anything: better said before BitBake than after."""
+
+UserLimit = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -70,6 +75,7 @@ class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     destination: AbsolutePath
     uid: UserId = 0
     gid: UserId = 0
+    mode: Mode | None = None
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -81,6 +87,7 @@ class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mode: Mode = "0755"
     uid: UserId = 0
     gid: UserId = 0
+    read_only: bool = False
 
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -94,21 +101,27 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     command: list[str] | None = None
     environment: dict[Annotated[str, msgspec.Meta(pattern=VARIABLE)], str] = {}
     user: str | None = None
+    groups: list[str] = []
     working_directory: AbsolutePath | None = None
     hostname: Annotated[str, msgspec.Meta(pattern=HOST)] | None = None
     volumes: list[Volume] = []
-    tmpfs: list[AbsolutePath] = []
+    tmpfs: list[AbsolutePath | Tmpfs] = []
+    shm_size: str = "16MiB"
     memory: str | None = None
     cpus: Annotated[float, msgspec.Meta(gt=0, le=1024)] | None = None
     pids: Annotated[int, msgspec.Meta(ge=1, le=4_194_304)] = 512
     io: Io | None = None
+    ulimits: dict[Annotated[str, msgspec.Meta(pattern=ULIMIT)], UserLimit | Ulimit] = {}
+    sysctls: dict[str, str] = {}
+    labels: dict[str, str] = {}
     network: Literal["bridge"] | None = None
     ports: Annotated[list[Annotated[str, msgspec.Meta(pattern=PORTS)]], msgspec.Meta(max_length=64)] = []
     relax: list[Relaxation] = []
-    after: list[Name] = []
+    after: list[Name | After] = []
     group: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     restart: Restart = Restart()
     required: bool = False
+    stop_signal: Annotated[str, msgspec.Meta(pattern=SIGNAL)] | None = None
     stop_timeout: str = "10s"
     logs: Logs = Logs()
     health: Health | Literal["none"] | None = None
@@ -118,11 +131,16 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         within("stopTimeout", parse_duration, self.stop_timeout)
         if self.memory is not None and within("memory", parse_size, self.memory) < 1024 * 1024:
             raise FieldError("memory", "memory must be at least 1MiB", "write for example 64MiB")
+        if within("shmSize", parse_size, self.shm_size) < 4096:
+            raise FieldError("shmSize", "shmSize must be at least 4096 bytes")
+        check_sysctls(self.sysctls, own_network=not any(each.network == "host" for each in self.relax))
+        check_labels(self.labels)
+        _no_doubles("layer", [(("after", at), each.layer) for at, each in enumerate(self.predecessors)])
         ports = [within(("ports", at), published_port, text) for at, text in enumerate(self.ports)]
         places: list[tuple[Path, str]] = [
             (("volumes", at, "destination"), volume.destination) for at, volume in enumerate(self.volumes)
         ]
-        places += [(("tmpfs", at), path) for at, path in enumerate(self.tmpfs)]
+        places += [(("tmpfs", at), each.destination) for at, each in enumerate(self.in_memory)]
         _no_doubles("volume", [(("volumes", at, "name"), volume.name) for at, volume in enumerate(self.volumes)])
         _no_doubles("destination", places)
         _no_doubles("port", [(("ports", at), port.on_host) for at, port in enumerate(ports)])
@@ -137,6 +155,16 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 "ports" if self.ports else "network",
                 "it has the device's own network by 'relax', so it can neither publish ports nor be bridged",
             )
+
+    @property
+    def predecessors(self) -> list[After]:
+        """What comes before this layer, each with its condition."""
+        return [After(layer=each) if isinstance(each, str) else each for each in self.after]
+
+    @property
+    def in_memory(self) -> list[Tmpfs]:
+        """The directories in memory, each with its size and owner."""
+        return [Tmpfs(destination=each) if isinstance(each, str) else each for each in self.tmpfs]
 
     @property
     def memory_bytes(self) -> int | None:
@@ -233,7 +261,8 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 raise FieldError(("layers", name, "after"), f"layers wait for each other: {round_}")
             layer = self.layers[name]
             earliest = 1
-            for position, other in enumerate(layer.after):
+            for position, each in enumerate(layer.predecessors):
+                other = each.layer
                 if other not in self.layers:
                     near = difflib.get_close_matches(other, self.layers, n=1)
                     raise FieldError(
