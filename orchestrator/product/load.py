@@ -46,17 +46,21 @@ def find_product_file(place: Path) -> Path:
 
 def load_product(path: Path) -> Product:
     """Return the product that a file describes; raises ConfigError naming file, line and path of what is wrong."""
+    return parse_product(path, read_product_text(path))
+
+
+def read_product_text(path: Path) -> str:
+    """Return a product file's text, line ends as they are; raises ConfigError when it cannot be read."""
     try:
         data = read_limited(path, _LIMIT)
         if len(data) > _LIMIT:
             raise ConfigError(
                 f"{path} is too large", f"the limit is {_LIMIT} bytes", "it describes one product in text"
             )
-        text = data.decode()
+        return data.decode()
     except (OSError, UnicodeDecodeError) as problem:
         hint = "name or allow another file" if isinstance(problem, OSError) else "write it as UTF-8 text"
         raise ConfigError(f"{path} cannot be read", str(problem), hint) from problem
-    return parse_product(path, text)
 
 
 def parse_product(path: Path, text: str) -> Product:
