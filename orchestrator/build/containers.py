@@ -17,6 +17,7 @@ from orchestrator.layers.options import DeviceNode, FileMapping, Rlimit, RunOpti
 from orchestrator.oci.platform import Platform, parse_platform
 from orchestrator.product.confinement import Device, PublishedPort
 from orchestrator.product.model import Files, Layer, Product
+from orchestrator.product.model import Volume as ProductVolume
 from orchestrator.product.process import Ulimit
 from orchestrator.product.reference import ImageReference
 from orchestrator.product.units import parse_duration, parse_size
@@ -61,10 +62,7 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         control=tuple(control),
         capabilities=tuple(f"CAP_{word.removeprefix('CAP_')}" for word in capabilities),
         seccomp=seccomp,
-        volumes=tuple(
-            Volume(each.name, each.destination, each.kind, int(each.mode, 8), each.uid, each.gid, each.read_only)
-            for each in layer.volumes
-        ),
+        volumes=tuple(_volume(each) for each in layer.volumes),
         tmpfs=tuple(
             Tmpfs(each.destination, parse_size(each.size), int(each.mode, 8), each.uid, each.gid)
             for each in layer.in_memory
@@ -130,6 +128,13 @@ def image_source(
 def _device(device: Device) -> DeviceNode:
     return DeviceNode(
         device.path, device.kind, device.major, device.minor, device.access, int(device.mode, 8), device.uid, device.gid
+    )
+
+
+def _volume(volume: ProductVolume) -> Volume:
+    mode = None if volume.mode is None else int(volume.mode, 8)
+    return Volume(
+        volume.name, volume.destination, volume.kind, mode, volume.uid, volume.gid, read_only=volume.read_only
     )
 
 

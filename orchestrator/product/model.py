@@ -79,14 +79,17 @@ class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """A writable place: `permanent`, per `revision`, or per `boot`."""
+    """A writable place: `permanent`, per `revision`, or per `boot`.
+
+    Without `mode`, `uid` or `gid` that of the image's directory there, else 0755 and the process's own user.
+    """
 
     name: Name
     destination: AbsolutePath
     kind: Literal["permanent", "revision", "boot"] = "permanent"
-    mode: Mode = "0755"
-    uid: UserId = 0
-    gid: UserId = 0
+    mode: Mode | None = None
+    uid: UserId | None = None
+    gid: UserId | None = None
     read_only: bool = False
 
 

@@ -16,7 +16,7 @@ DEBIAN = ROOT / "meta-pycontainer-debian"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("build",),
-    ("layers", "image", "emulator", "device", "sbom"),
+    ("layers", "image", "emulator", "device", "sbom", "compose"),
     ("bundle",),
     ("trust",),
     ("revision",),
