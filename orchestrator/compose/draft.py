@@ -131,6 +131,23 @@ def into_layer(key: str, read: Reader) -> Handler:
     return rule
 
 
+def attempt(draft: Draft, path: str, rule: Handler, value: Value) -> None:
+    """Carry out one rule: a wrong value is refused, and what records nothing is honoured."""
+    before = len(draft.entries)
+    try:
+        rule(draft, path, value)
+    except WrongValue as problem:
+        draft.refuse(problem.what, problem.why, problem.hint)
+    if not any(each.path.startswith(path) for each in draft.entries[before:]):
+        draft.tell(path, "honoured")
+
+
+def attempt_each(draft: Draft, path: str, value: Value, rule: Handler) -> None:
+    """Carry out a rule for each item of a list, or for the one value that stands in its place."""
+    for position, item in enumerate(value if isinstance(value, list) else [value]):
+        attempt(draft, f"{path}[{position}]" if isinstance(value, list) else path, rule, item)
+
+
 def follow(draft: Draft, where: str, mapping: Value, rules: Mapping[str, Rule]) -> None:
     """Carry out the rule of each key of a mapping; what has none is refused by name, an extension (x-...) is nothing.
 
@@ -153,10 +170,4 @@ def follow(draft: Draft, where: str, mapping: Value, rules: Mapping[str, Rule]) 
         elif isinstance(rule, Needless):
             draft.tell(path, "needless", rule.why)
         else:
-            before = len(draft.entries)
-            try:
-                rule(draft, path, value)
-            except WrongValue as problem:
-                draft.refuse(problem.what, problem.why, problem.hint)
-            if not any(each.path == path or each.path.startswith(path) for each in draft.entries[before:]):
-                draft.tell(path, "honoured")
+            attempt(draft, path, rule, value)

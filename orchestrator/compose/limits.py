@@ -8,7 +8,20 @@ from collections.abc import Mapping
 
 from orchestrator.compose import values
 from orchestrator.compose.devices import device_numbers
-from orchestrator.compose.draft import Draft, Handler, Needless, Refused, Rule, Value, follow, into, into_layer, wrong
+from orchestrator.compose.draft import (
+    Draft,
+    Handler,
+    Needless,
+    Refused,
+    Rule,
+    Value,
+    attempt,
+    attempt_each,
+    follow,
+    into,
+    into_layer,
+    wrong,
+)
 from orchestrator.compose.process import unless_on
 from orchestrator.product.fields import FieldError
 from orchestrator.product.process import check_sysctls
@@ -65,28 +78,31 @@ def _swap(draft: Draft, path: str, value: Value) -> None:
 def _ulimits(draft: Draft, path: str, value: Value) -> None:
     if not isinstance(value, Mapping):
         raise wrong(path, "keys with values are expected")
-    found: dict[str, Value] = {}
     for name, limit in value.items():
-        where = f"{path}.{name}"
-        if isinstance(limit, Mapping):
-            if set(limit) != {"soft", "hard"}:
-                raise wrong(where, "a limit is a number, or has soft and hard")
-            found[name] = {key: values.number(f"{where}.{key}", limit[key]) for key in ("soft", "hard")}
-        elif limit == "-1":
-            raise wrong(where, "'no limit' is not given", "name a number")
-        else:
-            found[name] = values.number(where, limit)
-    draft.layer["ulimits"] = found
+        attempt(draft, f"{path}.{name}", _ulimit, limit)
+
+
+def _ulimit(draft: Draft, path: str, limit: Value) -> None:
+    if isinstance(limit, Mapping):
+        if set(limit) != {"soft", "hard"}:
+            raise wrong(path, "a limit is a number, or has soft and hard")
+        found: Value = {key: values.number(f"{path}.{key}", limit[key]) for key in ("soft", "hard")}
+    elif limit == "-1":
+        raise wrong(path, "'no limit' is not given", "name a number")
+    else:
+        found = values.number(path, limit)
+    draft.layer.setdefault("ulimits", {})[path.rpartition(".")[2]] = found
 
 
 def _sysctls(draft: Draft, path: str, value: Value) -> None:
-    found = {name: content or "" for name, content in values.pairs(path, value).items()}
-    try:
-        check_sysctls(found, own_network=draft.facts["service"].get("network_mode") != "host")
-    except FieldError as problem:
-        name = problem.path[-1]
-        raise wrong(f"{path}.{name}", str(problem), problem.hint or "let the rootfs layer set it") from problem
-    draft.layer["sysctls"] = found
+    for name, content in values.pairs(path, value).items():
+        try:
+            check_sysctls({name: content or ""}, own_network=draft.facts["service"].get("network_mode") != "host")
+        except FieldError as problem:
+            draft.refuse(f"{path}.{name}", str(problem), problem.hint or "let the rootfs layer set it")
+        else:
+            draft.layer.setdefault("sysctls", {})[name] = content or ""
+            draft.tell(f"{path}.{name}", "honoured")
 
 
 def _capability(path: str, word: str) -> str:
@@ -133,30 +149,29 @@ def _security(draft: Draft, path: str, value: Value) -> None:
 
 
 def _devices(draft: Draft, path: str, value: Value) -> None:
-    nodes = []
-    for position, item in enumerate(value if isinstance(value, list) else [value]):
-        where = f"{path}[{position}]"
-        if isinstance(item, str):
-            parts = [*item.split(":"), "", ""]
-            item = {"source": parts[0], "target": parts[1] or parts[0], "permissions": parts[2] or "rwm"}
-        found: dict[str, str] = {}
-        keys = ("source", "target", "permissions")
-        follow(draft, where, item, {key: into(found, key, values.text) for key in keys})
-        path_there = found.get("source", "")
-        numbers = device_numbers(path_there)
-        if numbers is None:
-            raise wrong(
-                where,
-                f"the numbers of {path_there} differ from device to device",
-                "write it into 'relax: - devices:' with the major and minor number that 'ls -l' shows on the device",
-            )
-        access = "".join(sorted(set(found.get("permissions") or "rwm"), key="rwm".find))
-        nodes.append(
-            {"path": found.get("target") or path_there, "kind": numbers.kind, "major": numbers.major,
-             "minor": numbers.minor, "access": access}
-        )  # fmt: skip
-    if nodes:
+    attempt_each(draft, path, value, _device)
+    if nodes := draft.facts.get("devices"):
         draft.relax("devices", devices=nodes)
+
+
+def _device(draft: Draft, path: str, item: Value) -> None:
+    found: dict[str, str] = {}
+    if isinstance(item, str):
+        parts = [*item.split(":"), "", ""]
+        found = {"source": parts[0], "target": parts[1], "permissions": parts[2]}
+    else:
+        follow(draft, path, item, {key: into(found, key, values.text) for key in ("source", "target", "permissions")})
+    named = found.get("source", "")
+    numbers = device_numbers(named)
+    if numbers is None:
+        raise wrong(
+            path,
+            f"the numbers of {named} differ from device to device",
+            "write it into 'relax: - devices:' with the major and minor number that 'ls -l' shows on the device",
+        )
+    access = "".join(sorted(set(found.get("permissions") or "rwm"), key="rwm".find))
+    node = {"path": found.get("target") or named, "kind": numbers.kind, "major": numbers.major, "minor": numbers.minor}
+    draft.facts.setdefault("devices", []).append(node | {"access": access})
 
 
 def _blkio(draft: Draft, path: str, value: Value) -> None:

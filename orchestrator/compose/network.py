@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from orchestrator.compose import values
-from orchestrator.compose.draft import Draft, Needless, Refused, Rule, Value, follow, into, wrong
+from orchestrator.compose.draft import Draft, Needless, Refused, Rule, Value, attempt_each, follow, into, wrong
 
 _PORT = re.compile(
     r"(?:(?P<address>\[[0-9a-fA-F:.]+\]|[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*):(?=.*:))?"
@@ -47,23 +47,23 @@ def _publish(draft: Draft, path: str, host: str, container: str, protocol: str, 
 
 
 def _ports(draft: Draft, path: str, value: Value) -> None:
-    if not isinstance(value, list):
-        raise wrong(path, "a list is expected")
     if draft.facts["service"].get("network_mode") in ("host", "none"):
         raise wrong(path, "without a network of its own a service publishes nothing", "remove it, or network_mode")
-    for position, item in enumerate(value):
-        where = f"{path}[{position}]"
-        if isinstance(item, Mapping):
-            _long_port(draft, where, item)
-            continue
-        match = _PORT.fullmatch(values.text(where, item))
-        if match is None:
-            raise wrong(where, f"{item!r} is no port", "write for example 8080:80")
-        parts = {name: text or "" for name, text in match.groupdict().items()}
-        try:
-            _publish(draft, where, parts["host"], parts["container"], parts["protocol"] or "tcp", parts["address"])
-        except ValueError:
-            raise wrong(where, f"{parts['address']} is no address") from None
+    attempt_each(draft, path, value, _port)
+
+
+def _port(draft: Draft, path: str, value: Value) -> None:
+    if isinstance(value, Mapping):
+        _long_port(draft, path, value)
+        return
+    match = _PORT.fullmatch(values.text(path, value))
+    if match is None:
+        raise wrong(path, f"{value!r} is no port", "write for example 8080:80")
+    parts = {name: text or "" for name, text in match.groupdict().items()}
+    try:
+        _publish(draft, path, parts["host"], parts["container"], parts["protocol"] or "tcp", parts["address"])
+    except ValueError:
+        raise wrong(path, f"{parts['address']} is no address") from None
 
 
 def _long_port(draft: Draft, where: str, item: Value) -> None:

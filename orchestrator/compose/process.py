@@ -8,7 +8,19 @@ import re
 from pathlib import Path
 
 from orchestrator.compose import values
-from orchestrator.compose.draft import Draft, Handler, Needless, Refused, Rule, Value, follow, into, into_layer, wrong
+from orchestrator.compose.draft import (
+    Draft,
+    Handler,
+    Needless,
+    Refused,
+    Rule,
+    Value,
+    attempt_each,
+    follow,
+    into,
+    into_layer,
+    wrong,
+)
 from orchestrator.compose.variables import read_env_file
 from orchestrator.errors import ConfigError
 from orchestrator.product.fields import FieldError
@@ -79,29 +91,34 @@ def _environment(draft: Draft, path: str, value: Value) -> None:
             draft.tell(f"{path}.{name}", "needless", "it has no value, here or in the environment")
         else:
             draft.facts.setdefault("environment", {})[name] = known
+    draft.tell(path, "honoured")
 
 
 def _env_file(draft: Draft, path: str, value: Value) -> None:
-    for position, item in enumerate([value] if not isinstance(value, list) else value):
-        entry = {"path": item} if isinstance(item, str) else item
-        where = f"{path}[{position}]" if isinstance(value, list) else path
-        file: dict[str, Value] = {}
-        keys: dict[str, Rule] = {
-            "path": into(file, "path", values.text),
-            "required": into(file, "required", values.boolean),
-            "format": into(file, "format", values.text),
-        }
-        follow(draft, where, entry, keys)
-        if file.get("format", "raw") != "raw":
-            raise wrong(f"{where}.format", f"the format {file['format']} is unknown", "leave it out, or write raw")
-        place = draft.around.file.parent / file.get("path", "")
-        if not file.get("required", True) and not place.exists():
-            continue
-        try:
-            found = read_env_file(place, draft.around.variables, raw="format" in file)
-        except ConfigError as problem:
-            raise wrong(where, f"{problem.what}: {problem.why}", problem.hint) from problem
-        draft.facts.setdefault("env_file", {}).update(found)
+    attempt_each(draft, path, value, _one_env_file)
+
+
+def _one_env_file(draft: Draft, path: str, value: Value) -> None:
+    file: dict[str, Value] = {}
+    keys: dict[str, Rule] = {
+        "path": into(file, "path", values.text),
+        "required": into(file, "required", values.boolean),
+        "format": into(file, "format", values.text),
+    }
+    if isinstance(value, str):
+        file["path"] = value
+    else:
+        follow(draft, path, value, keys)
+    if file.get("format", "raw") != "raw":
+        raise wrong(f"{path}.format", f"the format {file['format']} is unknown", "leave it out, or write raw")
+    place = draft.around.file.parent / file.get("path", "")
+    if not file.get("required", True) and not place.exists():
+        return
+    try:
+        found = read_env_file(place, draft.around.variables, raw="format" in file)
+    except ConfigError as problem:
+        raise wrong(path, f"{problem.what}: {problem.why}", problem.hint) from problem
+    draft.facts.setdefault("env_file", {}).update(found)
 
 
 def _hostname(draft: Draft, path: str, value: Value) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.compose import values
-from orchestrator.compose.draft import Draft, Needless, Reader, Refused, Rule, Value, follow, into, wrong
+from orchestrator.compose.draft import Draft, Needless, Reader, Refused, Rule, Value, attempt_each, follow, into, wrong
 from orchestrator.compose.process import beside, source
 
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_USER = re.compile(r"\d{1,10}")
+_OPTIONS = {"ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent"}
 
 
 def _number(path: str, value: Value) -> int:
@@ -28,19 +28,20 @@ def _target(path: str, text: str) -> str:
 
 
 def _volumes(draft: Draft, path: str, value: Value) -> None:
-    for position, item in enumerate(value if isinstance(value, list) else [value]):
-        where = f"{path}[{position}]"
-        if isinstance(item, str):
-            parts = item.split(":")
-            options = parts[2].split(",") if len(parts) > 2 else []
-            if len(parts) > 3 or not all(word in ("ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent")
-                                         for word in options):  # fmt: skip
-                raise wrong(where, f"{item!r} is no volume", "write SOURCE:TARGET or SOURCE:TARGET:ro")
-            origin, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
-            bind = origin.startswith((".", "/", "~"))
-            _place(draft, where, "bind" if bind else "volume", origin, target, "ro" in options)
-        else:
-            _long(draft, where, item)
+    attempt_each(draft, path, value, _mount)
+
+
+def _mount(draft: Draft, path: str, value: Value) -> None:
+    if not isinstance(value, str):
+        _long(draft, path, value)
+        return
+    parts = value.split(":")
+    options = parts[2].split(",") if len(parts) > 2 else []
+    if len(parts) > 3 or not set(options) <= _OPTIONS:
+        raise wrong(path, f"{value!r} is no volume", "write SOURCE:TARGET or SOURCE:TARGET:ro")
+    origin, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
+    bind = origin.startswith((".", "/", "~"))
+    _place(draft, path, "bind" if bind else "volume", origin, target, "ro" in options)
 
 
 def _long(draft: Draft, where: str, item: Value) -> None:
@@ -127,19 +128,23 @@ def _bind(draft: Draft, where: str, origin: str, place: str, read_only: bool) ->
     draft.tell(where, "honoured", "its files become part of the layer")
 
 
+_IN_MEMORY: dict[str, Reader] = {"size": values.size, "mode": values.mode, "uid": _number, "gid": _number}
+
+
 def _tmpfs(draft: Draft, path: str, value: Value) -> None:
-    readers: dict[str, Reader] = {"size": values.size, "mode": values.mode, "uid": _number, "gid": _number}
-    for position, item in enumerate(values.word_or_words(path, value)):
-        where = f"{path}[{position}]" if isinstance(value, list) else path
-        place, _, options = item.partition(":")
-        found: dict[str, Value] = {"destination": _target(where, place)}
-        for option in filter(None, options.split(",")):
-            name, _, setting = option.partition("=")
-            if name in readers:
-                found[name] = readers[name](where, setting)
-            elif name not in ("rw", "nosuid", "nodev", "noexec"):
-                raise wrong(where, f"the option {option} is not possible", "size, mode, uid and gid are")
-        draft.add("tmpfs", found if len(found) > 1 else found["destination"])
+    attempt_each(draft, path, value, _memory)
+
+
+def _memory(draft: Draft, path: str, value: Value) -> None:
+    place, _, options = values.text(path, value).partition(":")
+    found: dict[str, Value] = {"destination": _target(path, place)}
+    for option in filter(None, options.split(",")):
+        name, _, setting = option.partition("=")
+        if name in _IN_MEMORY:
+            found[name] = _IN_MEMORY[name](path, setting)
+        elif name not in ("rw", "nosuid", "nodev", "noexec"):
+            raise wrong(path, f"the option {option} is not possible", "size, mode, uid and gid are")
+    draft.add("tmpfs", found if len(found) > 1 else found["destination"])
 
 
 def _content(draft: Draft, where: str, kind: str, name: str) -> str | bytes:
@@ -165,33 +170,34 @@ def _content(draft: Draft, where: str, kind: str, name: str) -> str | bytes:
 
 
 def _grants(kind: str) -> Rule:
-    def rule(draft: Draft, path: str, value: Value) -> None:
-        for position, item in enumerate(value if isinstance(value, list) else [value]):
-            where = f"{path}[{position}]"
-            entry = {"source": item} if isinstance(item, str) else item
-            found: dict[str, Value] = {"mode": "0444"}
-            rules: dict[str, Rule] = {
-                "source": into(found, "source", values.text),
-                "target": into(found, "target", values.text),
-                "uid": into(found, "uid", _number),
-                "gid": into(found, "gid", _number),
-                "mode": into(found, "mode", values.mode),
-            }
-            follow(draft, where, entry, rules)
-            name = found.pop("source", "")
-            content = _content(draft, where, kind, name)
-            target = found.pop("target", name)
-            if not target.startswith("/"):
-                target = f"/run/secrets/{target}" if kind == "secret" else f"/{target}"
-            if isinstance(content, bytes):
-                kept = f"{draft.around.file.stem}/{draft.name}/{re.sub('[^A-Za-z0-9._-]', '-', name)}"
-                draft.files[kept] = content
-                content = kept
-            draft.add("files", {"source": content, "destination": _target(where, target), **found})
-            if kind == "secret":
-                draft.tightened.append(f"the secret {name} is a file of the layer: who has the image can read it")
+    def grant(draft: Draft, path: str, value: Value) -> None:
+        found: dict[str, Value] = {"mode": "0444"}
+        rules: dict[str, Rule] = {
+            "source": into(found, "source", values.text),
+            "target": into(found, "target", values.text),
+            "uid": into(found, "uid", _number),
+            "gid": into(found, "gid", _number),
+            "mode": into(found, "mode", values.mode),
+        }
+        if isinstance(value, str):
+            found["source"] = value
+        else:
+            follow(draft, path, value, rules)
+        name = found.pop("source", "")
+        content = _content(draft, path, kind, name)
+        target = found.pop("target", name)
+        if not target.startswith("/"):
+            target = f"/run/secrets/{target}" if kind == "secret" else f"/{target}"
+        place = _target(path, target)
+        if isinstance(content, bytes):
+            kept = f"{draft.around.file.stem}/{draft.name}/{re.sub('[^A-Za-z0-9._-]', '-', name)}"
+            draft.files[kept] = content
+            content = kept
+        draft.add("files", {"source": content, "destination": place, **found})
+        if kind == "secret":
+            draft.tightened.append(f"the secret {name} is a file of the layer: who has the image can read it")
 
-    return rule
+    return lambda draft, path, value: attempt_each(draft, path, value, grant)
 
 
 def finish(draft: Draft) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.compose import values
-from orchestrator.compose.draft import Draft, Needless, Rule, Value, follow, into, into_layer, wrong
+from orchestrator.compose.draft import Draft, Needless, Rule, Value, attempt, follow, into, into_layer, wrong
 from orchestrator.product.units import parse_size
 
 _CONDITIONS = {
@@ -18,26 +18,24 @@ _CONDITIONS = {
 
 
 def _depends_on(draft: Draft, path: str, value: Value) -> None:
-    if isinstance(value, list):
-        for name in values.words(path, value):
-            _wait(draft, path, name, "up", needed=True)
-        return
-    if not isinstance(value, Mapping):
-        raise wrong(path, "a list of services, or services with conditions are expected")
-    for name, entry in value.items():
-        where = f"{path}.{name}"
-        found: dict[str, Value] = {"condition": "service_started", "required": True}
+    entries = value if isinstance(value, Mapping) else dict.fromkeys(values.words(path, value))
+    for name, entry in entries.items():
+        attempt(draft, f"{path}.{name}", _dependency, entry or {})
 
-        rules: dict[str, Rule] = {
-            "condition": into(found, "condition", values.text),
-            "required": into(found, "required", values.boolean),
-            "restart": _restarted_with,
-        }
-        follow(draft, where, entry or {}, rules)
-        condition = _CONDITIONS.get(found["condition"])
-        if condition is None:
-            raise wrong(f"{where}.condition", f"the condition {found['condition']} is unknown")
-        _wait(draft, where, name, condition, needed=found["required"])
+
+def _dependency(draft: Draft, path: str, entry: Value) -> None:
+    found: dict[str, Value] = {"condition": "service_started", "required": True}
+    rules: dict[str, Rule] = {
+        "condition": into(found, "condition", values.text),
+        "required": into(found, "required", values.boolean),
+        "restart": _restarted_with,
+    }
+    follow(draft, path, entry, rules)
+    condition = _CONDITIONS.get(found["condition"])
+    if condition is None:
+        raise wrong(f"{path}.condition", f"the condition {found['condition']} is unknown")
+    name = path.removeprefix(f"{draft.service}.depends_on.")
+    _wait(draft, path, name, condition, needed=found["required"])
 
 
 def _restarted_with(draft: Draft, path: str, value: Value) -> None:
