@@ -22,7 +22,9 @@ _OF_IPC = frozenset(
 _SYSCTL = re.compile(r"(?:net|fs\.mqueue)(?:\.[A-Za-z0-9_-]+)+")
 _VALUE = re.compile(r"[ -~]{1,256}")
 # The runtime reads these annotations itself: crun(1), "annotations".
-_OF_RUNTIME = ("run.oci.", "org.systemd.", "module.wasm.")
+_OF_RUNTIME = (
+    "io.crun.", "io.kubernetes.", "krun.", "module.wasm.", "org.criu.", "org.systemd.property.", "run.oci."
+)  # fmt: skip
 _LABEL = re.compile(r"[ -~]{1,256}")
 
 
@@ -83,7 +85,7 @@ def check_labels(labels: dict[str, str]) -> None:
     for name, value in labels.items():
         if not _LABEL.fullmatch(name):
             raise FieldError(("labels", name), f"{name[:60]!r} is no name of a label")
-        if name.startswith(_OF_RUNTIME):
+        if name.lower().startswith(_OF_RUNTIME):
             raise FieldError(("labels", name), f"{name} would change how the container is run", "choose another name")
         if "\0" in value or len(value) > 65536:
             raise FieldError(("labels", name), "its text is too long, or has a zero in it")
