@@ -15,6 +15,7 @@ DEBIAN = ROOT / "meta-pycontainer-debian"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
+    ("apps",),
     ("build",),
     ("layers", "image", "emulator", "device", "sbom", "compose"),
     ("bundle",),

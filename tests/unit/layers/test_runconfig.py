@@ -401,8 +401,8 @@ def test_labels_that_are_no_texts_are_refused(make, labels):
 def test_labels_become_annotations_and_settings_stay_in_its_own_namespaces(make):
     config = make(labels={"role": "front"}, sysctls={"net.core.somaxconn": "9"}).config
     assert config["annotations"] == {"role": "front"}
-    config = make({"Labels": {"role": "back", "a": "b"}}, labels={"role": "front"}).config
-    assert config["annotations"] == {"role": "front", "a": "b"}
+    both = make({"Labels": {"role": "back", "a": "b"}}, labels={"role": "front"}).config
+    assert both["annotations"] == {"role": "front", "a": "b"}
     assert config["linux"]["sysctl"] == {"net.core.somaxconn": "9"}
     assert "annotations" not in make().config
     assert "sysctl" not in make().config["linux"]
