@@ -115,7 +115,7 @@ def read_env_file(path: Path, variables: Mapping[str, str], *, raw: bool = False
     if len(data) > _FILE_LIMIT or "\0" in text:
         raise ConfigError(f"{path} is no file of variables", "it is too large, or has a zero in it", "name another one")
     found: dict[str, str] = {}
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").split("\n")
     position = 0
     while position < len(lines):
         line, number = lines[position].strip(), position + 1
@@ -154,6 +154,6 @@ def _unquoted(text: str, variables: Mapping[str, str], where: str) -> str:
     if text[0] == "'":
         return match[1].replace("\\'", "'")
     # An escaped dollar sign is none of a variable's.
-    inner = re.sub(r"\\\$", "$$$$", match[1])
+    inner = re.sub(r"\\\$", "$$", match[1])
     inner = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), inner, flags=re.DOTALL)
     return substitute(inner, variables, {}, where)
