@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.build.containers import image_source, run_options
+from orchestrator.build.imagelock import pinned_images
+from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import canonical_json, hash_file, hex_of, remove_leftovers, sha256_digest, write_atomically
 from orchestrator.deploy import MANIFEST_NAME, Deploy
@@ -27,6 +29,7 @@ from orchestrator.layers.seccomp import ARCHITECTURES, load_profile
 from orchestrator.layers.tree import Limits
 from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
+from orchestrator.progress import Reporter
 
 _HOST_PROFILE = Path("/usr/share/containers/seccomp.json")
 
@@ -44,10 +47,11 @@ class Inspected:
     filtered: bool
 
 
-def inspect(product: Product, place: Workspace, name: str) -> Inspected:
+def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -> Inspected:
     """Read one layer; kept by the digest of what it was made of, so that a second look is quick.
 
-    Raises ConfigError for a layer that is not there or cannot run, and what reading its source raises.
+    A registry's image is pulled, and its tag pinned, as a build does it. Raises ConfigError for a layer that is not
+    there or cannot run, TryAgainError while a build holds the folder, and what reading its source raises.
     """
     layer = product.layers.get(name)
     if layer is None:
@@ -58,7 +62,8 @@ def inspect(product: Product, place: Workspace, name: str) -> Inspected:
     architecture = deploy.manifest.architecture if deploy else _architecture(place.machine)
     options = run_options(name, layer, place.root)
     profile = _profile(deploy)
-    source = _source(layer, place.root, deploy, architecture)
+    images = _images(product, place, name, reporter)
+    source = _source(layer, place.root, deploy, architecture, images)
     kept = place.build / "inspected" / f"{hex_of(_key(source, options, architecture, profile))}.json"
     if (found := _kept(kept)) is None:
         found = _read(source, options, architecture, profile, place.build)
@@ -121,7 +126,19 @@ def _profile(deploy: Deploy | None) -> Path | None:
     return place if place.is_file() else None
 
 
-def _source(layer: Layer, root: Path, deploy: Deploy | None, architecture: str) -> LayerSource:
+def _images(product: Product, place: Workspace, name: str, reporter: Reporter) -> RegistryImages | None:
+    """The product's images of registries, when the layer is made of one; only its own tag is looked up."""
+    reference = product.layers[name].source.reference
+    if reference is None or reference.transport != "docker":
+        return None
+    alone = msgspec.structs.replace(product, layers={name: product.layers[name]})
+    with place.locked():
+        return registry_images(place, pinned_images(alone, place, reporter), reporter)
+
+
+def _source(
+    layer: Layer, root: Path, deploy: Deploy | None, architecture: str, images: RegistryImages | None
+) -> LayerSource:
     given = layer.source
     if given.bitbake:
         found = deploy.layer(given.bitbake) if deploy else None
@@ -131,7 +148,7 @@ def _source(layer: Layer, root: Path, deploy: Deploy | None, architecture: str) 
             )
         return bitbake_source(deploy, found)
     if (reference := given.reference) is not None:
-        return image_source(reference, parse_platform(given.platform or f"linux/{architecture}"), root)
+        return image_source(reference, parse_platform(given.platform or f"linux/{architecture}"), root, images)
     return TarSource(root / given.tar) if given.tar else DirectorySource(root / (given.directory or ""))
 
 

@@ -32,6 +32,9 @@ def add_app(sub: Commands) -> None:
     rm = _action(actions, "rm", apps.rm, "remove a layer from the product file")
     rm.add_argument("name", help="the layer's name")
 
+    update = _action(actions, "update", apps.update, "move the pins of images to what their tags mean now")
+    update.add_argument("names", nargs="*", metavar="NAME", help="layers (default: all that come from a registry)")
+
     _action(actions, "ls", apps.ls, "list the layers of a product")
 
     show = _action(actions, "show", apps.show, "show what will run in a layer, and who says so")

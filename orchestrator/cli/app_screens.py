@@ -21,10 +21,15 @@ def list_screen(found: Sequence[Listed]) -> str:
     columns = [("layer", "left"), ("kind", "left"), ("memory", "right"), ("after", "left"), ("reached by", "left"),
                ("made of", "left")]  # fmt: skip
     rows = [
-        (each.name, each.kind, each.memory or "-", ", ".join(each.after) or "-", each.reached or "-", each.source)
+        (each.name, each.kind, each.memory or "-", ", ".join(each.after) or "-", _short(each.reached), each.source)
         for each in found
     ]
     return render(table(columns, rows))
+
+
+def _short(reached: str) -> str:
+    ports = reached.split(", ")
+    return f"{ports[0]} and {len(ports) - 1} more" if len(ports) > 2 else reached or "-"
 
 
 def show_screen(name: str, layer: Layer, rows: Sequence[Value], notes: Sequence[str]) -> str:
@@ -58,10 +63,14 @@ def import_screen(result: Import, file: str, *, written: bool) -> str:
             parts.append(table([("key", "left"), ("why", "left")], [
                 (each.path, each.why + (f" - {each.hint}" if each.hint else "")) for each in found
             ]))  # fmt: skip
-    notes = [(each.name, text) for each in result.services for text in each.tightened]
+    notes: dict[str, list[str]] = {}
+    for service in result.services:
+        for text in service.tightened:
+            notes.setdefault(text, []).append(service.name)
     if notes:
-        parts += ["", Text("tighter than a container engine has it:", style="bold")]
-        parts.append(table([("layer", "left"), ("what could break", "left")], notes))
+        parts += ["", Text("not as a container engine has it:", style="bold")]
+        rows = [(", ".join(names), text) for text, names in notes.items()]
+        parts.append(table([("layer", "left"), ("what could break", "left")], rows))
     for name, where in result.unset.items():
         parts.append(Text(f"note: the variable {name} of {where} has no value", style="yellow"))
     if result.passed:
@@ -79,5 +88,5 @@ def import_screen(result: Import, file: str, *, written: bool) -> str:
         parts += ["", f"{file}: {names} written{extra}"]
         relaxed = sum(len(each.layer.get("relax", [])) for each in result.services)
         if relaxed:
-            parts.append(f"{relaxed} relaxations are marked 'to be reviewed': {program()} audit lists them")
+            parts.append(f"relaxations to be reviewed: {relaxed}; {program()} audit lists them")
     return render(*parts)

@@ -14,6 +14,7 @@ import msgspec
 from orchestrator.apps import change
 from orchestrator.apps.inspect import inspect, runtime_config
 from orchestrator.apps.show import values
+from orchestrator.build.imagelock import image_lock, update_images
 from orchestrator.cli import app_screens, screens
 from orchestrator.cli.commands import Result, loaded, reporter
 from orchestrator.compose import Request
@@ -89,11 +90,35 @@ def ls(options: Namespace) -> Result:
     return Result(app_screens.list_screen(found), {"layers": [msgspec.to_builtins(each) for each in found]})
 
 
+def update(options: Namespace) -> Result:
+    """`pycontainer app update`."""
+    product, place = loaded(options)
+    for name in options.names:
+        if name not in product.layers:
+            raise ConfigError(
+                f"the product has no layer {name}", f"it has: {', '.join(product.layers)}", "name some of its layers"
+            )
+    with place.locked(), reporter(options.json) as report:
+        changes = update_images(product, place, report, options.names or None)
+    path = screens.near(str(image_lock(place)))
+    rows = [(each.image, (each.before or "-")[:19], (each.after or "-")[:19]) for each in changes]
+    data = {
+        "lock": str(image_lock(place)),
+        "changes": [{"image": each.image, "before": each.before, "after": each.after} for each in changes],
+    }
+    if not rows:
+        return Result(f"{path}: every tag means what it meant", data)
+    columns = [("image", "left"), ("before", "left"), ("after", "left")]
+    return Result(
+        screens.render(screens.table(columns, rows), "", f"{path}: pins moved; the next build takes them"), data
+    )
+
+
 def show(options: Namespace) -> Result:
     """`pycontainer app show`."""
     product, place = loaded(options)
     with reporter(options.json) as report, report.step(f"read {options.name}"):
-        found = inspect(product, place, options.name)
+        found = inspect(product, place, options.name, report)
     if options.runtime_config:
         config = runtime_config(found)
         return Result(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False), config)
