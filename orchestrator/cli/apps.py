@@ -109,9 +109,8 @@ def update(options: Namespace) -> Result:
     if not rows:
         return Result(f"{path}: every tag means what it meant", data)
     columns = [("image", "left"), ("before", "left"), ("after", "left")]
-    return Result(
-        screens.render(screens.table(columns, rows), "", f"{path}: pins moved; the next build takes them"), data
-    )
+    foot = f"{path}: pins moved; the next build takes them"
+    return Result(screens.render(screens.table(columns, rows), "", foot), data)
 
 
 def show(options: Namespace) -> Result:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from orchestrator.apps.reference import source_of
+from orchestrator.build.imagelock import ImageChange
 from orchestrator.cli.main import main
 from orchestrator.errors import ConfigError
 
@@ -260,3 +261,21 @@ def test_an_import_writes_no_file_through_a_link(run: Run, folder: Path, tmp_pat
     code, _, err = run("import", "compose.yaml", "--drop", "all")
     assert (code, "is a link" in err) == (2, True)
     assert (folder / "pycontainer.yaml").read_text() == PRODUCT
+
+
+def test_update_moves_the_pins_of_the_layers_that_are_named(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def moved(product, place, reporter, names):
+        asked.append(names)
+        return (ImageChange("registry.example/web:1", "sha256:" + "0" * 64, "sha256:" + "1" * 64),) if names else ()
+
+    monkeypatch.setattr("orchestrator.cli.apps.update_images", moved)
+    run("add", "web", "registry.example/web:1")
+    code, out, err = run("update", "web")
+    assert (code, asked) == (0, [["web"]]), err
+    assert "registry.example/web:1   sha256:000000000000   sha256:111111111111" in out
+    assert "every tag means what it meant" in run("update")[1]
+    assert asked[1] is None
+    code, _, err = run("update", "nobody")
+    assert (code, "has no layer nobody" in err) == (2, True)
