@@ -94,12 +94,12 @@ def bring_in(file: Path, request: Request, *, replace: bool = False, dry: bool =
     return result
 
 
-def by_service(words: Sequence[str]) -> dict[str, str]:
-    """Return SERVICE=REFERENCE words as a mapping; raises ConfigError for another form."""
+def by_service(words: Sequence[str], root: Path) -> dict[str, dict[str, str]]:
+    """Return SERVICE=REFERENCE words as the `from` of each service; raises ConfigError for another form."""
     found = {}
     for word in words:
         service, equals, reference = word.partition("=")
         if not service or not equals or not reference:
             raise ConfigError(f"{word!r} names no image of a service", "", "write --image SERVICE=REFERENCE")
-        found[service] = reference
+        found[service] = source_of(reference, root)
     return found

@@ -144,7 +144,7 @@ def bring_in(options: Namespace) -> Result:
         environment=dict(os.environ),
         env_files=options.env_file,
         drop=options.drop,
-        images=change.by_service(options.image),
+        images=change.by_service(options.image, file.parent),
         registry=options.registry,
         keep_defaults=options.keep_defaults,
     )

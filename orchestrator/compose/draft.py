@@ -56,8 +56,8 @@ class Surroundings:
 
     `file` and `root` are the compose file and the product's folder; `variables` what `${...}` may name; `top` the
     file's other mappings (volumes, secrets, configs, networks); `services` the layer of each service that is imported,
-    `known` all services of the file; `images` references that replace those of services, `registry` what completes an
-    image's name without a registry.
+    `known` all services of the file; `images` what services are made of instead (`from` of a layer), `registry` what
+    completes an image's name without a registry.
     """
 
     file: Path
@@ -66,7 +66,7 @@ class Surroundings:
     top: Mapping[str, Mapping[str, Value]]
     services: Mapping[str, str]
     known: frozenset[str]
-    images: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     registry: str = ""
     keep_defaults: bool = False
 

@@ -90,7 +90,7 @@ class Request:
     `file` the compose file, `root` the product's folder; `services` those wanted (none: all of the chosen profiles);
     `environment` the variables of the caller, before which those of `env_files` (none: `.env` beside the file) stand
     back; `drop` keys that may be left out though they are refused, such as web.init, init, or all; `images`
-    references by service.
+    what a service is made of instead, as the `from` of a layer.
     """
 
     file: Path
@@ -100,7 +100,7 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=dict)
     env_files: Sequence[Path] = ()
     drop: Sequence[str] = ()
-    images: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     registry: str = ""
     keep_defaults: bool = False
 
@@ -232,7 +232,7 @@ def _layer_name(service: str) -> str:
 def _draft(
     name: str, service: Mapping[str, Value], around: Surroundings, owners: Mapping[str, str], networks: set[str]
 ) -> Draft:
-    draft = Draft(name, around, {"kind": "app", "from": {}})
+    draft = Draft(name, around, {"kind": "app", "from": dict(around.images.get(name, {}))})
     draft.facts |= {
         "service": service,
         "image": service.get("image"),
@@ -241,7 +241,7 @@ def _draft(
     }
     follow(draft, name, service, SERVICE)
     known = {f"{name}.{key}" for key in ("image", "build", "provider")}
-    if "image" not in draft.layer["from"] and not known & {each.path for each in draft.entries}:
+    if not set(draft.layer["from"]) - {"platform"} and not known & {each.path for each in draft.entries}:
         draft.refuse(f"{name}.image", "the service has none", f"import with --image {name}=REFERENCE")
     for room in (process, network, limits, supervise, storage):
         room.finish(draft)

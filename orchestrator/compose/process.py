@@ -45,7 +45,10 @@ def source(draft: Draft, place: Path) -> str:
 
 
 def _image(draft: Draft, path: str, value: Value) -> None:
-    reference = draft.around.images.get(draft.service) or values.text(path, value)
+    if draft.service in draft.around.images:
+        draft.tell(path, "needless", "--image names another one")
+        return
+    reference = values.text(path, value)
     first, slash, _ = reference.partition("/")
     named = slash and ("." in first or ":" in first or first == "localhost")
     known = re.match(r"(docker://|oci:|oci-archive:|docker-archive:)", reference)
@@ -58,13 +61,12 @@ def _image(draft: Draft, path: str, value: Value) -> None:
                 f"--image {draft.service}=REFERENCE",
             )
         reference = f"{draft.around.registry.rstrip('/')}/{reference}"
-    draft.layer.setdefault("from", {})["image"] = reference
+    draft.layer["from"]["image"] = reference
 
 
 def _build(draft: Draft, path: str, value: Value) -> None:
     if draft.around.images.get(draft.service):
         draft.tell(path, "needless", "the image was named by --image")
-        draft.layer.setdefault("from", {}).setdefault("image", draft.around.images[draft.service])
     elif draft.facts.get("image"):
         draft.tell(path, "needless", "the image has a name; build and push it before")
     else:
@@ -73,7 +75,7 @@ def _build(draft: Draft, path: str, value: Value) -> None:
 
 
 def _platform(draft: Draft, path: str, value: Value) -> None:
-    draft.layer.setdefault("from", {})["platform"] = values.text(path, value)
+    draft.layer["from"]["platform"] = values.text(path, value)
 
 
 def _command(key: str) -> Handler:

@@ -210,7 +210,7 @@ def test_networks_that_keep_services_apart_are_refused_but_one_is_the_bridge(tak
 def test_images_without_a_registry_are_completed_or_refused(take):
     text = "services: {a: {image: nginx:1.25}, b: {build: .}, c: {image: localhost/x}, d: {build: ., image: r.e/d}}"
     assert [entry.path for entry in take(text).refused] == ["a.image", "b.build"]
-    result = take(text, registry="r.example/hub/", images={"b": "docker-archive:b.tar"})
+    result = take(text, registry="r.example/hub/", images={"b": {"image": "docker-archive:b.tar"}})
     assert [layer["from"]["image"] for layer in result.layers.values()] == [
         "r.example/hub/nginx:1.25", "docker-archive:b.tar", "localhost/x", "r.e/d",
     ]  # fmt: skip
