@@ -167,7 +167,7 @@ def import_compose(request: Request) -> Import:
         registry=request.registry,
         keep_defaults=request.keep_defaults,
     )
-    networks = {name for service in chosen for name in services[service].get("networks") or ["default"]}
+    networks = {name for service in chosen for name in network.names_of(services[service])}
     drafts: list[Draft] = []
     owners: dict[str, str] = {}
     for name in chosen:

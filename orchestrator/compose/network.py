@@ -128,6 +128,13 @@ NETWORK: dict[str, Rule] = {
 }
 
 
+def names_of(service: Mapping[str, Value]) -> list[str]:
+    """Return the networks that a service is on."""
+    given = service.get("networks")
+    found = [name for name in given if isinstance(name, str)] if isinstance(given, list | Mapping) else []
+    return found or ["default"]
+
+
 def _networks(draft: Draft, path: str, value: Value) -> None:
     names = list(value) if isinstance(value, Mapping) else values.words(path, value)
     used = draft.facts.get("networks_used", names)
