@@ -33,7 +33,7 @@ services = st.dictionaries(st.sampled_from(sorted(SERVICE)), values, max_size=6)
 tops = st.dictionaries(st.sampled_from(sorted({*TOP, *FILE, "x-all"})), values, max_size=3)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(services, services, tops, st.booleans())
 def test_any_values_are_accounted_for_or_refused(tmp_path: Path, app, db, top, keep_defaults):
     text = yaml.safe_dump(top | {"services": {"app": app, "db": db}}, allow_unicode=True)
