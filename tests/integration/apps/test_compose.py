@@ -21,9 +21,9 @@ from tests.integration.conftest import Finished, Product, copy_demo, pycontainer
 
 COMPOSE = """
 services:
-  web:
-    image: registry.example/web:1
-    ports: ["8080:8000"]
+  shop:
+    image: registry.example/shop:1
+    ports: ["8081:8000"]
     depends_on:
       db: {condition: service_healthy}
       setup: {condition: service_completed_successfully}
@@ -43,13 +43,13 @@ services:
     ulimits: {nofile: 99}
     restart: unless-stopped
   setup:
-    image: registry.example/web:1
+    image: registry.example/shop:1
     entrypoint: [/bin/sh, -c, "sleep 2; echo all set"]
     network_mode: none
 volumes: {data: }
 secrets: {token: {file: ./token}}
 """
-WEB = """#!/bin/sh
+SHOP = """#!/bin/sh
 cd /tmp
 wget -q -O answer http://db:8000/answer || exit 1
 {
@@ -101,21 +101,21 @@ def imported(demo: Product, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """The demo's userland with the compose file's services, on the demo's BitBake folder; and what the import said."""
     folder = tmp_path_factory.mktemp("compose")
     product = copy_demo(folder / "product", demo.keys)
-    (product.folder / "build").mkdir()
-    (product.folder / "build" / "bitbake-qemu-amd64").symlink_to(demo.folder / "build" / "bitbake-qemu-amd64")
-    file = yaml.safe_load((product.folder / "pycontainer.yaml").read_text())
-    del file["layers"]["web"]
-    (product.folder / "pycontainer.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
+    # The same recipes as the demo's: no build of it runs BitBake.
+    build = demo.folder / "build"
+    skipped = shutil.ignore_patterns("bitbake-*", "*.img", "*.bmap")
+    shutil.copytree(build, product.folder / "build", ignore=skipped, symlinks=True)
+    (product.folder / "build" / "bitbake-qemu-amd64").symlink_to(build / "bitbake-qemu-amd64")
     (product.folder / "compose.yaml").write_text(COMPOSE)
     (product.folder / "token").write_text("hush\n")
     images = product.folder / "images"
     images.mkdir()
-    make_image(folder, "web", WEB, f"docker-archive:{images}/web.tar:registry.example/web:1")
+    make_image(folder, "shop", SHOP, f"docker-archive:{images}/shop.tar:registry.example/shop:1")
     make_image(folder, "db", DB, f"oci:{images}/db:1", "--volume", "/data", "--stop-signal", "SIGINT")
     done = pycontainer(
-        "app", "import", product.folder / "compose.yaml", "-C", product.folder, "--drop", "web.init", "--json",
-        "--image", f"web=docker-archive:{images}/web.tar", "--image", f"db=oci:{images}/db",
-        "--image", f"setup=docker-archive:{images}/web.tar", **product.environment,
+        "app", "import", product.folder / "compose.yaml", "-C", product.folder, "--drop", "shop.init", "--json",
+        "--image", f"shop=docker-archive:{images}/shop.tar", "--image", f"db=oci:{images}/db",
+        "--image", f"setup=docker-archive:{images}/shop.tar", **product.environment,
     )  # fmt: skip
     return product, done
 
@@ -124,9 +124,9 @@ def test_the_services_become_layers_and_what_is_left_out_is_named(imported: tupl
     product, done = imported
     assert done.code == 0, done.out + done.err
     layers = yaml.safe_load((product.folder / "pycontainer.yaml").read_text())["layers"]
-    assert list(layers) == ["rootfs", "web", "db", "setup"]
+    assert list(layers) == ["rootfs", "web", "shop", "db", "setup"]
     left = [key["path"] for each in done.json["services"] for key in each["keys"] if key["status"] == "left out"]
-    assert left == ["web.init"]
+    assert left == ["shop.init"]
 
 
 def test_show_tells_what_will_run_before_anything_is_built(imported: tuple[Product, Finished]):
@@ -148,20 +148,20 @@ def test_the_services_start_in_order_find_each_other_and_answer(
 ):
     product, _ = imported
     product.build()
-    options = options_for(Deploy(demo.deploy), product.image, forwards=(Forward(0, 8080),))
+    options = options_for(Deploy(demo.deploy), product.image, forwards=(Forward(0, 8081),))
     with Machine(options, log=tmp_path / "console.log") as machine:
         machine.wait_for(r"ready: demo 1\.0\.0 \([0-9a-f]{12}\) .*running in", 120)
         text = machine.console.text
-        page = ask(f"http://127.0.0.1:{machine.host_port(8080)}/")
+        page = ask(f"http://127.0.0.1:{machine.host_port(8081)}/")
         assert machine.powerdown(60)
         ended = machine.console.text
     assert page.splitlines() == [
         "hello from user 1000 with 99 files", "somaxconn 77", "token hush", "gate 1",
     ]  # fmt: skip
     places = [text.index(f"container {part}") for part in ("db: healthy", "setup: exited with status 0, done")]
-    assert max(places) < text.index("container web: running"), text
-    assert text.count("container web: running") == 1  # it found its neighbour at once
-    assert "container web: stopped, exited with status 4" in ended
+    assert max(places) < text.index("container shop: running"), text
+    assert text.count("container shop: running") == 1  # it found its neighbour at once
+    assert "container shop: stopped, exited with status 4" in ended
     assert "container db: stopped, exited with status 3" in ended  # by the image's own signal
 
 
