@@ -10,7 +10,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.build.containers import container_layer, reachable_ports, run_options
+from orchestrator.build.containers import (
+    check_platform,
+    check_waits,
+    container_layer,
+    image_source,
+    reachable_ports,
+    run_options,
+)
+from orchestrator.build.imagefacts import facts_tar
+from orchestrator.build.images import RegistryImages
 from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
@@ -19,6 +28,7 @@ from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
 from orchestrator.layers.cache import Blob
 from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
 from orchestrator.progress import Reporter
 from orchestrator.revision import ContainerLayer, LayerBlob, PlatformLayer, boot_env, initramfs_with_facts
@@ -57,6 +67,10 @@ class Assembled:
         ]
 
 
+def _has_check(layer: RevisionLayer) -> bool:
+    return isinstance(layer, ContainerLayer) and layer.health is not None
+
+
 @dataclass(frozen=True)
 class Assembly:
     """What all layers of one build share."""
@@ -69,14 +83,16 @@ class Assembly:
     sbom_folder: Path
     sbom_cache: Path
     reporter: Reporter
+    images: RegistryImages
     groups: Mapping[str, int] = field(default_factory=dict)
 
     def all_layers(self) -> list[Assembled]:
         """Build every layer: the platform's in their order, then the product's in the file's order."""
         platform: tuple[Kind, ...] = ("bootloader", "bsp", "host")
         result = [self._platform(kind) for kind in platform]
-        result += [self._container(name, layer) for name, layer in self.product.layers.items()]
-        return result
+        containers = [self._container(name, layer) for name, layer in self.product.layers.items()]
+        check_waits(self.product, {each.layer.name for each in containers if _has_check(each.layer)})
+        return result + containers
 
     def _platform(self, kind: Kind) -> Assembled:
         deployed = self.deploy.of_kind(kind)[0]
@@ -131,13 +147,18 @@ class Assembly:
         }
 
     def _container(self, name: str, layer: Layer) -> Assembled:
+        check_platform(name, layer, self.around.architecture)
         source, deployed = self._source(name, layer)
         options = run_options(name, layer, self.root)
         with self.reporter.step(f"layer {name}") as step:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
             rootfs = source.path if isinstance(source, TarSource) else None
-            origin = f"tar {layer.source.tar}" if layer.source.tar else f"directory {layer.source.directory}"
+            if layer.source.image:
+                rootfs = facts_tar(source, self.around)
+            given = layer.source
+            origin = f"image {given.image}" if given.image else f"tar {given.tar}" if given.tar else ""
+            origin = origin or f"directory {given.directory}"
             document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs, origin)
             step.result = "unchanged" if built.cached else "packed"
         entry = container_layer(options, layer, version, built, sha256_digest(document), self.groups[name])
@@ -158,6 +179,9 @@ class Assembly:
             if deployed is None:
                 raise BuildError(f"BitBake deployed nothing for layer {name}", f"recipe {layer.source.bitbake}")
             return bitbake_source(self.deploy, deployed), deployed
+        if (reference := layer.source.reference) is not None:
+            platform = parse_platform(layer.source.platform or f"linux/{self.around.architecture}")
+            return image_source(reference, platform, self.root, self.images), None
         if layer.source.tar:
             return TarSource(self.root / layer.source.tar), None
         return DirectorySource(self.root / (layer.source.directory or "")), None

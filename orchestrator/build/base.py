@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.build.doctor import examine
+from orchestrator.build.imagelock import others_digest
 from orchestrator.build.kas import KasRun, NoRecipeError, checkout, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
 from orchestrator.build.workspace import Workspace
@@ -53,7 +54,7 @@ def fingerprint(product: Product, place: Workspace) -> str:
             "layers": tree_fingerprint(
                 [home / "kas", *sorted(home.glob("meta-pycontainer*")), *extra_layers(product, place)]
             ),
-            "lock": tree_fingerprint([lock]) if lock.exists() else "",
+            "lock": others_digest(lock) if lock.exists() else "",
         }
     )
 

@@ -67,6 +67,10 @@ _PROGRAMS = (
     _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),
     _Program("debugfs", "e2fsprogs", "stands in for the native tools in unit tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
+    _Program("buildah", "buildah", "builds the images of the import's tests", "test"),
+    _Program("skopeo", "skopeo", "copies them into every form", "test"),
+    _Program("docker-registry", "docker-registry", "the registry of the registry's tests", "test"),
+    _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
 )
 _TEST_FILES = (
     (Path("/usr/include/stdio.h"), "libc6-dev", "the device program's unit tests include it"),

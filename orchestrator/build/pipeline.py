@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.containers import run_options
+from orchestrator.build.imagelock import pinned_images
+from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
@@ -73,13 +76,14 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         for name, layer in product.layers.items():
             check_options(run_options(name, layer, place.root))
         _check_store(place)
-        inputs = product_fingerprint(product, place, keys)
+        pins = pinned_images(product, place, reporter)
+        inputs = product_fingerprint(product, place, keys, pins)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             return msgspec.structs.replace(
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
         deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
-        layers = _assemble(product, place, deploy, keys, reporter)
+        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter))
         store = Store.open_or_create(place.store)
         with reporter.step("revision") as step:
             revision = _commit_to_store(store, product, place, deploy, layers, keys)
@@ -103,14 +107,18 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
     return summary
 
 
-def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -> str:
-    """Return the digest of what the orchestrator's own steps depend on, beside the base.
+def product_fingerprint(
+    product: Product, place: Workspace, keys: ProductKeys, pins: Mapping[str, str] | None = None
+) -> str:
+    """Return the digest of what the orchestrator's own steps depend on, beside the base; `pins` are those of images.
 
     Raises ConfigError when a file that the product file names is missing.
     """
     sources = []
     for layer in product.layers.values():
-        for path in (layer.source.tar, layer.source.directory, *(each.source for each in layer.files)):
+        given, reference = layer.source, layer.source.reference
+        image = reference.place if reference and reference.transport != "docker" else None
+        for path in (image, given.tar, given.directory, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(
@@ -118,6 +126,7 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
             "product": msgspec.to_builtins(product),
             "machine": place.machine,
             "sources": tree_fingerprint(sources),
+            "images": dict(pins or {}),
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,
             "code": code_fingerprint(),
@@ -184,7 +193,7 @@ def tools_of(deploy: Deploy) -> Tools:
 
 
 def _assemble(
-    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, reporter: Reporter
+    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, images: RegistryImages
 ) -> list[Assembled]:
     tools = deploy.manifest.tools
     profile = (deploy.resolve(tools.path) if tools else Path("/usr")) / "share" / "containers" / "seccomp.json"
@@ -205,7 +214,8 @@ def _assemble(
         facts=product_facts(product.product, place.machine, keys.facts_keys(), threshold=keys.threshold),
         sbom_folder=place.sbom,
         sbom_cache=place.build / "licences",
-        reporter=reporter,
+        reporter=images.reporter,
+        images=images,
         groups=product.start_groups(),
     ).all_layers()
 

@@ -106,12 +106,18 @@ def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) ->
 
 def lock_screen(result: LockChanges) -> str:
     """What `pycontainer lock` came to."""
-    place = near(str(result.path))
+    images = f" and {result.images} images" if result.images else ""
+    head = f"{near(str(result.path))} pins {result.packages} packages{images}"
     if not result.written:
-        return f"{place} pins {result.packages} packages; nothing was changed (--update renews it)"
-    head = f"{place} pins {result.packages} packages"
-    if not result.changes:
+        return f"{head}; nothing was changed (--update renews it)"
+    if not result.changes and not result.image_changes:
         return f"{head}; no version changed"
     columns = [("package", "left"), ("before", "left"), ("after", "left")]
     rows = [(change.package, change.before or "-", change.after or "-") for change in result.changes]
-    return render(f"{head}; {len(result.changes)} changed:", "", table(columns, rows))
+    rows += [(change.image, _short(change.before), _short(change.after)) for change in result.image_changes]
+    return render(f"{head}; {len(rows)} changed:", "", table(columns, rows))
+
+
+def _short(digest: str | None) -> str:
+    """A digest as a table shows it."""
+    return "-" if digest is None else digest.partition(":")[2][:12]

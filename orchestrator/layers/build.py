@@ -20,7 +20,7 @@ from orchestrator.layers.cache import BuiltLayer, LayerCache, RunFacts, code_dig
 from orchestrator.layers.command import image_path
 from orchestrator.layers.directory import Owner, directory_digest, read_directory, read_file
 from orchestrator.layers.imageconfig import parse_image_config
-from orchestrator.layers.inputs import LayerSource
+from orchestrator.layers.inputs import LayerSource, Loaded
 from orchestrator.layers.nodes import Directory
 from orchestrator.layers.options import FileMapping, RunOptions
 from orchestrator.layers.runconfig import make_run_config
@@ -126,6 +126,13 @@ def pack_tree_layer(
             layer = BuiltLayer(name, {role: around.cache.add_file(image)}, None, tuple(tree.notes))
         around.cache.put(key, layer)
     return layer
+
+
+@contextmanager
+def opened(source: LayerSource, around: Surroundings) -> Iterator[Loaded]:
+    """Read a source for something else than packing; the tree's content can be read within the `with`."""
+    with _disk_errors(), _workspace(around) as workspace:
+        yield source.load(workspace, around.limits, around.source_date_epoch)
 
 
 def add_files(tree: Tree, item: FileMapping, mtime: int) -> None:

@@ -17,6 +17,9 @@ VOLUME_ROOT = "/run/pycontainer/volumes"
 NETWORK_ROOT = "/run/pycontainer/netns"
 """Where the supervisor makes the network of each container on the bridge, before it starts the container."""
 
+HOSTS_ROOT = "/run/pycontainer/hosts"
+"""Where the supervisor keeps the /etc/hosts of each container on the bridge."""
+
 CONTROL_ROOT = "/run/pycontainer/control"
 """Where the supervisor makes a folder with `control.sock` for each container that may use some of its verbs."""
 

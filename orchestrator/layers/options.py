@@ -78,6 +78,7 @@ class FileMapping:
 class RunOptions:
     """What the product file says of one container. None: what the image's configuration says, else the default.
 
+    `sysctls` are settings of the container's own namespaces, `labels` become annotations of its configuration.
     `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
     those kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the
     audit says it. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there
@@ -104,6 +105,8 @@ class RunOptions:
     tmpfs: tuple[Tmpfs, ...] = ()
     devices: tuple[DeviceNode, ...] = ()
     rlimits: tuple[Rlimit, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     memory: int | None = None
     cpus: float | None = None
     processes: int = 512

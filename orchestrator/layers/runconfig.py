@@ -16,7 +16,8 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
-from orchestrator.layers.mounts import emptied, mounts_of, volumes_of
+from orchestrator.layers.labels import annotations_of
+from orchestrator.layers.mounts import emptied, hosts_mount, mounts_of, volumes_of
 from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
@@ -71,6 +72,8 @@ def make_run_config(
     places = [str(mount["destination"]) for mount in mounts]
     working = image_path(options.working_directory or image.working_directory or "/", "the working directory")
     arguments = checked_command(image, options, tree, environment, working, [m for m in places if m != "/dev"])
+    if options.network == "bridge":
+        mounts.append(hosts_mount(options, tree, mtime))
     for place in places:
         if not place.startswith(("/dev/", "/sys/", "/proc/")):  # what lies there belongs to other mounts
             tree.ensure_directory(place.encode(), mtime=mtime)
@@ -110,6 +113,10 @@ def make_run_config(
             "rootfsPropagation": "private",
         },
     }
+    if annotations := annotations_of(image.labels, notes) | dict(options.labels):
+        config["annotations"] = annotations
+    if options.sysctls:
+        config["linux"]["sysctl"] = dict(options.sysctls)
     if options.devices:
         config["linux"]["devices"] = [
             {
@@ -164,6 +171,8 @@ def check_options(options: RunOptions) -> None:
     """Refuse, before anything is built, what no image could make right; raises ConfigError."""
     _capabilities(options)
     _rlimits(options)
+    if options.stop_signal is not None:
+        signal_number(options.stop_signal)
 
 
 def _capabilities(options: RunOptions) -> frozenset[str]:

@@ -57,7 +57,7 @@ def check_config(config: RevisionConfig, error: type[PyContainerError]) -> None:
             raise error(f"a revision has exactly one {kind} layer", f"this one has {count}")
     started: set[str] = set()
     for container in config.containers():
-        for name in container.after:
+        for name in (*container.after, *container.after_end):
             if name not in started:
                 refuse(container.name, f"it starts after {name!r}, which is not a container that starts before it")
         started.add(container.name)

@@ -157,7 +157,8 @@ class PlatformLayer(Part, frozen=True, kw_only=True):
 
 
 class ContainerLayer(Part, frozen=True, kw_only=True):
-    """A rootfs or app layer. Start order: ascending `start_group`, within a group the order of the list."""
+    """A rootfs or app layer. Start order: ascending `start_group`, within a group the order of the list; what `after`
+    names must be up before, what `after_end` names must have ended well."""
 
     name: Name
     kind: Literal["rootfs", "app"]
@@ -167,6 +168,7 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     runtime: Literal["crun"] = "crun"
     start_group: Natural = 1
     after: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
+    after_end: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
     restart: Restart = Restart()
     stop: Stop = Stop()
     logs: Logs = Logs()

@@ -9,14 +9,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.build.containers import container_layer, reachable_ports, run_options
+from orchestrator.build.containers import (
+    check_platform,
+    check_waits,
+    container_layer,
+    image_source,
+    reachable_ports,
+    run_options,
+)
 from orchestrator.build.platform import conditions, kernel_arguments, product_relaxations
 from orchestrator.cli.main import main
+from orchestrator.errors import ConfigError
 from orchestrator.layers.audit import relaxations
 from orchestrator.layers.cache import BuiltLayer, RunFacts
 from orchestrator.layers.imageconfig import Health as ImageHealth
-from orchestrator.layers.options import DeviceNode
+from orchestrator.layers.options import DeviceNode, Rlimit
+from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
+from orchestrator.product.reference import parse_reference
 from orchestrator.revision import (
     Conditions,
     Confirm,
@@ -168,3 +178,67 @@ def test_the_audit_lists_the_product_first_and_then_its_layers(tmp_path: Path, c
     lines = capsys.readouterr().out.splitlines()
     assert " ".join(lines[2].split()) == "(the product) obeys every verb on the port ttyS1 for the factory"
     assert "publishes 8080/tcp to its port 80" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "runs"),
+    [
+        (None, "amd64", True),
+        ("linux/amd64/v2", "amd64", True),
+        ("linux/386", "amd64", True),
+        ("linux/arm/v7", "arm64", True),
+        ("linux/arm64", "amd64", False),
+        ("linux/amd64", "arm64", False),
+        ("windows/amd64", "amd64", False),
+    ],
+)
+def test_an_image_for_a_platform_that_the_machine_does_not_run_is_refused(platform, machine: str, runs: bool):
+    more = {} if platform is None else {"platform": platform}
+    of = layer(**{"from": {"image": "oci:web"} | more})
+    if runs:
+        check_platform("web", of, machine)
+        return
+    with pytest.raises(ConfigError, match=f"layer web: the machine does not run {platform}"):
+        check_platform("web", of, machine)
+
+
+def test_an_image_that_is_not_there_is_named_with_its_path(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"the image oci:images/web:1 is not there") as caught:
+        image_source(parse_reference("oci:images/web:1"), parse_platform("linux/amd64"), tmp_path)
+    assert str(tmp_path / "images/web") in caught.value.why
+
+
+def test_limits_settings_and_what_it_waits_for_arrive_in_the_layer_and_the_revision():
+    of = layer(
+        ulimits={"nofile": 4096, "nproc": {"soft": 1, "hard": 2}},
+        sysctls={"net.core.somaxconn": "9"},
+        labels={"role": "front"},
+        groups=["audio"],
+        stopSignal="QUIT",
+        shmSize="1MiB",
+        tmpfs=["/run", {"destination": "/cache", "size": "1MiB", "uid": 5}],
+        volumes=[{"name": "data", "destination": "/data", "readOnly": True}],
+        files=[{"source": "secret", "destination": "/run/secrets/x", "mode": "0400"}],
+        after=["db", {"layer": "setup", "condition": "completed"}],
+    )
+    options = run_options("web", of, Path("/product"))
+    assert options.rlimits == (Rlimit("nofile", 4096, 4096), Rlimit("nproc", 1, 2))
+    assert (options.sysctls, options.labels) == ({"net.core.somaxconn": "9"}, {"role": "front"})
+    assert (options.groups, options.stop_signal, options.shared_memory) == (("audio",), "QUIT", 2**20)
+    assert [(each.destination, each.size, each.uid) for each in options.tmpfs] == [
+        ("/run", 16 * 2**20, 0),
+        ("/cache", 2**20, 5),
+    ]
+    assert options.volumes[0].read_only
+    assert options.files[0].mode == 0o400
+    assert (entry(of).after, entry(of).after_end) == (["db"], ["setup"])
+
+
+def test_a_layer_that_waits_for_health_needs_a_check_of_the_other():
+    file = {"kind": "app", "from": {"image": "oci:x"}}
+    waits = file | {"after": [{"layer": "db", "condition": "healthy"}]}
+    product = msgspec.convert(PRODUCT | {"layers": {"db": file, "web": waits}}, Product)
+    check_waits(product, {"db"})
+    with pytest.raises(ConfigError) as caught:
+        check_waits(product, {"web"})
+    assert "waits until db is healthy, which nobody can tell" in caught.value.what

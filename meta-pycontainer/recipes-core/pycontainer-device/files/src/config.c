@@ -58,26 +58,38 @@ static bool starts_before(const struct revision *revision, size_t first, size_t 
 	return a->container && (a->group < b->group || (a->group == b->group && first < second));
 }
 
-static int parse_after(struct revision *revision, size_t index, const json_t *object, struct error *err)
+// A list of names as indexes of layers.
+static int parse_order(const struct revision *revision, size_t index, const json_t *object, const char *key,
+		       size_t **list, size_t *count, struct error *err)
 {
-	const json_t *names = json_get_array(object, "after", LAYERS_MOST, err);
-	struct layer *layer = &revision->layers[index];
+	const json_t *names = json_get_array(object, key, LAYERS_MOST, err);
 
 	if (names == NULL)
 		return -1;
-	layer->after = calloc(json_array_size(names) + 1, sizeof *layer->after);
-	if (layer->after == NULL)
-		return fail_errno(err, "after");
+	*list = calloc(json_array_size(names) + 1, sizeof **list);
+	if (*list == NULL)
+		return fail_errno(err, "%s", key);
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		const char *name = json_string_value(json_array_get(names, i));
 		size_t other = 0;
 		while (name != NULL && other < revision->layer_count && strcmp(revision->layers[other].name, name) != 0)
 			other++;
 		if (name == NULL || other == revision->layer_count || !starts_before(revision, other, index))
-			return fail(err, "after[%zu]: no container of that name starts before this one", i);
-		layer->after[layer->after_count++] = other;
+			return fail(err, "%s[%zu]: no container of that name starts before this one", key, i);
+		(*list)[(*count)++] = other;
 	}
 	return 0;
+}
+
+static int parse_after(struct revision *revision, size_t index, const json_t *object, struct error *err)
+{
+	struct layer *layer = &revision->layers[index];
+
+	if (parse_order(revision, index, object, "after", &layer->after, &layer->after_count, err) < 0)
+		return -1;
+	if (json_object_get(object, "afterEnd") == NULL)
+		return 0;
+	return parse_order(revision, index, object, "afterEnd", &layer->after_end, &layer->after_end_count, err);
 }
 
 static int parse_layer(struct layer *layer, const struct revision *revision, const json_t *entry, size_t *used,

@@ -56,6 +56,15 @@ bool crun_prepared(const struct layer *layer)
 	return access(path, F_OK) == 0;
 }
 
+int crun_open_root(const struct layer *layer, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/rootfs");
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? fail_errno(err, "%s", path) : fd;
+}
+
 void crun_forget(const struct layer *layer)
 {
 	static const char *const files[] = {"/config.json", "/pid"};

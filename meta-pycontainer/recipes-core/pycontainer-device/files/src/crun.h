@@ -15,6 +15,8 @@
 int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err);
 // Was this very bundle made already?
 bool crun_prepared(const struct layer *layer);
+// The root folder of a prepared layer, open as a path, or -1.
+int crun_open_root(const struct layer *layer, struct error *err);
 // Undo it.
 void crun_forget(const struct layer *layer);
 // Start "crun run --detach"; its container writes to `output`. Returns the process id of crun or -1.

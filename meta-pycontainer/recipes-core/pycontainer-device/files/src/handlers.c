@@ -115,7 +115,7 @@ static bool can_start(const struct supervisor *s, const struct container *contai
 	for (size_t i = 0; i < crew->revision->layer_count; i++)
 		crew->flags[i] = crew->each[i].layer == NULL ||
 				 (crew->each[i].state != STATE_STOPPED && crew->each[i].state != STATE_FAILED);
-	if (order_may_start(crew->revision, own, crew->flags))
+	if (order_may_start(crew->revision, own, crew->flags, crew->flags))
 		return true;
 	fail(err, "container %s starts after one that is stopped", container->layer->name);
 	return false;

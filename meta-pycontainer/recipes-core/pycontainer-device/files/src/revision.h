@@ -69,6 +69,8 @@ struct layer {
 	unsigned group;
 	size_t after_count;
 	size_t *after;			// indexes of the layers that must run before
+	size_t after_end_count;
+	size_t *after_end;		// of those that must have ended well before
 	struct restart restart;
 	unsigned stop_signal;
 	uint64_t stop_timeout_ms;

@@ -64,6 +64,7 @@ static void test_runtime_that_does_not_end(enum state state)
 	close(web->output[1]);
 	free(all.now.each);
 	free(all.now.flags);
+	free(all.now.done);
 }
 
 // A container that runs on writes its log as the new revision says.
@@ -88,8 +89,10 @@ static void test_take_over(void)
 	close(web->output[1]);
 	free(all.now.each);
 	free(all.now.flags);
+	free(all.now.done);
 	free(all.former.each);
 	free(all.former.flags);
+	free(all.former.done);
 }
 
 int main(void)

@@ -92,6 +92,21 @@ static void test_order_of_the_list(void)
 	free(text);
 }
 
+static void test_after_the_end(void)
+{
+	struct revision r;
+	struct error none = {""};
+	char *config = changed(sample_config, "\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":[\"rootfs\"]");
+
+	check(parse(&r, sample_manifest, config, &none) == 0);
+	check(r.layers[2].after_count == 0 && r.layers[2].after_end_count == 1 && r.layers[2].after_end[0] == 1);
+	revision_free(&r);
+	free(config);
+	check_error(refuse_config("\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":[\"web\"]", err), "afterEnd[0]");
+	check_error(refuse_config("\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":[7]", err), "afterEnd[0]");
+	check_error(refuse_config("\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":\"rootfs\"", err), "afterEnd");
+}
+
 static void test_bad_manifests(void)
 {
 	check_error(refuse_manifest("{\"schemaVersion\":2", "{\"schemaVersion\":3", err), "manifest: schemaVersion");
@@ -148,6 +163,7 @@ int main(void)
 	test_good();
 	test_security_version();
 	test_order_of_the_list();
+	test_after_the_end();
 	test_bad_manifests();
 	test_bad_configs();
 	return check_result("revision");
