@@ -26,6 +26,8 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
     devices: list[DeviceNode] = []
     network: Literal["none", "host", "bridge"] = "bridge" if layer.bridged else "none"
     seccomp: Literal["default", "unconfined"] = "default"
+    apparmor: Literal["default", "unconfined"] = "default"
+    new_privileges = False
     if layer.bridged:
         reasons["network"] = "network: bridge, or ports, in the product file"
         reasons["ports"] = "a published port"
@@ -35,7 +37,9 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         devices += [_device(each) for each in relaxation.devices]
         network = relaxation.network or network
         seccomp = relaxation.seccomp or seccomp
-        for key in ("capabilities", "network", "seccomp", "control"):
+        apparmor = relaxation.apparmor or apparmor
+        new_privileges = new_privileges or relaxation.new_privileges is not None
+        for key in ("capabilities", "network", "seccomp", "apparmor", "new_privileges", "control"):
             if getattr(relaxation, key):
                 reasons[key] = "; ".join(filter(None, [reasons.get(key, ""), relaxation.reason]))
         reasons |= {each.path: relaxation.reason for each in relaxation.devices}
@@ -52,6 +56,9 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         control=tuple(control),
         capabilities=tuple(f"CAP_{word.removeprefix('CAP_')}" for word in capabilities),
         seccomp=seccomp,
+        apparmor=apparmor,
+        apparmor_profile=None if layer.apparmor is None else root / layer.apparmor,
+        no_new_privileges=not new_privileges,
         volumes=tuple(
             Volume(each.name, each.destination, each.kind, int(each.mode, 8), each.uid, each.gid)
             for each in layer.volumes
@@ -135,6 +142,7 @@ def container_layer(
             write_bytes_per_second=parse_size(layer.io.write or "0"),
         ),
         control=sorted(options.control),
+        apparmor=run.apparmor or None,
     )
 
 

@@ -66,6 +66,7 @@ _PROGRAMS = (
     _Program("mkfs.fat", "dosfstools", "stands in for the native tools in unit tests", "test"),
     _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),
     _Program("debugfs", "e2fsprogs", "stands in for the native tools in unit tests", "test"),
+    _Program("apparmor_parser", "apparmor", "stands in for the native tools in unit tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
 )
 _TEST_FILES = (

@@ -110,7 +110,7 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
     """
     sources = []
     for layer in product.layers.values():
-        for path in (layer.source.tar, layer.source.directory, *(each.source for each in layer.files)):
+        for path in (layer.source.tar, layer.source.directory, layer.apparmor, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(
@@ -225,6 +225,7 @@ def _commit_to_store(
         created=created_at(deploy.manifest.source_date_epoch),
         security_version=product.security_version,
         confirm=conditions(product),
+        apparmor_required=product.apparmor == "required",
         layers=[entry.layer for entry in layers],
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])

@@ -35,8 +35,10 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
         found.append(made("capabilities", f"keeps the capability {name}", name))
     if options.seccomp == "unconfined":
         found.append(made("seccomp", "may use every system call"))
+    if options.apparmor == "unconfined":
+        found.append(made("apparmor", "has no AppArmor profile"))
     if not options.no_new_privileges:
-        found.append(made("no_new_privileges", "may gain privileges by setuid programs and file capabilities"))
+        found.append(made("new_privileges", "may gain privileges by setuid programs and file capabilities"))
     for device in sorted(options.devices, key=lambda device: device.path):
         text = f"may use {device.path} ({device.kind} {device.major}:{device.minor}, {device.access})"
         found.append(made("devices", text, device.path))

@@ -54,12 +54,13 @@ def make_run_config(
     profile: dict[str, Any],
     mtime: int = 0,
     kernel: tuple[int, int] = (6, 1),
+    apparmor: str = "",
 ) -> RunConfig:
     """Return the run configuration of a container and add its mount points and working directory to `tree`.
 
-    `profile` is the engines' seccomp profile, `mtime` the time of directories that are made, `kernel` the oldest
-    kernel that the device runs. Raises ConfigError for what cannot run: no command, an unknown user, signal,
-    capability or limit, two mounts at one place.
+    `profile` is the engines' seccomp profile, `apparmor` the name of the AppArmor profile if there is one, `mtime` the
+    time of directories that are made, `kernel` the oldest kernel that the device runs. Raises ConfigError for what
+    cannot run: no command, an unknown user, signal, capability or limit, two mounts at one place.
     """
     user = resolve_user(tree, options.user if options.user is not None else image.user, options.groups)
     environment = _environment(image, options, user)
@@ -110,6 +111,8 @@ def make_run_config(
             "rootfsPropagation": "private",
         },
     }
+    if apparmor:
+        config["process"]["apparmorProfile"] = apparmor
     if options.devices:
         config["linux"]["devices"] = [
             {

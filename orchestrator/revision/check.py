@@ -24,8 +24,8 @@ ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "bootloader": (frozenset({"efi"}), frozenset()),
     "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb"})),
     "host": (frozenset({"initramfs", "boot-env"}), frozenset()),
-    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset()),
-    "app": (frozenset({"rootfs", "run-config"}), frozenset()),
+    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset({"policy"})),
+    "app": (frozenset({"rootfs", "run-config"}), frozenset({"policy"})),
 }
 """For each kind of layer the blob roles that it must have, and those that it may have."""
 
@@ -80,6 +80,8 @@ def _check_container(layer: ContainerLayer, refuse: Refuse) -> None:
         _check_health(layer.name, layer.health, refuse)
     if layer.ports and layer.network != "bridge":
         refuse(layer.name, f"it publishes ports, which needs the network bridge and not {layer.network}")
+    if ("policy" in layer.blobs) != (layer.apparmor is not None):
+        refuse(layer.name, "it has either a policy or the name of an AppArmor profile, and needs both or none")
     if len(set(layer.control)) != len(layer.control):
         refuse(layer.name, "a verb of the control socket is named twice")
 

@@ -30,6 +30,7 @@ AbsolutePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,1023}\
 Rate = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 UrlPath = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]{0,1022}\Z")]
 Verb = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
+Profile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,126}\Z")]
 Time = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
 
 
@@ -178,3 +179,4 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     ports: Annotated[list[PublishedPort], msgspec.Meta(max_length=PORTS_LIMIT)] = []
     io: Io | None = None
     control: Annotated[list[Verb], msgspec.Meta(max_length=VERBS_LIMIT)] = []
+    apparmor: Profile | None = None

@@ -60,11 +60,11 @@ REFUSED = {
     "write-irq": "EROFS",
     "write-sys": "EROFS",
     "write-cgroup": "EROFS",
-    "read-kcore": "ENODATA",
-    "read-keys": "ENODATA",
-    "read-timers": "ENODATA",
+    "read-kcore": "EACCES",
+    "read-keys": "EACCES",
+    "read-timers": "EACCES",
     "read-interrupts": "ENODATA",
-    "read-firmware": "ENODATA",
+    "read-firmware": "EACCES",
     # Devices.
     "make-device": "EPERM",
     "device-memory": "EPERM",
@@ -93,6 +93,20 @@ REFUSED = {
     "much-time": "EDQUOT",
 }
 """By probe: the errno's name, or that of the signal which ended it. ENODATA: it is there, but empty."""
+
+REFUSED_BY_APPARMOR = set(REFUSED) - {
+    # What is no file, capability, mount, signal or network, and what other containers share by namespaces.
+    "audit-socket", "io-uring", "quota", "no-randomising", "own-key", "neighbours-key", "neighbours-process",
+    "neighbours-shared-memory", "neighbours-socket", "core-dump", "much-memory", "many-tasks", "much-time",
+    # It tells of little, and masking is enough.
+    "read-interrupts",
+    # The group of a container is its own.
+    "write-cgroup",
+    # Programs of an image may be anywhere; the mount options forbid these two places.
+    "run-from-tmp", "run-from-shared-memory",
+    "write-root",
+}  # fmt: skip
+"""What the default AppArmor profile refuses by itself, without capabilities dropped, filters or masks."""
 
 ALLOWED = {"write-volume", "end"}
 """What every container may do."""

@@ -62,7 +62,7 @@ def bare(config: Config) -> Config:
     process["capabilities"] = {kind: sorted(defaults.CAPABILITIES) for kind in ("bounding", "effective", "permitted")}
     process["rlimits"] = []
     process.pop("apparmorProfile", None)
-    config.pop("hostname")
+    config.pop("hostname", None)
     config["root"]["readonly"] = False
     linux["namespaces"] = [{"type": "mount"}]
     linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
@@ -75,6 +75,13 @@ def bare(config: Config) -> Config:
             mount.update(type="bind", source="/sys", options=["rbind", "rw"])
     config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] != "/sys/fs/cgroup"]
     return config
+
+
+def policed(config: Config) -> Config:
+    """Return a configuration in which nothing but the AppArmor profile confines."""
+    alone = bare(config)
+    alone["process"]["apparmorProfile"] = config["process"]["apparmorProfile"]
+    return alone
 
 
 @dataclass
@@ -107,6 +114,10 @@ class ProbeRevision(Revision):
         built = build_layer(DirectorySource(root), options, self.around)
         parts = {role: blob.path.read_bytes() for role, blob in built.blobs.items()}
         config = container.change(json.loads(parts["run-config"]))
+        if "apparmorProfile" in config["process"]:
+            container.entry["apparmor"] = config["process"]["apparmorProfile"]
+        else:
+            parts.pop("policy", None)
         container.volumes = [
             {"name": each.name, "kind": each.kind, "destination": each.destination,
              "mode": f"{each.mode or 0o755:04o}", "uid": each.uid or 0, "gid": each.gid or 0}

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from orchestrator.layers.build import Surroundings
-from tests.integration.confinement.refusals import ALLOWED, NEVER, REFUSED
-from tests.integration.confinement.rig import Findings, ProbeContainer, ProbeRevision, bare, probe_options, run_probes
+from tests.integration.confinement.refusals import ALLOWED, NEVER, REFUSED, REFUSED_BY_APPARMOR
+from tests.integration.confinement.rig import (
+    Findings,
+    ProbeContainer,
+    ProbeRevision,
+    bare,
+    policed,
+    probe_options,
+    run_probes,
+)
 from tests.integration.device.rig import Inputs
 
 
@@ -22,10 +31,11 @@ def probed(
         ProbeContainer("neighbour", options=neighbour, change=bare),
         ProbeContainer("confined", group=1),
         ProbeContainer("bare", group=1, change=bare),
+        ProbeContainer("policed", group=1, change=policed),
     ]
     revision = ProbeRevision(tmp_path_factory.mktemp("probes"), inputs, list(containers), around=around, probe=probe)
     found, console = run_probes(revision)
-    print(console)
+    assert "the AppArmor policies of 2 containers are in force" in console
     return found
 
 
@@ -37,6 +47,21 @@ def test_it_is_refused_inside_a_confined_container(probed: dict[str, Findings], 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name not in NEVER])
 def test_the_probe_gets_through_where_nothing_confines_it(probed: dict[str, Findings], name: str) -> None:
     assert probed["bare"].results[name] == "done"
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED_BY_APPARMOR))
+def test_apparmor_alone_refuses_it(probed: dict[str, Findings], name: str) -> None:
+    assert probed["policed"].results[name] in ("EACCES", "EPERM")
+
+
+def test_what_apparmor_leaves_to_others_is_known(probed: dict[str, Findings]) -> None:
+    results = probed["policed"].results
+    assert {name for name in REFUSED if results[name] == "done"} == set(REFUSED) - REFUSED_BY_APPARMOR - NEVER
+
+
+def test_a_container_runs_under_its_own_profile_in_enforcing_mode(probed: dict[str, Findings]) -> None:
+    assert re.fullmatch(r"pycontainer\.confined\.[0-9a-f]{12} \(enforce\)", probed["confined"].facts["apparmor"])
+    assert probed["bare"].facts["apparmor"] == "unconfined"
 
 
 def test_every_probe_is_expected_and_ran_in_both_containers(probed: dict[str, Findings]) -> None:

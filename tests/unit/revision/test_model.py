@@ -47,7 +47,8 @@ def test_a_configuration_survives_the_round_trip(config: RevisionConfig):
 def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     value = json.loads(config.to_bytes())
     assert sorted(value) == [
-        "architecture", "confirm", "created", "layers", "machine", "message", "parents", "product", "schemaVersion",
+        "apparmorRequired", "architecture", "confirm", "created", "layers", "machine", "message", "parents", "product",
+        "schemaVersion",
         "securityVersion", "version",
     ]  # fmt: skip
     assert value["securityVersion"] == 0
@@ -55,7 +56,8 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     assert value["created"] == "2026-01-01T00:00:00Z"
     web = value["layers"][4]
     assert sorted(web) == [
-        "after", "blobs", "confirm", "control", "health", "io", "kind", "logs", "name", "network", "ports", "required",
+        "after", "apparmor", "blobs", "confirm", "control", "health", "io", "kind", "logs", "name", "network", "ports",
+        "required",
         "restart", "runtime", "spdx", "startGroup", "stop", "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {
@@ -71,10 +73,10 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
 
 def test_a_configuration_that_was_written_before_the_newer_members_is_read_with_their_defaults(config: RevisionConfig):
     value = json.loads(config.to_bytes())
-    for member in ("securityVersion", "confirm"):
+    for member in ("securityVersion", "confirm", "apparmorRequired"):
         del value[member]
     for layer in value["layers"][3:]:
-        for member in ("required", "network", "ports", "io", "control"):
+        for member in ("required", "network", "ports", "io", "control", "apparmor"):
             del layer[member]
         layer["confirm"] = {"healthyForMs": 10000}
     assert RevisionConfig.from_bytes(canonical_json(value)) == config
