@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.build.audit import product_rating
 from orchestrator.build.containers import container_layer, reachable_ports, run_options
 from orchestrator.build.platform import conditions, kernel_arguments, product_relaxations
 from orchestrator.cli.main import main
@@ -156,15 +157,49 @@ def test_the_audit_lists_the_product_first_and_then_its_layers(tmp_path: Path, c
         "layers: {web: {kind: app, from: {tar: x.tar}, ports: ['8080:80']}}\n"
     )
     assert main(["audit", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["relaxations"][:2] == [
-        {"layer": None, "what": "obeys every verb on the port ttyS1", "reason": "for the factory"},
-        {
-            "layer": "web",
-            "what": "has an address on the device's bridge",
-            "reason": "network: bridge, or ports, in the product file",
-        },
-    ]
-    assert main(["audit", str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert " ".join(lines[2].split()) == "(the product) obeys every verb on the port ttyS1 for the factory"
-    assert "publishes 8080/tcp to its port 80" in lines[4]
+    found = json.loads(capsys.readouterr().out)
+    assert found["relaxations"][0] == {
+        "layer": None, "what": "obeys every verb on the port ttyS1", "reason": "for the factory", "points": 15,
+    }  # fmt: skip
+    assert found["relaxations"][2] == {
+        "layer": "web",
+        "what": "has an address on the device's bridge",
+        "reason": "network: bridge, or ports, in the product file",
+        "points": 3,
+    }
+    assert [(each["layer"], each["grade"], each["points"]) for each in found["layers"]] == [
+        (None, "B", 17), ("web", "B", 15),
+    ]  # fmt: skip
+    assert found["grade"] == "B"
+    assert main(["audit", str(tmp_path), "--all"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(the product) 15 obeys every verb on the port ttyS1 for the factory" in text
+    assert "web 1 publishes 8080/tcp to its port 80" in text
+    assert "web has an AppArmor profile" in text
+
+
+@pytest.mark.parametrize(("least", "code"), [("A", 7), ("B", 0), ("E", 0)])
+def test_an_audit_below_the_wanted_grade_ends_with_the_code_of_a_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], least: str, code: int
+):
+    (tmp_path / "pycontainer.yaml").write_text(
+        "product: demo\nversion: 1\nmachine: qemu-amd64\nkernel: {args: [mitigations=off]}\n"
+        "layers: {web: {kind: app, from: {tar: x.tar}, user: www, memory: 8MiB}}\n"
+    )
+    assert main(["audit", str(tmp_path), "--json", "--at-least", least]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert (found["grade"], found["atLeast"], found["ok"]) == ("B", least, code == 0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "points"),
+    [
+        ("init=/bin/sh", 60), ("apparmor=0", 20), ("mitigations=off", 15), ("nokaslr", 10), ("debug", 5),
+        ("sysctl.kernel.sysrq=1", 3), ("debugfs=off", None), ("apparmor=1", None), ("panic=5", None), ("quiet", None),
+    ],
+)  # fmt: skip
+def test_kernel_arguments_that_open_the_device_count(argument: str, points: int | None):
+    product = msgspec.convert(PRODUCT | {"kernel": {"args": [argument]}, "apparmor": "required"}, Product)
+    rating = product_rating(product)
+    assert [each.points for each in rating.found] == ([] if points is None else [points])
+    assert ("has no kernel argument that opens anything" in rating.holds) == (points is None)
