@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.layers.options import DeviceNode, RunOptions
+from orchestrator.layers.userns import why_shared
 
 GRADES = {"A": 10, "B": 25, "C": 45, "D": 70}
 """The points up to which a grade goes; what has more has the grade E."""
@@ -81,7 +82,8 @@ _DEFAULTS = (
     ("new_privileges", "gains no privileges by running a program"),
     ("devices", "uses no device"),
     ("control", "cannot ask the device for anything"),
-    ("user", "does not run as root"),
+    ("users", "has users of its own, who are nobody on the device"),
+    ("user", "does not run as the device's root"),
     ("memory", "has a limit of memory"),
     ("cpus", "has a limit of processor time"),
     ("pids", "has a limit of processes"),
@@ -92,7 +94,10 @@ _DEFAULTS = (
 
 def _unbounded(options: RunOptions) -> list[Relaxation]:
     found = []
-    if options.user is None or options.user.partition(":")[0] in ("", "0", "root"):
+    shared = why_shared(options)
+    if shared and options.users == "own":
+        found.append(Relaxation("users", "has no users of its own, but the device's", shared, 3))
+    if shared and (options.user is None or options.user.partition(":")[0] in ("", "0", "root")):
         text = "may run as root" if options.user is None else "runs as root"
         found.append(Relaxation("user", text, _unset("user", options.user), 5))
     if options.memory is None:
@@ -129,6 +134,8 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
         found.append(made("seccomp", "may use every system call", 25))
     if options.apparmor == "unconfined":
         found.append(made("apparmor", "has no AppArmor profile", 10))
+    if options.users == "host":
+        found.append(made("users", "has no users of its own, but the device's", 3))
     if not options.no_new_privileges:
         found.append(made("new_privileges", "may gain privileges by setuid programs and file capabilities", 8))
     for device in sorted(options.devices, key=lambda device: device.path):

@@ -122,6 +122,7 @@ def build_layer(
             run.user.uid,
             run.user.gid,
             apparmor=policy.name if policy else "",
+            user_base=options.user_base if run.own_users else 0,
         )
         layer = BuiltLayer(options.name, blobs, facts, (*loaded.tree.notes, *run.notes))
         around.cache.put(key, layer)

@@ -28,7 +28,8 @@ class Blob:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the supervisor must know of a container beside its runtime configuration; `apparmor` names its profile."""
+    """What the supervisor must know of a container beside its runtime configuration; `apparmor` names its profile,
+    `user_base` is the device's number of its user 0 (0: it has no users of its own)."""
 
     stop_signal: int
     volumes: tuple[Volume, ...]
@@ -37,6 +38,7 @@ class RunFacts:
     uid: int
     gid: int
     apparmor: str = ""
+    user_base: int = 0
 
 
 @dataclass(frozen=True)

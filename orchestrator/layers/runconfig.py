@@ -21,6 +21,7 @@ from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
 from orchestrator.layers.tree import Tree
+from orchestrator.layers.userns import add_users
 from orchestrator.layers.users import User, resolve_user
 
 _CPU_PERIOD = 100_000  # microseconds
@@ -31,8 +32,8 @@ class RunConfig:
     """The runtime configuration (`data`: canonical JSON) and what the supervisor must know beside it.
 
     `volumes` are all of them, with owner and mode decided: the product's, and one of kind boot for each volume of the
-    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `notes` are
-    remarks for the user.
+    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `own_users`: it has a user
+    namespace. `notes` are remarks for the user.
     """
 
     data: bytes
@@ -42,6 +43,7 @@ class RunConfig:
     health: Health | None
     ports: tuple[str, ...]
     user: User
+    own_users: bool
     notes: tuple[str, ...]
 
 
@@ -111,6 +113,8 @@ def make_run_config(
             "rootfsPropagation": "private",
         },
     }
+    owners = [number for volume in volumes for number in (volume.uid or 0, volume.gid or 0)]
+    own_users = add_users(config, options, tree, [user.uid, user.gid, *user.groups, *owners])
     if apparmor:
         config["process"]["apparmorProfile"] = apparmor
     if options.devices:
@@ -139,6 +143,7 @@ def make_run_config(
         health=image.health,
         ports=image.ports,
         user=user,
+        own_users=own_users,
         notes=tuple(notes),
     )
 

@@ -44,13 +44,14 @@ class Relaxation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     seccomp: Literal["unconfined"] | None = None
     apparmor: Literal["unconfined"] | None = None
     new_privileges: Literal["allowed"] | None = None
+    user_namespace: Literal["host"] | None = None
     devices: list[Device] = []
     control: list[Verb] = []
 
     def __post_init__(self) -> None:
         named = [getattr(self, name) for name in self.__struct_fields__ if name != "reason"]
         if not any(named):
-            words = "capabilities, network, seccomp, apparmor, newPrivileges, devices or control"
+            words = "capabilities, network, seccomp, apparmor, newPrivileges, userNamespace, devices or control"
             raise ValueError(f"a relaxation names what it relaxes: {words}")
 
 

@@ -113,6 +113,13 @@ class PublishedPort(Part, frozen=True, kw_only=True):
     protocol: Literal["tcp", "udp"]
 
 
+class UserNamespace(Part, frozen=True, kw_only=True):
+    """The users of a container: its user 0 is `host_id` on the device, and it has `size` of them; groups likewise."""
+
+    host_id: Annotated[int, msgspec.Meta(ge=65536, le=2**32 - 2)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=2**32 - 2)]
+
+
 class Io(Part, frozen=True, kw_only=True):
     """Bytes a second from and to the storage disk at most; 0: no limit."""
 
@@ -180,3 +187,4 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     io: Io | None = None
     control: Annotated[list[Verb], msgspec.Meta(max_length=VERBS_LIMIT)] = []
     apparmor: Profile | None = None
+    user_namespace: UserNamespace | None = None

@@ -18,7 +18,7 @@ REFUSED = {
     "network-settings": "EPERM",
     "low-port": "EACCES",
     "kernel-log": "EPERM",
-    "kernel-log-file": "EPERM",
+    "kernel-log-file": "EACCES",
     "bpf": "EPERM",
     "perf": "EPERM",
     "userfaultfd": "EPERM",
@@ -55,10 +55,10 @@ REFUSED = {
     "own-key": "EPERM",
     # Read-only root, /sys, control groups and parts of /proc; what tells of the host is masked.
     "write-root": "EROFS",
-    "write-core-pattern": "EROFS",
-    "write-sysrq": "EROFS",
-    "write-irq": "EROFS",
-    "write-sys": "EROFS",
+    "write-core-pattern": "EACCES",
+    "write-sysrq": "EACCES",
+    "write-irq": "EACCES",
+    "write-sys": "EACCES",
     "write-cgroup": "EROFS",
     "read-kcore": "EACCES",
     "read-keys": "EACCES",
@@ -96,7 +96,7 @@ REFUSED = {
 
 REFUSED_BY_APPARMOR = set(REFUSED) - {
     # What is no file, capability, mount, signal or network, and what other containers share by namespaces.
-    "audit-socket", "io-uring", "quota", "no-randomising", "own-key", "neighbours-key", "neighbours-process",
+    "audit-socket", "quota", "no-randomising", "own-key", "neighbours-key", "neighbours-process",
     "neighbours-shared-memory", "neighbours-socket", "core-dump", "much-memory", "many-tasks", "much-time",
     # It tells of little, and masking is enough.
     "read-interrupts",

@@ -20,6 +20,7 @@ from orchestrator.layers import defaults
 from orchestrator.layers.build import Surroundings, build_layer
 from orchestrator.layers.inputs import DirectorySource
 from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
+from orchestrator.layers.userns import bases
 from tests.integration.device.rig import Container, Revision, boot, read_back
 
 HERE = Path(__file__).parent
@@ -45,9 +46,10 @@ def probe_options(name: str, **more: Any) -> RunOptions:
         "memory": 32 * 2**20,
         "cpus": 0.3,
         "processes": 50,
+        "user_base": bases([name])[name],
         "tmpfs": (Tmpfs("/tmp"),),
         "volumes": (
-            Volume("data", "/data", kind="boot", mode=0o700),
+            Volume("data", "/data", mode=0o700),
             Volume("other", "/other", kind="boot", mode=0o700, uid=OTHER_USER, gid=OTHER_USER),
         ),
     }
@@ -65,6 +67,8 @@ def bare(config: Config) -> Config:
     config.pop("hostname", None)
     config["root"]["readonly"] = False
     linux["namespaces"] = [{"type": "mount"}]
+    for key in ("uidMappings", "gidMappings"):
+        linux.pop(key, None)
     linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
     for key in ("seccomp", "maskedPaths", "readonlyPaths"):
         linux.pop(key, None)
@@ -123,6 +127,8 @@ class ProbeRevision(Revision):
              "mode": f"{each.mode or 0o755:04o}", "uid": each.uid or 0, "gid": each.gid or 0}
             for each in (built.run.volumes if built.run else ())
         ]  # fmt: skip
+        if mapped := config["linux"].get("uidMappings"):
+            container.entry["userNamespace"] = {"hostId": mapped[0]["hostID"], "size": mapped[0]["size"]}
         return parts | {"run-config": canonical_json(config)}
 
 
@@ -144,7 +150,10 @@ def findings(log: str) -> Findings:
 
 
 def run_probes(revision: ProbeRevision) -> tuple[dict[str, Findings], str]:
-    """Boot the revision until all containers but a neighbour have probed; return their findings and the console."""
+    """Boot the revision until all containers but a neighbour have probed; return their findings and the console.
+
+    Its disk is storage.img in its folder afterwards.
+    """
     revision.build()
     storage = revision.storage_image()
     with boot(revision, storage) as machine:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.layers.build import Surroundings
+from orchestrator.layers.userns import bases
 from tests.integration.confinement.refusals import ALLOWED, NEVER, REFUSED, REFUSED_BY_APPARMOR
 from tests.integration.confinement.rig import (
     Findings,
@@ -19,7 +20,7 @@ from tests.integration.confinement.rig import (
     probe_options,
     run_probes,
 )
-from tests.integration.device.rig import Inputs
+from tests.integration.device.rig import Inputs, stat_back
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +31,28 @@ def probed(
     containers = [
         ProbeContainer("neighbour", options=neighbour, change=bare),
         ProbeContainer("confined", group=1),
+        ProbeContainer("shared", group=1, options=probe_options("shared", users="host")),
         ProbeContainer("bare", group=1, change=bare),
         ProbeContainer("policed", group=1, change=policed),
     ]
     revision = ProbeRevision(tmp_path_factory.mktemp("probes"), inputs, list(containers), around=around, probe=probe)
     found, console = run_probes(revision)
-    assert "the AppArmor policies of 2 containers are in force" in console
+    # On disk the files of a container with users of its own belong to the same users as those of others.
+    for name in ("confined", "bare"):
+        said = stat_back(revision.folder / "storage.img", f"/volumes/{name}/data/own")
+        assert re.search(r"User: +0 +Group: +0 ", said), said
+    assert "the AppArmor policies of 3 containers are in force" in console
     return found
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused_inside_a_confined_container(probed: dict[str, Findings], name: str) -> None:
     assert probed["confined"].results[name] == REFUSED[name]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_refused_without_users_of_its_own_as_well(probed: dict[str, Findings], name: str) -> None:
+    assert probed["shared"].results[name] not in ("done", "no process")
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name not in NEVER])
@@ -70,10 +81,18 @@ def test_every_probe_is_expected_and_ran_in_both_containers(probed: dict[str, Fi
     assert {probed["confined"].results[name] for name in ALLOWED} == {"done"}
 
 
-def test_every_namespace_is_its_own_but_that_of_users(probed: dict[str, Findings]) -> None:
-    confined, host = probed["confined"].facts, probed["bare"].facts
+def test_every_namespace_is_its_own(probed: dict[str, Findings]) -> None:
+    confined, shared, host = (probed[name].facts for name in ("confined", "shared", "bare"))
     for name in ("pid", "mnt", "ipc", "uts", "net", "cgroup"):
-        assert confined[f"ns-{name}"] != host[f"ns-{name}"]
+        assert len({facts[f"ns-{name}"] for facts in (confined, shared, host)}) == 3
+    assert confined["ns-user"] != host["ns-user"] == shared["ns-user"]
+
+
+def test_its_root_is_nobody_on_the_device(probed: dict[str, Findings]) -> None:
+    base = bases(["confined"])["confined"]
+    assert probed["confined"].facts["uid_map"].split() == probed["confined"].facts["gid_map"].split()
+    assert probed["confined"].facts["uid_map"].split() == ["0", str(base), "65536"]
+    assert base > 65536
 
 
 def test_the_kernel_itself_says_what_is_taken_away(probed: dict[str, Findings]) -> None:

@@ -168,7 +168,7 @@ def test_the_audit_lists_the_product_first_and_then_its_layers(tmp_path: Path, c
         "points": 3,
     }
     assert [(each["layer"], each["grade"], each["points"]) for each in found["layers"]] == [
-        (None, "B", 17), ("web", "B", 15),
+        (None, "B", 17), ("web", "A", 10),
     ]  # fmt: skip
     assert found["grade"] == "B"
     assert main(["audit", str(tmp_path), "--all"]) == 0

@@ -48,8 +48,7 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     value = json.loads(config.to_bytes())
     assert sorted(value) == [
         "apparmorRequired", "architecture", "confirm", "created", "layers", "machine", "message", "parents", "product",
-        "schemaVersion",
-        "securityVersion", "version",
+        "schemaVersion", "securityVersion", "version",
     ]  # fmt: skip
     assert value["securityVersion"] == 0
     assert value["confirm"] == {"timeoutMs": 300000, "manual": False, "files": [], "reachable": []}
@@ -57,8 +56,7 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     web = value["layers"][4]
     assert sorted(web) == [
         "after", "apparmor", "blobs", "confirm", "control", "health", "io", "kind", "logs", "name", "network", "ports",
-        "required",
-        "restart", "runtime", "spdx", "startGroup", "stop", "version", "volumes",
+        "required", "restart", "runtime", "spdx", "startGroup", "stop", "userNamespace", "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {
         "policy": "always", "maxRetries": 0, "initialDelayMs": 500, "maxDelayMs": 30000, "resetAfterMs": 60000,
@@ -76,7 +74,7 @@ def test_a_configuration_that_was_written_before_the_newer_members_is_read_with_
     for member in ("securityVersion", "confirm", "apparmorRequired"):
         del value[member]
     for layer in value["layers"][3:]:
-        for member in ("required", "network", "ports", "io", "control", "apparmor"):
+        for member in ("required", "network", "ports", "io", "control", "apparmor", "userNamespace"):
             del layer[member]
         layer["confirm"] = {"healthyForMs": 10000}
     assert RevisionConfig.from_bytes(canonical_json(value)) == config

@@ -2,6 +2,7 @@
 #include "crun.h"
 #include "apparmor.h"
 #include "file.h"
+#include "idmap.h"
 #include "image.h"
 #include "program.h"
 #include "store.h"
@@ -44,7 +45,7 @@ int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, 
 
 	bundle_path(path, layer, "/rootfs");
 	// The configuration comes last: where it is, all is there.
-	if (image_mount(rootfs, path, err) == 0 && apparmor_load(layer, policy, err) == 0) {
+	if (image_mount(rootfs, path, err) == 0 && idmap_mount(layer, path, err) == 0 && apparmor_load(layer, policy, err) == 0) {
 		if (copy_config(layer, config, err) == 0)
 			return 0;
 		apparmor_unload(layer);

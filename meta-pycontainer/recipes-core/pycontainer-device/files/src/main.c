@@ -9,6 +9,7 @@
 #include "ctl.h"
 #include "facts.h"
 #include "file.h"
+#include "hardening.h"
 #include "image.h"
 #include "modules.h"
 #include "mounts.h"
@@ -71,6 +72,7 @@ static int step_mounts(struct device *device, struct error *err)
 	if (uname(&system) < 0)
 		return fail_errno(err, "uname");
 	console_line("host: Linux %s %s", system.release, system.machine);
+	hardening_apply();
 	return 0;
 }
 

@@ -88,6 +88,8 @@ struct layer {
 	struct io_limits io;
 	size_t control_count;		// verbs of the control protocol that it may use
 	char (*control)[NAME_SIZE];
+	// Its user namespace: user 0 there is user_base of the device, and so on; no count: it has none.
+	uint32_t user_base, user_count;
 	char apparmor[PROFILE_SIZE];	// the profile in its policy; empty: it has none
 };
 
