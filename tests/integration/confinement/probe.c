@@ -26,7 +26,7 @@ static void attempt(const struct probe *probe)
 	pid_t child = fork();
 
 	if (child == 0) {
-		alarm(20);
+		alarm(60);
 		_exit(probe->run());
 	}
 	if (child < 0 || waitpid(child, &status, 0) < 0)

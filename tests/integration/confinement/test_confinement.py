@@ -12,6 +12,7 @@ from orchestrator.layers.build import Surroundings
 from orchestrator.layers.userns import bases
 from tests.integration.confinement.refusals import ALLOWED, NEVER, REFUSED, REFUSED_BY_APPARMOR
 from tests.integration.confinement.rig import (
+    OTHER_USER,
     Findings,
     ProbeContainer,
     ProbeRevision,
@@ -28,12 +29,15 @@ def probed(
     inputs: Inputs, around: Surroundings, probe: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Findings]:
     neighbour = probe_options("neighbour", command=("/probe", "neighbour"))
+    setuid = {"user": str(OTHER_USER), "command": ("/gain", "gain")}
     containers = [
         ProbeContainer("neighbour", options=neighbour, change=bare),
         ProbeContainer("confined", group=1),
         ProbeContainer("shared", group=1, options=probe_options("shared", users="host")),
         ProbeContainer("bare", group=1, change=bare),
         ProbeContainer("policed", group=1, change=policed),
+        ProbeContainer("user", group=2, options=probe_options("user", **setuid)),
+        ProbeContainer("gaining", group=2, options=probe_options("gaining", no_new_privileges=False, **setuid)),
     ]
     revision = ProbeRevision(tmp_path_factory.mktemp("probes"), inputs, list(containers), around=around, probe=probe)
     found, console = run_probes(revision)
@@ -41,7 +45,7 @@ def probed(
     for name in ("confined", "bare"):
         said = stat_back(revision.folder / "storage.img", f"/volumes/{name}/data/own")
         assert re.search(r"User: +0 +Group: +0 ", said), said
-    assert "the AppArmor policies of 3 containers are in force" in console
+    assert "the AppArmor policies of 5 containers are in force" in console
     return found
 
 
@@ -73,6 +77,11 @@ def test_what_apparmor_leaves_to_others_is_known(probed: dict[str, Findings]) ->
 def test_a_container_runs_under_its_own_profile_in_enforcing_mode(probed: dict[str, Findings]) -> None:
     assert re.fullmatch(r"pycontainer\.confined\.[0-9a-f]{12} \(enforce\)", probed["confined"].facts["apparmor"])
     assert probed["bare"].facts["apparmor"] == "unconfined"
+
+
+def test_a_setuid_program_gives_nothing_unless_the_product_allows_it(probed: dict[str, Findings]) -> None:
+    assert probed["user"].results == {"setuid-program": "EPERM"}
+    assert probed["gaining"].results == {"setuid-program": "done"}
 
 
 def test_every_probe_is_expected_and_ran_in_both_containers(probed: dict[str, Findings]) -> None:
