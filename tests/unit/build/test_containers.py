@@ -27,6 +27,7 @@ from orchestrator.revision import (
     Io,
     PublishedPort,
     ReachCondition,
+    UserNamespace,
 )
 
 IMAGE_CHECK = ImageHealth(("/bin/check",), interval=5000)
@@ -120,6 +121,41 @@ def test_devices_and_verbs_are_relaxations_with_their_own_reasons():
         ("devices", "may use /dev/ttyS1 (c 4:65, r)", "the sensor"),
         ("control", "may ask the device for status, ps, logs", "a page shows it; and the logs"),
     ]
+
+
+def test_profiles_privileges_and_users_are_relaxed_each_with_its_reason():
+    relax = [
+        {"apparmor": "unconfined", "reason": "it is a debugger"},
+        {"newPrivileges": "allowed", "reason": "it uses sudo"},
+        {"userNamespace": "host", "reason": "its files have large numbers"},
+    ]
+    options = run_options("web", layer(relax=relax), Path("/product"), 2**20)
+    assert (options.apparmor, options.no_new_privileges, options.users, options.user_base) == (
+        "unconfined", False, "host", 2**20,
+    )  # fmt: skip
+    assert [(each.key, each.reason) for each in relaxations(options)] == [
+        ("apparmor", "it is a debugger"),
+        ("users", "its files have large numbers"),
+        ("new_privileges", "it uses sudo"),
+    ]
+
+
+def test_a_profile_of_the_product_lies_beside_its_file_and_cannot_be_given_up_as_well():
+    assert run_options("web", layer(apparmor="web.profile"), Path("/product")).apparmor_profile == Path(
+        "/product/web.profile"
+    )
+    relax = [{"apparmor": "unconfined", "reason": "it is a debugger"}]
+    with pytest.raises(msgspec.ValidationError, match="a profile of its own"):
+        layer(apparmor="web.profile", relax=relax)
+
+
+def test_what_was_built_with_users_and_a_profile_is_so_in_the_revision():
+    facts = RunFacts(15, (), None, (), 0, 0, apparmor="pycontainer.web.0123456789ab", user_base=2**20)
+    of = layer()
+    built = BuiltLayer("web", {}, facts, ())
+    made = container_layer(run_options("web", of, Path("/product")), of, "1", built, "sha256:" + "5" * 64, 1)
+    assert made.apparmor == "pycontainer.web.0123456789ab"
+    assert made.user_namespace == UserNamespace(host_id=2**20, size=65536)
 
 
 def test_the_control_port_is_a_kernel_argument_and_stands_in_the_audit():
