@@ -24,6 +24,7 @@ from orchestrator.build.platform import kernel_arguments
 from orchestrator.canonical import hex_of, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
 from orchestrator.errors import BuildError, VerificationError
+from orchestrator.layers import userns
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
 from orchestrator.layers.cache import Blob
@@ -149,7 +150,7 @@ class Assembly:
     def _container(self, name: str, layer: Layer) -> Assembled:
         check_platform(name, layer, self.around.architecture)
         source, deployed = self._source(name, layer)
-        options = run_options(name, layer, self.root)
+        options = run_options(name, layer, self.root, userns.bases(self.product.layers)[name])
         with self.reporter.step(f"layer {name}") as step:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)

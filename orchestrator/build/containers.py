@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from orchestrator.build.images import RegistryImages
 from orchestrator.errors import BuildError, ConfigError
+from orchestrator.layers import userns
 from orchestrator.layers.archive import ArchiveSource
 from orchestrator.layers.cache import BuiltLayer
 from orchestrator.layers.image import ImageSource, layout_source
@@ -21,19 +22,25 @@ from orchestrator.product.model import Volume as ProductVolume
 from orchestrator.product.process import Ulimit
 from orchestrator.product.reference import ImageReference
 from orchestrator.product.units import parse_duration, parse_size
-from orchestrator.revision import Confirm, ContainerLayer, Health, HttpCheck, Io, Logs, Restart, Stop
+from orchestrator.revision import Confirm, ContainerLayer, Health, HttpCheck, Io, Logs, Restart, Stop, UserNamespace
 from orchestrator.revision import PublishedPort as RevisionPort
 from orchestrator.revision import Volume as RevisionVolume
 
 
-def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
-    """Return what the product file says of running a layer, in the words of `orchestrator.layers`."""
+def run_options(name: str, layer: Layer, root: Path, user_base: int = 0) -> RunOptions:
+    """Return what the product file says of running a layer, in the words of `orchestrator.layers`.
+
+    `user_base` is the device's number of the container's user 0, should it have users of its own.
+    """
     reasons: dict[str, str] = {}
     capabilities: list[str] = []
     control: list[str] = []
     devices: list[DeviceNode] = []
     network: Literal["none", "host", "bridge"] = "bridge" if layer.bridged else "none"
     seccomp: Literal["default", "unconfined"] = "default"
+    apparmor: Literal["default", "unconfined"] = "default"
+    users: Literal["own", "host"] = "own"
+    new_privileges = False
     if layer.bridged:
         reasons["network"] = "network: bridge, or ports, in the product file"
         reasons["ports"] = "a published port"
@@ -43,9 +50,14 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         devices += [_device(each) for each in relaxation.devices]
         network = relaxation.network or network
         seccomp = relaxation.seccomp or seccomp
-        for key in ("capabilities", "network", "seccomp", "control"):
+        apparmor = relaxation.apparmor or apparmor
+        users = relaxation.user_namespace or users
+        new_privileges = new_privileges or relaxation.new_privileges is not None
+        for key in ("capabilities", "network", "seccomp", "apparmor", "new_privileges", "control"):
             if getattr(relaxation, key):
                 reasons[key] = "; ".join(filter(None, [reasons.get(key, ""), relaxation.reason]))
+        if relaxation.user_namespace:
+            reasons["users"] = relaxation.reason
         reasons |= {each.path: relaxation.reason for each in relaxation.devices}
     return RunOptions(
         name=name,
@@ -62,6 +74,11 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         control=tuple(control),
         capabilities=tuple(f"CAP_{word.removeprefix('CAP_')}" for word in capabilities),
         seccomp=seccomp,
+        apparmor=apparmor,
+        users=users,
+        user_base=user_base,
+        apparmor_profile=None if layer.apparmor is None else root / layer.apparmor,
+        no_new_privileges=not new_privileges,
         volumes=tuple(_volume(each) for each in layer.volumes),
         tmpfs=tuple(
             Tmpfs(each.destination, parse_size(each.size), int(each.mode, 8), each.uid, each.gid)
@@ -211,6 +228,8 @@ def container_layer(
             write_bytes_per_second=parse_size(layer.io.write or "0"),
         ),
         control=sorted(options.control),
+        apparmor=run.apparmor or None,
+        user_namespace=UserNamespace(host_id=run.user_base, size=userns.SIZE) if run.user_base else None,
     )
 
 

@@ -66,6 +66,7 @@ _PROGRAMS = (
     _Program("mkfs.fat", "dosfstools", "stands in for the native tools in unit tests", "test"),
     _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),
     _Program("debugfs", "e2fsprogs", "stands in for the native tools in unit tests", "test"),
+    _Program("apparmor_parser", "apparmor", "stands in for the native tools in unit tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
     _Program("buildah", "buildah", "builds the images of the import's tests", "test"),
     _Program("skopeo", "skopeo", "copies them into every form", "test"),

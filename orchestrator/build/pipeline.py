@@ -118,7 +118,7 @@ def product_fingerprint(
     for layer in product.layers.values():
         given, reference = layer.source, layer.source.reference
         image = reference.place if reference and reference.transport != "docker" else None
-        for path in (image, given.tar, given.directory, *(each.source for each in layer.files)):
+        for path in (image, given.tar, given.directory, layer.apparmor, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(
@@ -235,6 +235,7 @@ def _commit_to_store(
         created=created_at(deploy.manifest.source_date_epoch),
         security_version=product.security_version,
         confirm=conditions(product),
+        apparmor_required=product.apparmor == "required",
         layers=[entry.layer for entry in layers],
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])

@@ -12,6 +12,7 @@ from orchestrator import __version__
 from orchestrator.cli import bundles, commands
 from orchestrator.cli.app_parser import add_app
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.layers.audit import GRADES
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -75,8 +76,15 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(verify)
     verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
-    audit = _command(sub, "audit", commands.audit, "list every relaxation of confinement with its reason")
+    audit = _command(sub, "audit", commands.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
+    audit.add_argument(
+        "--at-least",
+        choices=sorted([*GRADES, "E"]),
+        metavar="GRADE",
+        help="end with 7 when the grade is lower",
+    )
+    audit.add_argument("--all", action="store_true", help="list what holds as well")
 
     lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
     _product(lock)

@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.build.audit import Audit
 from orchestrator.build.doctor import Finding
 from orchestrator.build.lockfile import LockChanges
 from orchestrator.build.summary import BuildSummary
@@ -89,6 +90,27 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
         f"      {program()} flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
     )  # fmt: skip
     return render("", head, "", table(columns, rows), "", facts, "", following)
+
+
+def audit_screen(audit: Audit, least: str | None, *, everything: bool) -> str:
+    """The grades of the product and its containers, and what they are made of; with `everything` what holds, too."""
+    ratings, worst = audit.ratings, audit.grade
+    names = {name: name or "(the product)" for name in ratings}
+    grades = [(names[name], rating.grade, str(rating.points)) for name, rating in ratings.items()]
+    rows = [
+        (names[name], str(each.points), f"{each.what}\n  {each.reason}" if each.reason else each.what)
+        for name, rating in ratings.items()
+        for each in sorted(rating.found, key=lambda each: -each.points)
+    ]
+    head = Text.assemble(("grade ", "bold"), (worst, "bold red" if audit.below(least) else "bold"))
+    head.append(f"  that of the weakest part; at least {least} is wanted" if least else "  that of the weakest part")
+    parts: list[RenderableType] = [head, "", table([("layer", "left"), ("grade", "left"), ("points", "right")], grades)]
+    if rows:
+        parts += ["", table([("layer", "left"), ("points", "right"), ("relaxed, and why", "left")], rows)]
+    if everything:
+        holds = [(names[name], text) for name, rating in ratings.items() for text in rating.holds]
+        parts += ["", table([("layer", "left"), ("holds", "left")], holds)]
+    return render(*parts)
 
 
 def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) -> str:

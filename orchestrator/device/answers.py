@@ -154,6 +154,7 @@ class Status(_Part, frozen=True, kw_only=True):
     storage: Room | None = None
     uptime_ms: Count = 0
     watchdog: bool = False
+    apparmor: bool | None = None
 
 
 class Container(_Part, frozen=True, kw_only=True):

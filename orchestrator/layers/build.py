@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.canonical import canonical_json, hash_file, remove_leftovers, sha256_digest
 from orchestrator.errors import BuildError, ConfigError, TryAgainError
+from orchestrator.layers.apparmor import make_policy, tools_identity
 from orchestrator.layers.cache import BuiltLayer, LayerCache, RunFacts, code_digest
 from orchestrator.layers.command import image_path
 from orchestrator.layers.directory import Owner, directory_digest, read_directory, read_file
@@ -53,7 +54,8 @@ class Surroundings:
 def build_layer(
     source: LayerSource, options: RunOptions, around: Surroundings, image_format: ImageFormat | None = None
 ) -> BuiltLayer:
-    """Build a layer that runs (kinds rootfs and app): blobs `rootfs` and `run-config`.
+    """Build a layer that runs (kinds rootfs and app): blobs `rootfs`, `run-config` and, with an AppArmor profile,
+    `policy`.
 
     Without `image_format` it is SquashFS, packed quickly when the product adds files of its own, for then someone is
     likely waiting. Raises ConfigError for what cannot run, VerificationError for refused inputs, BuildError.
@@ -74,12 +76,16 @@ def build_layer(
         ]
         for item in options.files
     ]
+    own = options.apparmor_profile
+    shown["apparmor_profile"] = "" if own is None else hash_file(own) if own.is_file() else "missing"
     with _disk_errors():
+        compiler = tools_identity(around.tools, around.tools_digest) if options.apparmor == "default" else ""
         key = _key(
             source,
             around,
             form,
             "run",
+            compiler,
             shown,
             around.architecture,
             list(around.kernel),
@@ -92,6 +98,7 @@ def build_layer(
             for item in options.files:
                 add_files(loaded.tree, item, around.source_date_epoch)
             profile = load_profile(around.seccomp_profile) if options.seccomp == "default" else {}
+            policy = make_policy(options, around.tools, workspace, around.log)
             run = make_run_config(
                 parse_image_config(loaded.config),
                 options,
@@ -100,11 +107,23 @@ def build_layer(
                 profile=profile,
                 mtime=around.source_date_epoch,
                 kernel=around.kernel,
+                apparmor=policy.name if policy else "",
             )
             image = workspace / f"image{form.suffix}"
             form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
             blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}
-        facts = RunFacts(run.stop_signal, run.volumes, run.health, run.ports, run.user.uid, run.user.gid)
+            if policy:
+                blobs["policy"] = around.cache.add_bytes(policy.data)
+        facts = RunFacts(
+            run.stop_signal,
+            run.volumes,
+            run.health,
+            run.ports,
+            run.user.uid,
+            run.user.gid,
+            apparmor=policy.name if policy else "",
+            user_base=options.user_base if run.own_users else 0,
+        )
         layer = BuiltLayer(options.name, blobs, facts, (*loaded.tree.notes, *run.notes))
         around.cache.put(key, layer)
     return layer

@@ -22,6 +22,7 @@ from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
 from orchestrator.layers.tree import Tree
+from orchestrator.layers.userns import add_users
 from orchestrator.layers.users import User, resolve_user
 
 _CPU_PERIOD = 100_000  # microseconds
@@ -32,8 +33,8 @@ class RunConfig:
     """The runtime configuration (`data`: canonical JSON) and what the supervisor must know beside it.
 
     `volumes` are all of them, with owner and mode decided: the product's, and one of kind boot for each volume of the
-    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `notes` are
-    remarks for the user.
+    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `own_users`: it has a user
+    namespace. `notes` are remarks for the user.
     """
 
     data: bytes
@@ -43,6 +44,7 @@ class RunConfig:
     health: Health | None
     ports: tuple[str, ...]
     user: User
+    own_users: bool
     notes: tuple[str, ...]
 
 
@@ -55,12 +57,13 @@ def make_run_config(
     profile: dict[str, Any],
     mtime: int = 0,
     kernel: tuple[int, int] = (6, 1),
+    apparmor: str = "",
 ) -> RunConfig:
     """Return the run configuration of a container and add its mount points and working directory to `tree`.
 
-    `profile` is the engines' seccomp profile, `mtime` the time of directories that are made, `kernel` the oldest
-    kernel that the device runs. Raises ConfigError for what cannot run: no command, an unknown user, signal,
-    capability or limit, two mounts at one place.
+    `profile` is the engines' seccomp profile, `apparmor` the name of the AppArmor profile if there is one, `mtime` the
+    time of directories that are made, `kernel` the oldest kernel that the device runs. Raises ConfigError for what
+    cannot run: no command, an unknown user, signal, capability or limit, two mounts at one place.
     """
     user = resolve_user(tree, options.user if options.user is not None else image.user, options.groups)
     environment = _environment(image, options, user)
@@ -117,6 +120,11 @@ def make_run_config(
         config["annotations"] = annotations
     if options.sysctls:
         config["linux"]["sysctl"] = dict(options.sysctls)
+    owners = [number for volume in volumes for number in (volume.uid or 0, volume.gid or 0)]
+    owners += [number for each in options.tmpfs for number in (each.uid, each.gid)]
+    own_users = add_users(config, options, tree, [user.uid, user.gid, *user.groups, *owners])
+    if apparmor:
+        config["process"]["apparmorProfile"] = apparmor
     if options.devices:
         config["linux"]["devices"] = [
             {
@@ -143,6 +151,7 @@ def make_run_config(
         health=image.health,
         ports=image.ports,
         user=user,
+        own_users=own_users,
         notes=tuple(notes),
     )
 

@@ -119,6 +119,7 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     labels: dict[str, str] = {}
     network: Literal["bridge"] | None = None
     ports: Annotated[list[Annotated[str, msgspec.Meta(pattern=PORTS)]], msgspec.Meta(max_length=64)] = []
+    apparmor: str | None = None
     relax: list[Relaxation] = []
     after: list[Name | After] = []
     group: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
@@ -153,6 +154,8 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             for position, device in enumerate(each.devices)
         ]
         _no_doubles("device", devices)
+        if self.apparmor is not None and any(each.apparmor for each in self.relax):
+            raise FieldError("apparmor", "it has a profile of its own, and 'relax' says that it has none")
         if self.bridged and any(each.network == "host" for each in self.relax):
             raise FieldError(
                 "ports" if self.ports else "network",
@@ -246,6 +249,7 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     kernel: Kernel = Kernel()
     confirm: Confirm = Confirm()
     control: Control | None = None
+    apparmor: Literal["required"] | None = None
     bitbake_layers: list[str] = []
     layers: dict[Name, Layer]
 

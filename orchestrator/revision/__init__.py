@@ -43,6 +43,7 @@ from orchestrator.revision.parts import (
     ReachCondition,
     Restart,
     Stop,
+    UserNamespace,
     Volume,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "Revision",
     "RevisionConfig",
     "Stop",
+    "UserNamespace",
     "Volume",
     "assemble",
     "boot_env",

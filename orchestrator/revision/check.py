@@ -24,8 +24,8 @@ ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "bootloader": (frozenset({"efi"}), frozenset()),
     "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb"})),
     "host": (frozenset({"initramfs", "boot-env"}), frozenset()),
-    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset()),
-    "app": (frozenset({"rootfs", "run-config"}), frozenset()),
+    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset({"policy"})),
+    "app": (frozenset({"rootfs", "run-config"}), frozenset({"policy"})),
 }
 """For each kind of layer the blob roles that it must have, and those that it may have."""
 
@@ -63,6 +63,7 @@ def check_config(config: RevisionConfig, error: type[PyContainerError]) -> None:
         started.add(container.name)
         _check_container(container, refuse)
     _check_ports(config, refuse)
+    _check_users(config, refuse)
     _check_conditions(config, error)
 
 
@@ -80,6 +81,8 @@ def _check_container(layer: ContainerLayer, refuse: Refuse) -> None:
         _check_health(layer.name, layer.health, refuse)
     if layer.ports and layer.network != "bridge":
         refuse(layer.name, f"it publishes ports, which needs the network bridge and not {layer.network}")
+    if ("policy" in layer.blobs) != (layer.apparmor is not None):
+        refuse(layer.name, "it has either a policy or the name of an AppArmor profile, and needs both or none")
     if len(set(layer.control)) != len(layer.control):
         refuse(layer.name, "a verb of the control socket is named twice")
 
@@ -102,6 +105,19 @@ def _check_ports(config: RevisionConfig, refuse: Refuse) -> None:
                 also = "twice" if owners[key] == layer.name else f"and {owners[key]} does so already"
                 refuse(layer.name, f"it publishes the port {port.host}/{port.protocol} of the device, {also}")
             owners[key] = layer.name
+
+
+def _check_users(config: RevisionConfig, refuse: Refuse) -> None:
+    ranges = sorted(
+        (layer.user_namespace.host_id, layer.user_namespace.host_id + layer.user_namespace.size, layer.name)
+        for layer in config.containers()
+        if layer.user_namespace is not None
+    )
+    for position, (start, end, name) in enumerate(ranges):
+        if end > 2**32 - 1:
+            refuse(name, "its users reach beyond the numbers that there are")
+        if position and start < ranges[position - 1][1]:
+            refuse(name, f"its users are those of {ranges[position - 1][2]} as well")
 
 
 def _check_conditions(config: RevisionConfig, error: type[PyContainerError]) -> None:

@@ -48,6 +48,7 @@ class _Head(Part, frozen=True, kw_only=True):
     parents: Annotated[list[Digest], msgspec.Meta(max_length=16)] = []
     security_version: Natural = 0
     confirm: Conditions = Conditions()
+    apparmor_required: bool = False
 
 
 class RevisionConfig(_Head, frozen=True, kw_only=True):

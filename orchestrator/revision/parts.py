@@ -30,6 +30,7 @@ AbsolutePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,1023}\
 Rate = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 UrlPath = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]{0,1022}\Z")]
 Verb = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
+Profile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,126}\Z")]
 Time = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
 
 
@@ -112,6 +113,13 @@ class PublishedPort(Part, frozen=True, kw_only=True):
     protocol: Literal["tcp", "udp"]
 
 
+class UserNamespace(Part, frozen=True, kw_only=True):
+    """The users of a container: its user 0 is `host_id` on the device, and it has `size` of them; groups likewise."""
+
+    host_id: Annotated[int, msgspec.Meta(ge=65536, le=2**32 - 2)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=2**32 - 2)]
+
+
 class Io(Part, frozen=True, kw_only=True):
     """Bytes a second from and to the storage disk at most; 0: no limit."""
 
@@ -180,3 +188,5 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     ports: Annotated[list[PublishedPort], msgspec.Meta(max_length=PORTS_LIMIT)] = []
     io: Io | None = None
     control: Annotated[list[Verb], msgspec.Meta(max_length=VERBS_LIMIT)] = []
+    apparmor: Profile | None = None
+    user_namespace: UserNamespace | None = None

@@ -77,6 +77,7 @@ class Container:
     volumes: list[dict[str, Any]] = field(default_factory=list)
     memory: int = 32 << 20
     program: str = "/bin/sh"
+    entry: dict[str, Any] = field(default_factory=dict)
 
 
 def run_config(container: Container) -> dict[str, Any]:
@@ -126,6 +127,7 @@ class Revision:
     machine: str = "qemu-amd64"
     id: str = ""
     descriptors: list[dict[str, Any]] = field(default_factory=list)
+    _rootfs: bytes = b""
 
     @property
     def tree(self) -> Path:
@@ -160,6 +162,12 @@ class Revision:
                 return self.blob_path(entry["digest"])
         raise KeyError((layer, role))
 
+    def parts(self, container: Container) -> dict[str, bytes]:
+        """Return the content of a container's blobs, by role."""
+        if not self._rootfs:
+            self._rootfs = self.rootfs()
+        return {"rootfs": self._rootfs, "run-config": canonical_json(run_config(container))}
+
     def rootfs(self) -> bytes:
         root = self.folder / "rootfs"
         for name in ("bin", "proc", "dev", "tmp", "data"):
@@ -183,12 +191,8 @@ class Revision:
         if self.inputs.modules:
             bsp["modules"] = self.describe("bsp", "modules", self.inputs.modules.read_bytes())
         layers.append({"name": "bsp", "kind": "bsp", "version": "1", "blobs": bsp})
-        rootfs = self.rootfs()
         for container in self.containers:
-            blobs = {
-                "rootfs": self.describe(container.name, "rootfs", rootfs),
-                "run-config": self.describe(container.name, "run-config", canonical_json(run_config(container))),
-            }
+            blobs = {role: self.describe(container.name, role, data) for role, data in self.parts(container).items()}
             restart = {"policy": "always", "maxRetries": 0, "initialDelayMs": 300, "maxDelayMs": 2000}
             layers.append(
                 {
@@ -205,6 +209,7 @@ class Revision:
                     "volumes": container.volumes,
                     "health": None,
                     "confirm": {"healthyForMs": 0},
+                    **container.entry,
                 }
             )
         config = canonical_json(

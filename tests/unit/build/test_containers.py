@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.build.audit import product_rating
 from orchestrator.build.containers import (
     check_platform,
     check_waits,
@@ -36,6 +37,7 @@ from orchestrator.revision import (
     Io,
     PublishedPort,
     ReachCondition,
+    UserNamespace,
 )
 
 IMAGE_CHECK = ImageHealth(("/bin/check",), interval=5000)
@@ -131,6 +133,41 @@ def test_devices_and_verbs_are_relaxations_with_their_own_reasons():
     ]
 
 
+def test_profiles_privileges_and_users_are_relaxed_each_with_its_reason():
+    relax = [
+        {"apparmor": "unconfined", "reason": "it is a debugger"},
+        {"newPrivileges": "allowed", "reason": "it uses sudo"},
+        {"userNamespace": "host", "reason": "its files have large numbers"},
+    ]
+    options = run_options("web", layer(relax=relax), Path("/product"), 2**20)
+    assert (options.apparmor, options.no_new_privileges, options.users, options.user_base) == (
+        "unconfined", False, "host", 2**20,
+    )  # fmt: skip
+    assert [(each.key, each.reason) for each in relaxations(options)] == [
+        ("apparmor", "it is a debugger"),
+        ("users", "its files have large numbers"),
+        ("new_privileges", "it uses sudo"),
+    ]
+
+
+def test_a_profile_of_the_product_lies_beside_its_file_and_cannot_be_given_up_as_well():
+    assert run_options("web", layer(apparmor="web.profile"), Path("/product")).apparmor_profile == Path(
+        "/product/web.profile"
+    )
+    relax = [{"apparmor": "unconfined", "reason": "it is a debugger"}]
+    with pytest.raises(msgspec.ValidationError, match="a profile of its own"):
+        layer(apparmor="web.profile", relax=relax)
+
+
+def test_what_was_built_with_users_and_a_profile_is_so_in_the_revision():
+    facts = RunFacts(15, (), None, (), 0, 0, apparmor="pycontainer.web.0123456789ab", user_base=2**20)
+    of = layer()
+    built = BuiltLayer("web", {}, facts, ())
+    made = container_layer(run_options("web", of, Path("/product")), of, "1", built, "sha256:" + "5" * 64, 1)
+    assert made.apparmor == "pycontainer.web.0123456789ab"
+    assert made.user_namespace == UserNamespace(host_id=2**20, size=65536)
+
+
 def test_the_control_port_is_a_kernel_argument_and_stands_in_the_audit():
     words = {"kernel": {"args": ["quiet"]}, "control": {"port": "ttyS1", "reason": "for the factory"}}
     product = msgspec.convert(PRODUCT | words, Product)
@@ -166,18 +203,25 @@ def test_the_audit_lists_the_product_first_and_then_its_layers(tmp_path: Path, c
         "layers: {web: {kind: app, from: {tar: x.tar}, ports: ['8080:80']}}\n"
     )
     assert main(["audit", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["relaxations"][:2] == [
-        {"layer": None, "what": "obeys every verb on the port ttyS1", "reason": "for the factory"},
-        {
-            "layer": "web",
-            "what": "has an address on the device's bridge",
-            "reason": "network: bridge, or ports, in the product file",
-        },
-    ]
-    assert main(["audit", str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert " ".join(lines[2].split()) == "(the product) obeys every verb on the port ttyS1 for the factory"
-    assert "publishes 8080/tcp to its port 80" in lines[4]
+    found = json.loads(capsys.readouterr().out)
+    assert found["relaxations"][0] == {
+        "layer": None, "what": "obeys every verb on the port ttyS1", "reason": "for the factory", "points": 15,
+    }  # fmt: skip
+    assert found["relaxations"][2] == {
+        "layer": "web",
+        "what": "has an address on the device's bridge",
+        "reason": "network: bridge, or ports, in the product file",
+        "points": 3,
+    }
+    assert [(each["layer"], each["grade"], each["points"]) for each in found["layers"]] == [
+        (None, "B", 17), ("web", "A", 10),
+    ]  # fmt: skip
+    assert found["grade"] == "B"
+    assert main(["audit", str(tmp_path), "--all"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(the product) 15 obeys every verb on the port ttyS1 for the factory" in text
+    assert "web 1 publishes 8080/tcp to its port 80" in text
+    assert "web has an AppArmor profile" in text
 
 
 @pytest.mark.parametrize(
@@ -242,3 +286,30 @@ def test_a_layer_that_waits_for_health_needs_a_check_of_the_other():
     with pytest.raises(ConfigError) as caught:
         check_waits(product, {"web"})
     assert "waits until db is healthy, which nobody can tell" in caught.value.what
+
+
+@pytest.mark.parametrize(("least", "code"), [("A", 7), ("B", 0), ("E", 0)])
+def test_an_audit_below_the_wanted_grade_ends_with_the_code_of_a_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], least: str, code: int
+):
+    (tmp_path / "pycontainer.yaml").write_text(
+        "product: demo\nversion: 1\nmachine: qemu-amd64\nkernel: {args: [mitigations=off]}\n"
+        "layers: {web: {kind: app, from: {tar: x.tar}, user: www, memory: 8MiB}}\n"
+    )
+    assert main(["audit", str(tmp_path), "--json", "--at-least", least]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert (found["grade"], found["atLeast"], found["ok"]) == ("B", least, code == 0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "points"),
+    [
+        ("init=/bin/sh", 60), ("apparmor=0", 20), ("mitigations=off", 15), ("nokaslr", 10), ("debug", 5),
+        ("sysctl.kernel.sysrq=1", 3), ("debugfs=off", None), ("apparmor=1", None), ("panic=5", None), ("quiet", None),
+    ],
+)  # fmt: skip
+def test_kernel_arguments_that_open_the_device_count(argument: str, points: int | None):
+    product = msgspec.convert(PRODUCT | {"kernel": {"args": [argument]}, "apparmor": "required"}, Product)
+    rating = product_rating(product)
+    assert [each.points for each in rating.found] == ([] if points is None else [points])
+    assert ("has no kernel argument that opens anything" in rating.holds) == (points is None)

@@ -323,7 +323,7 @@ def test_relaxations_are_listed_with_their_reasons():
         ("capabilities", "in general"),
         ("capabilities", "sets the address"),
         ("seccomp", ""),
-        ("no_new_privileges", ""),
+        ("new_privileges", ""),
         ("devices", ""),
     ]
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "change.h"
+#include "apparmor.h"
 #include "crun.h"
 #include "storage.h"
 #include "store.h"
@@ -15,17 +16,23 @@ static int prepare(const struct layer *layer, struct error *err)
 	struct seal_counts counts = {.hashed_before = true};
 	int image = store_open(STORAGE, layer->rootfs, &counts, err);
 	int config = image < 0 ? -1 : store_open(STORAGE, layer->run_config, &counts, err);
-	int result = config < 0 ? -1 : crun_prepare(layer, image, config, err);
+	int policy = config < 0 || layer->policy == NULL ? -1 : store_open(STORAGE, layer->policy, &counts, err);
+	int result = config < 0 || (policy < 0 && layer->policy != NULL) ? -1
+									  : crun_prepare(layer, image, config, policy, err);
 
 	if (image >= 0)
 		close(image);
 	if (config >= 0)
 		close(config);
+	if (policy >= 0)
+		close(policy);
 	return result < 0 ? fail_in(err, "%s", layer->name) : 0;
 }
 
 static int prepare_all(const struct revision *next, struct error *err)
 {
+	if (next->apparmor_required && !apparmor_enabled())
+		return fail(err, "this kernel has no AppArmor, which the revision requires");
 	bool *made = calloc(next->layer_count + 1, sizeof *made);
 	int result = made == NULL ? fail_errno(err, "layers") : 0;
 

@@ -15,6 +15,8 @@ static const struct blob **slot(struct layer *layer, const char *role)
 		return &layer->rootfs;
 	if (strcmp(role, "run-config") == 0)
 		return &layer->run_config;
+	if (strcmp(role, "policy") == 0)
+		return &layer->policy;
 	if (strcmp(role, "modules") == 0)
 		return &layer->modules;
 	return strcmp(role, "firmware") == 0 ? &layer->firmware : NULL;
@@ -261,6 +263,7 @@ static int parse_config(struct revision *out, const json_t *root, struct error *
 	if (text_copy(out->version, sizeof out->version, text, err) < 0)
 		return fail_in(err, "version");
 	if (json_get_number_or(root, "securityVersion", 0, NATURAL_MOST, 0, &out->security_version, err) < 0 ||
+	    json_get_flag(root, "apparmorRequired", &out->apparmor_required, err) < 0 ||
 	    parse_layers(out, root, err) < 0 || check_ports(out, err) < 0)
 		return -1;
 	return parse_confirm(out, root, err) < 0 ? fail_in(err, "confirm") : 0;

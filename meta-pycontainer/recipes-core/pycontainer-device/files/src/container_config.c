@@ -9,6 +9,7 @@
 #define WORDS_MOST 256
 #define PORTS_MOST 64
 #define VERBS_MOST 32
+#define USER_LEAST 65536
 #define HEALTHY_FOR_MS 10000
 #define RESTARTS_MOST 3
 
@@ -257,6 +258,44 @@ static int parse_supervision(struct layer *layer, const json_t *object, struct e
 	return 0;
 }
 
+// Never the device's own users, whose numbers begin with 0.
+static int parse_users(struct layer *layer, const json_t *object, struct error *err)
+{
+	uint64_t base, count;
+
+	if (!present(object, "userNamespace"))
+		return 0;
+	const json_t *users = json_get_object(object, "userNamespace", err);
+	if (users == NULL)
+		return -1;
+	if (json_get_number(users, "hostId", USER_LEAST, UINT32_MAX - 1, &base, err) < 0 ||
+	    json_get_number(users, "size", 1, UINT32_MAX - 1, &count, err) < 0)
+		return fail_in(err, "userNamespace");
+	if (base + count > UINT32_MAX)
+		return fail(err, "userNamespace: the last number is above 4294967294");
+	layer->user_base = (uint32_t)base;
+	layer->user_count = (uint32_t)count;
+	return 0;
+}
+
+// The name goes into a file of the kernel, where a line or a blank would be another command.
+static int parse_apparmor(struct layer *layer, const json_t *object, struct error *err)
+{
+	if (!present(object, "apparmor"))
+		return layer->policy == NULL ? 0 : fail(err, "apparmor: the policy has no name");
+	const char *name = json_get_text(object, "apparmor", err);
+	if (name == NULL)
+		return -1;
+	if (layer->policy == NULL)
+		return fail(err, "apparmor: there is no policy of that name");
+	size_t length = strlen(name);
+	if (length == 0 || length >= sizeof layer->apparmor ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != length)
+		return fail(err, "apparmor: not a profile's name: %.80s", name);
+	strcpy(layer->apparmor, name);
+	return 0;
+}
+
 int container_config_parse(struct layer *layer, const json_t *object, struct error *err)
 {
 	uint64_t group;
@@ -273,6 +312,8 @@ int container_config_parse(struct layer *layer, const json_t *object, struct err
 	if (parse_health(&layer->health, object, err) < 0)
 		return fail_in(err, "health");
 	if (parse_confirm(layer, object, err) < 0 || json_get_flag(object, "required", &layer->required, err) < 0)
+		return -1;
+	if (parse_apparmor(layer, object, err) < 0 || parse_users(layer, object, err) < 0)
 		return -1;
 	if (parse_network(layer, object, err) < 0 || parse_io(&layer->io, object, err) < 0)
 		return -1;

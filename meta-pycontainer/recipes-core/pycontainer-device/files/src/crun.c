@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "crun.h"
+#include "apparmor.h"
 #include "file.h"
+#include "idmap.h"
 #include "image.h"
 #include "program.h"
 #include "store.h"
@@ -37,13 +39,17 @@ static int copy_config(const struct layer *layer, int config, struct error *err)
 	return result;
 }
 
-int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err)
+int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, struct error *err)
 {
 	char path[PATH_SIZE];
 
 	bundle_path(path, layer, "/rootfs");
-	if (image_mount(rootfs, path, err) == 0 && copy_config(layer, config, err) == 0)
-		return 0;
+	// The configuration comes last: where it is, all is there.
+	if (image_mount(rootfs, path, err) == 0 && idmap_mount(layer, path, err) == 0 && apparmor_load(layer, policy, err) == 0) {
+		if (copy_config(layer, config, err) == 0)
+			return 0;
+		apparmor_unload(layer);
+	}
 	crun_forget(layer);
 	return -1;
 }
@@ -70,6 +76,8 @@ void crun_forget(const struct layer *layer)
 	static const char *const files[] = {"/config.json", "/pid"};
 	char path[PATH_SIZE];
 
+	if (crun_prepared(layer))
+		apparmor_unload(layer);
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		bundle_path(path, layer, files[i]);
 		unlink(path);

@@ -10,9 +10,9 @@
 #define CRUN "/usr/bin/crun"
 #endif
 
-// The bundle of a layer: its root file system mounted, its configuration in RAM. `rootfs` and `config` are the proven
-// blobs, open. Its place is named by its content, so that it can be made while an older one of the same layer runs.
-int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err);
+// The bundle of a layer: its root file system mounted, its configuration in RAM. `rootfs`, `config`
+// and `policy` (-1 when it has none) are the proven blobs, open. Its place is named by its content, so that it can be made while an older one of the same layer runs.
+int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, struct error *err);
 // Was this very bundle made already?
 bool crun_prepared(const struct layer *layer);
 // The root folder of a prepared layer, open as a path, or -1.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The verbs that only tell. Each runs in a process of its own, with a copy of what process 1 knew when it began.
+#include "apparmor.h"
 #include "console.h"
 #include "handlers.h"
 #include "identity.h"
@@ -80,11 +81,12 @@ json_t *work_status(struct work *work, void *supervisor, struct error *err)
 	}
 	json_t *lowest = state_floor(&storage, s->facts, confirmed, &floor, &ignored) < 0 ? json_null()
 											  : json_integer((json_int_t)floor);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:I, s:b}", "product", revision->product,
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:I, s:b, s:b}", "product", revision->product,
 			 "version", revision->version, "revision", revision->id, "state", update_phase_name(&s->update),
 			 "trial", trial(s), "outcome", outcome(&storage), "floor", lowest, "record", record(&s->update), "storage",
 			 "size", (json_int_t)(room.f_blocks * room.f_frsize), "free", (json_int_t)(room.f_bavail * room.f_frsize),
-			 "uptimeMs", (json_int_t)clock_ms(), "watchdog", s->watchdog.fd >= 0);
+			 "uptimeMs", (json_int_t)clock_ms(), "watchdog", s->watchdog.fd >= 0,
+			 "apparmor", apparmor_enabled());
 }
 
 static json_t *container(const struct container *c)

@@ -11,6 +11,7 @@
 #define CONFIG_LIMIT (1u << 20)
 #define TEXT_SIZE 513	// 128 characters of UTF-8
 #define LAYERS_MOST 64
+#define PROFILE_SIZE 128	// the name of an AppArmor profile: of a name's characters, and longer
 #define CONDITIONS_MOST 16	// files, and addresses as many again
 #define ADDRESS_SIZE 46	// of an IPv6 address as text
 
@@ -65,7 +66,7 @@ struct layer {
 	char kind[NAME_SIZE];
 	char version[TEXT_SIZE];	// for people; may be empty
 	bool container;			// it is run: it has a rootfs and a run-config
-	const struct blob *rootfs, *run_config, *modules, *firmware;
+	const struct blob *rootfs, *run_config, *modules, *firmware, *policy;
 	unsigned group;
 	size_t after_count;
 	size_t *after;			// indexes of the layers that must run before
@@ -89,6 +90,9 @@ struct layer {
 	struct io_limits io;
 	size_t control_count;		// verbs of the control protocol that it may use
 	char (*control)[NAME_SIZE];
+	// Its user namespace: user 0 there is user_base of the device, and so on; no count: it has none.
+	uint32_t user_base, user_count;
+	char apparmor[PROFILE_SIZE];	// the profile in its policy; empty: it has none
 };
 
 // A trial is not confirmed before this file is in the volume of a container, as a path below it.
@@ -116,6 +120,7 @@ struct revision {
 	struct layer *layers;
 	uint64_t security_version;	// below the device's floor it is refused
 	uint64_t confirm_timeout_ms;
+	bool apparmor_required;		// it must not run on a kernel without AppArmor
 	bool confirm_manual;		// besides all conditions, somebody must say so
 	size_t file_count;
 	struct file_condition *files;

@@ -73,6 +73,54 @@ static void test_security_version(void)
 	check_error(refuse_config("{\"schemaVersion\"", "{\"securityVersion\":null,\"schemaVersion\"", err), "securityVersion");
 }
 
+// The sample with a policy of the layer web in the manifest, and with the words given in the layer's part of the config.
+static int parse_policy(struct revision *out, const char *blob, const char *name, struct error *err)
+{
+	char *manifest = changed(sample_manifest, "],\"annotations\":{}}", "," BLOB(DIGEST("6"), "web", "policy")
+				 "],\"annotations\":{}}");
+	char *named = changed(sample_config, "\"run-config\":\"" DIGEST("5") "\"", blob);
+	char *config = changed(named, "\"name\":\"web\",", name);
+	int result = parse(out, manifest, config, err);
+
+	free(config);
+	free(named);
+	free(manifest);
+	return result;
+}
+
+static int refuse_policy(const char *blob, const char *name, struct error *err)
+{
+	struct revision revision;
+	int result = parse_policy(&revision, blob, name, err);
+
+	revision_free(&revision);
+	return result;
+}
+
+static void test_policy(void)
+{
+	static const char blob[] = "\"run-config\":\"" DIGEST("5") "\",\"policy\":\"" DIGEST("6") "\"";
+	struct revision r;
+	struct error none = {""};
+
+	check(parse_policy(&r, blob, "\"name\":\"web\",\"apparmor\":\"pycontainer.web.0123456789ab\",", &none) == 0);
+	check(r.layers[2].policy == &r.blobs[6] && strcmp(r.layers[2].apparmor, "pycontainer.web.0123456789ab") == 0);
+	check(r.layers[1].policy == NULL && r.layers[1].apparmor[0] == '\0' && !r.apparmor_required);
+	revision_free(&r);
+	check_error(refuse_policy(blob, "\"name\":\"web\",", err), "the policy has no name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":null,", err), "the policy has no name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"\",", err), "not a profile's name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"a b\",", err), "not a profile's name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"a\\nb\",", err), "apparmor");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"" D("a") D("a") D("a") D("a") D("a") D("a") D("a") D("a") "\",",
+				  err), "not a profile's name");
+	check_error(refuse_config("\"name\":\"web\",", "\"name\":\"web\",\"apparmor\":\"x\",", err), "there is no policy");
+	char *config = changed(sample_config, "{", "{\"apparmorRequired\":true,");
+	check(parse(&r, sample_manifest, config, &none) == 0 && r.apparmor_required);
+	revision_free(&r);
+	free(config);
+}
+
 // The list need not be in the order in which containers start.
 static void test_order_of_the_list(void)
 {
@@ -162,6 +210,7 @@ int main(void)
 {
 	test_good();
 	test_security_version();
+	test_policy();
 	test_order_of_the_list();
 	test_after_the_end();
 	test_bad_manifests();
