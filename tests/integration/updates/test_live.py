@@ -111,7 +111,7 @@ def test_a_power_cut_during_a_live_trial_ends_it_and_a_product_may_ask_for_someb
     assert boots(device) == 1
     device.power_off()
     assert device.record().rev == family.base.id
-    assert device.storage_file("state/previous").decode().strip() == held.id
+    assert device.notes()["previous"] == held.id
 
 
 def wait_for_word(device: Device) -> None:

@@ -37,5 +37,5 @@ def test_a_changed_kernel_is_tried_over_a_restart_kept_given_back_and_what_lasts
     device.power_off()
     found = device.record()
     assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)
-    assert device.storage_file("state/previous").decode().strip() == kernel.id
+    assert device.notes()["previous"] == kernel.id
     assert device.storage_file("state/identity") != b""

@@ -296,15 +296,18 @@ json_t *work_put(struct work *work, void *supervisor, struct error *err)
 
 	(void)supervisor;
 	fs_real(&storage, STORAGE);
-	if (exclusive_take(err) < 0 || text_digest(hex, digest, err) < 0 ||
-	    install_put_allowed(&storage, hex, size, err) < 0 || blob_begin(&receiver, &storage, hex, size, err) < 0)
+	if (exclusive_take(err) < 0 || text_digest(hex, digest, err) < 0)
+		return NULL;
+	int listed = install_put_allowed(&storage, hex, size, err);
+	if (listed < 0 || blob_begin(&receiver, &storage, hex, size, err) < 0)
 		return NULL;
 	if (work_line(work, json_pack("{s:{s:I}}", "ready", "offset", (json_int_t)receiver.received), err) < 0 ||
 	    receive(work, &receiver, err) < 0) {
 		blob_pause(&receiver, &ignored);
 		return NULL;
 	}
-	return blob_finish(&receiver, "", err) < 0 ? NULL : json_object();
+	// Manifest, config and signature are not sealed: they are hashed whenever they are read.
+	return blob_finish(&receiver, listed ? "" : NULL, err) < 0 ? NULL : json_object();
 }
 
 json_t *work_gc(struct work *work, void *supervisor, struct error *err)
