@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.integration.updates.devices import Device, Devices
 from tests.integration.updates.products import Family, Made
 
@@ -32,6 +34,7 @@ def fail_three_times(device: Device, family: Family, made: Made) -> None:
     assert outcome.reason == "it did not come up in any of its attempts, or could not be loaded"
 
 
+@pytest.mark.alone
 def test_a_kernel_that_panics_or_hangs_and_an_initramfs_without_init_get_three_attempts(
     devices: Devices, family: Family
 ):

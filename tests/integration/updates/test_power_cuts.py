@@ -119,6 +119,7 @@ def torment(device: Device, family: Family, number: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_after_a_power_cut_at_any_instant_the_device_is_the_old_or_the_new_one(devices: Devices, family: Family):
     print(f"PYCONTAINER_SEED={SEED} PYCONTAINER_CUTS={CUTS}")
     family.made("kernel-a"), family.made("kernel-b")
