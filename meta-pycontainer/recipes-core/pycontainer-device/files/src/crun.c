@@ -56,6 +56,14 @@ bool crun_prepared(const struct layer *layer)
 	return access(path, F_OK) == 0;
 }
 
+void crun_rootfs(char *out, size_t size, const struct layer *layer)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/rootfs");
+	snprintf(out, size, "%s", path);
+}
+
 void crun_forget(const struct layer *layer)
 {
 	static const char *const files[] = {"/config.json", "/pid"};

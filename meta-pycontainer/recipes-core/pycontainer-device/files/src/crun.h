@@ -15,6 +15,8 @@
 int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err);
 // Was this very bundle made already?
 bool crun_prepared(const struct layer *layer);
+// Where its root file system is mounted then.
+void crun_rootfs(char *out, size_t size, const struct layer *layer);
 // Undo it.
 void crun_forget(const struct layer *layer);
 // Start "crun run --detach"; its container writes to `output`. Returns the process id of crun or -1.

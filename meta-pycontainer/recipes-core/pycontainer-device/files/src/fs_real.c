@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "fs.h"
+#include "checkpoint.h"
 #include "verity.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-// Documentation/filesystems/ext4; the kernel has it in no header for programs.
-#define EXT4_IOC_CHECKPOINT _IOW('f', 43, __u32)
 
 // What an update leaves free for logs, state and the file system's own growth.
 #define RESERVE (UINT64_C(4) << 20)
@@ -257,32 +253,11 @@ static int real_sync_all(struct fs *fs)
 	return fd < 0 ? -1 : close_keeping_errno(fd, syncfs(fd));
 }
 
-// A kernel before 5.15: freezing writes the journal back, too. Some file systems have neither journal nor freeze.
-static int freeze_and_thaw(int fd)
-{
-	if (ioctl(fd, FIFREEZE, 0) < 0)
-		return errno == EOPNOTSUPP || errno == EPERM || errno == ENOTTY ? 0 : -1;
-	int result = ioctl(fd, FITHAW, 0);
-	// Frozen for good, the device would stand still: there is nothing better than to try again.
-	for (int attempt = 0; result < 0 && errno != EINVAL && attempt < 10; attempt++)
-		result = ioctl(fd, FITHAW, 0);
-	return result;
-}
-
 static int real_checkpoint(struct fs *fs)
 {
-	__u32 flags = 0;
 	int fd = open_below(fs, "", O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0)
-		return -1;
-	if (syncfs(fd) < 0)
-		return close_keeping_errno(fd, -1);
-	// Freezing would write the superblock twice, and a process killed in between would leave storage frozen.
-	if (ioctl(fd, EXT4_IOC_CHECKPOINT, &flags) == 0)
-		return close_keeping_errno(fd, 0);
-	bool other = errno == ENOTTY || errno == EOPNOTSUPP || errno == EINVAL || errno == ENODEV || errno == EPERM;
-	return close_keeping_errno(fd, other ? freeze_and_thaw(fd) : -1);
+	return fd < 0 ? -1 : close_keeping_errno(fd, checkpoint(fd));
 }
 
 static int real_room(struct fs *fs, uint64_t *bytes)

@@ -5,6 +5,7 @@
 #include "esp.h"
 #include "record.h"
 #include "installed.h"
+#include "notes.h"
 #include "proof.h"
 #include "state.h"
 #include "store.h"
@@ -21,41 +22,11 @@ static void put_record(struct job_result *out, const struct record *record)
 	out->number[RESULT_LEFT] = record->left;
 }
 
-static void set_outcome(struct notes *notes, const char *id, bool confirmed, const char *reason)
-{
-	struct outcome outcome = {.confirmed = confirmed, .number = notes->outcome.number + 1};
-
-	if (strcmp(notes->trial.revision, id) == 0)
-		outcome.number = notes->trial.number;
-	memcpy(outcome.revision, id, sizeof outcome.revision);
-	snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
-	notes->outcome = outcome;
-}
-
-static void clear_trial(struct notes *notes)
-{
-	memset(&notes->trial, 0, sizeof notes->trial);
-}
-
 static int clear_record(struct transaction *t, struct record *record, struct error *err)
 {
 	record->attempt[0] = '\0';
 	record->left = 0;
 	return record_store(t->esp, record, err) < 0 ? -1 : 0;
-}
-
-// What follows from a confirmation, all of it again when it was done already: the floor never falls. True: something is
-// new.
-static bool note_confirmed(struct notes *notes, const struct revision *revision, const char *from)
-{
-	bool higher = revision->security_version > notes->floor;
-	bool other = from[0] != '\0' && strcmp(from, revision->id) != 0;
-
-	if (higher)
-		notes->floor = revision->security_version;
-	if (other)
-		memcpy(notes->previous, from, sizeof notes->previous);
-	return higher || other;
 }
 
 // Keep the first failure of several steps that are all to be made.
@@ -87,21 +58,21 @@ static int finish(struct transaction *t, const struct boot *boot, struct notes *
 	int failed = 0;
 
 	if (result != NULL) {
-		set_outcome(notes, boot->revision, strcmp(result, "confirmed") == 0, boot->reason);
+		notes_end(notes, boot->revision, strcmp(result, "confirmed") == 0, boot->reason);
 		changed = true;
 	}
 	if ((boot->kind == BOOT_NORMAL || boot->kind == BOOT_CONFIRMED) &&
-	    note_confirmed(notes, running, boot->kind == BOOT_CONFIRMED ? notes->trial.from : ""))
+	    notes_confirm(notes, running, boot->kind == BOOT_CONFIRMED ? notes->trial.from : ""))
 		changed = true;
 	// The outcome before the record, which else might be all that tells of it; the trial is noted until both are done.
 	if (boot->clear_trial && !boot->clear_record)
-		clear_trial(notes);
+		notes_clear_trial(notes);
 	if (readable && changed)
 		failed = first_failure(failed, state_store(t->storage, notes, &now), err, &now);
 	if (boot->clear_record)
 		failed = first_failure(failed, clear_record(t, record, &now), err, &now);
 	if (boot->clear_trial && boot->clear_record && failed == 0) {
-		clear_trial(notes);
+		notes_clear_trial(notes);
 		failed = first_failure(failed, state_store(t->storage, notes, &now), err, &now);
 	}
 	return failed;
@@ -184,7 +155,7 @@ static int announce(struct transaction *t, const struct revision *next, const ch
 		return 0;
 	// It may have been written all the same, and nobody waits for that trial.
 	struct error ignored;
-	clear_trial(&notes);
+	notes_clear_trial(&notes);
 	if (clear_record(t, record, &ignored) == 0)
 		state_store(t->storage, &notes, &ignored);
 	return fail_in(err, "boot record");
@@ -260,9 +231,9 @@ static int write_confirmed(struct transaction *t, const struct revision *revisio
 
 	if (state_load(t->storage, &notes, err) < 0)
 		return -1;
-	set_outcome(&notes, revision->id, true, "");
-	note_confirmed(&notes, revision, from);
-	clear_trial(&notes);
+	notes_end(&notes, revision->id, true, "");
+	notes_confirm(&notes, revision, from);
+	notes_clear_trial(&notes);
 	return state_store(t->storage, &notes, err);
 }
 
@@ -293,19 +264,6 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 	return result;
 }
 
-static void set_trial_ended(struct notes *notes, const char *id, const char *from, bool live, uint32_t generation,
-			    const char *reason)
-{
-	struct trial_state trial = {.live = live, .generation = generation, .number = notes->outcome.number + 1};
-
-	if (strcmp(notes->trial.revision, id) == 0)
-		trial.number = notes->trial.number;
-	memcpy(trial.revision, id, sizeof trial.revision);
-	memcpy(trial.from, from, sizeof trial.from);
-	snprintf(trial.reason, sizeof trial.reason, "%s", reason);
-	notes->trial = trial;
-}
-
 int transaction_abort(struct transaction *t, const char *id, const char *from, bool live, const char *reason,
 		      struct job_result *out, struct error *err)
 {
@@ -320,17 +278,17 @@ int transaction_abort(struct transaction *t, const char *id, const char *from, b
 		return -1;
 	bool readable = state_load(t->storage, &notes, err) == 0;
 	// The trial stays noted, with its reason, until the record is changed back.
-	set_trial_ended(&notes, id, from, live, record.generation, reason);
-	set_outcome(&notes, id, false, reason);
+	notes_fail(&notes, id, from, live, record.generation, reason);
+	notes_end(&notes, id, false, reason);
 	if (live)
-		clear_trial(&notes);
+		notes_clear_trial(&notes);
 	// On a storage that takes nothing more the record is changed back all the same.
 	failed = readable ? first_failure(failed, state_store(t->storage, &notes, &now), err, &now) : -1;
 	if (!live)
 		failed = first_failure(failed, clear_record(t, &record, &now), err, &now);
 	put_record(out, &record);
 	if (!live && failed == 0) {
-		clear_trial(&notes);
+		notes_clear_trial(&notes);
 		failed = first_failure(failed, state_store(t->storage, &notes, &now), err, &now);
 	}
 	return failed;
