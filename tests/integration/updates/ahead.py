@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs tests ahead of their turn, two at a time: an emulated device keeps one processor busy, and a test waits for it.
 
-A test that is run ahead may ask for `devices`, `family` and `tmp_path`, and prints nothing: what it prints would be
-shown with another test. One marked `alone`, because it keeps both processors busy by itself, runs when its turn comes.
+A test may ask for `devices`, `family`, `tmp_path` and its own parameters. It uses one device at a time, and prints
+nothing: what it prints would be shown with another test.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,6 @@ from tests.integration.updates.devices import Devices
 from tests.integration.updates.products import Family
 
 AT_ONCE = 2
-
-
-def is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
 
 
 class Ahead:
@@ -34,23 +31,19 @@ class Ahead:
 
     def run(self, item: pytest.Item) -> None:
         """Run a test whose turn has come, or wait for its end; raises what it raised."""
-        if is_alone(item):
-            self._run(item)
-            return
-        for each in self._items[self._items.index(item) :]:
-            if is_alone(each):
-                break
-            if each not in self._begun:
-                self._begun[each] = self._pool.submit(self._run, each)
+        if not self._begun:
+            self._begun = {each: self._pool.submit(self._run, each) for each in self._items}
         self._begun[item].result()
 
     def _run(self, item: pytest.Item) -> None:
         assert isinstance(item, pytest.Function)
-        folder = self._folder / item.name[:60]
+        folder = self._folder / str(self._items.index(item))
         folder.mkdir()
         devices = Devices(self._family, self._settled, folder)
         self._devices.append(devices)
-        offered = {"devices": devices, "family": self._family, "tmp_path": folder}
+        offered: dict[str, Any] = {"devices": devices, "family": self._family, "tmp_path": folder}
+        if hasattr(item, "callspec"):
+            offered |= item.callspec.params
         try:
             item.obj(**{name: offered[name] for name in inspect.signature(item.obj).parameters})
         finally:
