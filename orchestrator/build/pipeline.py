@@ -278,8 +278,6 @@ def image_request(
         revision=revision.id,
         blobs={digest: store.blob_path(digest) for digest in sorted(digests)},
         links={
-            "manifest": revision.id,
-            "config": config,
             "signature": envelope.digest,
             **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
         },

@@ -122,6 +122,7 @@ class TrialOutcome(_Part, frozen=True, kw_only=True):
     revision: str
     result: str
     reason: str | None = None
+    trial: Count = 0
 
 
 class Record(_Part, frozen=True, kw_only=True):

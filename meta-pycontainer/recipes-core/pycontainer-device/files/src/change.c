@@ -4,7 +4,9 @@
 #include "crun.h"
 #include "storage.h"
 #include "store.h"
+#include "warm.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +49,24 @@ static int prepare_all(const struct revision *next, struct error *err)
 			crun_forget(&next->layers[i]);
 	free(made);
 	return result;
+}
+
+void change_warm(const struct containers *all, const char *id, const struct facts *facts)
+{
+	struct revision next = {0};
+	struct error ignored;
+	char path[PATH_MAX];
+
+	if (store_load(&next, STORAGE, id, facts, &ignored) >= 0 && prepare_all(&next, &ignored) == 0)
+		for (size_t i = 0; i < next.layer_count; i++) {
+			const struct layer *layer = &next.layers[i];
+			const struct container *now = layer->container ? crew_find(&all->now, layer->name) : NULL;
+			if (now == NULL || now->init <= 0 || containers_same_bundle(now->layer, layer))
+				continue;
+			crun_rootfs(path, sizeof path, layer);
+			warm_like(now->init, path);
+		}
+	revision_free(&next);
 }
 
 static void forget_unused(const struct revision *running, const struct revision *next)

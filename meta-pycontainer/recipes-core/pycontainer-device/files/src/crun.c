@@ -71,6 +71,14 @@ int crun_open_root(const struct layer *layer, struct error *err)
 	return fd < 0 ? fail_errno(err, "%s", path) : fd;
 }
 
+void crun_rootfs(char *out, size_t size, const struct layer *layer)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/rootfs");
+	snprintf(out, size, "%s", path);
+}
+
 void crun_forget(const struct layer *layer)
 {
 	static const char *const files[] = {"/config.json", "/pid"};

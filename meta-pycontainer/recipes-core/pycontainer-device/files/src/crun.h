@@ -10,13 +10,16 @@
 #define CRUN "/usr/bin/crun"
 #endif
 
-// The bundle of a layer: its root file system mounted, its configuration in RAM. `rootfs`, `config`
-// and `policy` (-1 when it has none) are the proven blobs, open. Its place is named by its content, so that it can be made while an older one of the same layer runs.
+// The bundle of a layer: its root file system mounted, its configuration in RAM. `rootfs`, `config` and `policy` (-1
+// when it has none) are the proven blobs, open. Its place is named by its content, so that it can be made while an older
+// one of the same layer runs.
 int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, struct error *err);
 // Was this very bundle made already?
 bool crun_prepared(const struct layer *layer);
 // The root folder of a prepared layer, open as a path, or -1.
 int crun_open_root(const struct layer *layer, struct error *err);
+// The path of that folder.
+void crun_rootfs(char *out, size_t size, const struct layer *layer);
 // Undo it.
 void crun_forget(const struct layer *layer);
 // Start "crun run --detach"; its container writes to `output`. Returns the process id of crun or -1.

@@ -48,12 +48,14 @@ static json_t *trial(const struct supervisor *s)
 static json_t *outcome(struct fs *storage)
 {
 	struct error ignored;
-	struct outcome last;
+	struct notes notes;
+	const struct outcome *last = &notes.outcome;
 
-	if (!state_read_outcome(storage, &last, &ignored))
+	if (state_load(storage, &notes, &ignored) < 0 || last->revision[0] == '\0')
 		return json_null();
-	return json_pack("{s:s, s:s, s:s}", "revision", last.revision, "result", last.confirmed ? "confirmed" : "rolled back",
-			 "reason", last.reason);
+	return json_pack("{s:s, s:s, s:s, s:I}", "revision", last->revision, "result",
+			 last->confirmed ? "confirmed" : "rolled back", "reason", last->reason, "trial",
+			 (json_int_t)last->number);
 }
 
 static json_t *record(const struct update *u)
@@ -142,7 +144,7 @@ static json_t *describe(struct fs *storage, const struct supervisor *s, const ch
 json_t *work_revisions(struct work *work, void *supervisor, struct error *err)
 {
 	const struct supervisor *s = supervisor;
-	char previous[HEX_SIZE] = "";
+	struct notes notes;
 	struct installed all;
 	struct error ignored;
 	struct fs storage;
@@ -151,11 +153,12 @@ json_t *work_revisions(struct work *work, void *supervisor, struct error *err)
 	fs_real(&storage, STORAGE);
 	if (installed_list(&storage, &all, err) < 0)
 		return NULL;
-	if (!state_read_previous(&storage, previous, &ignored))
-		previous[0] = '\0';
+	// Of notes that cannot be read nothing is known, and so nothing is told.
+	if (state_load(&storage, &notes, &ignored) < 0)
+		notes = (struct notes){.generation = 0};
 	json_t *list = json_array();
 	for (size_t i = 0; i < all.count; i++)
-		json_array_append_new(list, describe(&storage, s, all.ids[i], previous));
+		json_array_append_new(list, describe(&storage, s, all.ids[i], notes.previous));
 	return json_pack("{s:o}", "revisions", list);
 }
 
