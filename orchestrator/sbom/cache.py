@@ -23,6 +23,7 @@ _RULES = (
     "known_texts",
     "model",
     "names",
+    "parts",
     "resolver",
     "spdxlist",
     "synopsis",
