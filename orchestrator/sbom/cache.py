@@ -18,6 +18,7 @@ from orchestrator.sbom.resolver import resolve_copyright
 _RULES = (
     "deb822",
     "dep5",
+    "deprecated",
     "exceptions",
     "expression",
     "known_texts",
@@ -25,6 +26,7 @@ _RULES = (
     "names",
     "parts",
     "resolver",
+    "scancode",
     "spdxlist",
     "synopsis",
     "texts",

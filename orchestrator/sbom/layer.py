@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,8 @@ from orchestrator.errors import BuildError
 from orchestrator.sbom import archive, dpkg, facts
 from orchestrator.sbom.archive import Files
 from orchestrator.sbom.cache import FindingCache
-from orchestrator.sbom.expression import all_of, parse
 from orchestrator.sbom.model import Blob, Component, Dependency, Document, Layer, LicenceFinding, Product
-from orchestrator.sbom.resolver import resolve_recipe
+from orchestrator.sbom.resolver import joined, resolve_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +157,5 @@ def _with_recipe(copyright_file: LicenceFinding, recipe: LicenceFinding) -> Lice
     """Both statements count; the copyright file stays the evidence."""
     if not copyright_file.expression:
         return recipe
-    extracted = {entry.id: entry for entry in (*copyright_file.extracted, *recipe.extracted)}
-    return LicenceFinding(
-        str(all_of([parse(recipe.expression), parse(copyright_file.expression)])),
-        copyright_file.tier,
-        copyright_file.evidence,
-        copyright_file.evidence_digest,
-        (*copyright_file.notes, f"The recipe declares {recipe.expression}.", *recipe.notes),
-        tuple(extracted[key] for key in sorted(extracted)),
-        copyright_file.holders,
-    )
+    said = (f"The recipe declares {recipe.expression}.", *recipe.notes)
+    return joined(copyright_file, dataclasses.replace(recipe, notes=said))
