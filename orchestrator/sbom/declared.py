@@ -129,7 +129,7 @@ def resolve_declared(
         if len(words_) > 1 and not set(map(str.upper, words_)) & {"AND", "OR", "WITH", "&", "|", "AND/OR", "LATER"}:
             statement = " & ".join(words_) if "(" not in statement else statement
     aliases: Mapping[str, str] = _RPM if dialect == "rpm" else {}
-    return resolve_statement(statement, text_of, source, aliases)
+    return resolve_statement(statement, text_of, source, aliases, "recipe" if dialect == "bitbake" else "package")
 
 
 def resolve_python(

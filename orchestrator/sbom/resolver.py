@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.sbom import dep5, deprecated, exceptions, names, scancode, synopsis, texts
 from orchestrator.sbom.expression import ExpressionError, Licence, Node, all_of, is_copyleft, licences, parse
-from orchestrator.sbom.model import ExtractedLicence, LicenceFinding, Tier
+from orchestrator.sbom.model import Confidence, ExtractedLicence, LicenceFinding, Tier
 
 SOURCE_TREE = "A Debian copyright file describes the source tree: it over-approximates what the binary package holds."
 _HOLDER = re.compile(r"^[ \t*#;/|.-]{0,40}((?:copyright\b|\(c\)|©).{0,300})$", re.IGNORECASE | re.MULTILINE)
@@ -48,7 +48,11 @@ def decode(data: bytes) -> tuple[str, bool]:
 
 
 def resolve_copyright(data: bytes, evidence: str) -> LicenceFinding:
-    """Return the declared licence that a copyright file states; `evidence` is the path to name. Never raises."""
+    """Return the declared licence that a copyright file states; `evidence` is the path to name. Never raises.
+
+    Confidence is high when every word of licensing was understood, medium when a machine-readable file was doubtful in
+    places, low when the whole file had to be kept as a text.
+    """
     text, latin = decode(data)
     text = text.replace("\0", "")
     reading = _Reading()
@@ -56,16 +60,20 @@ def resolve_copyright(data: bytes, evidence: str) -> LicenceFinding:
         reading.note("The file is not UTF-8; it was read as Latin-1.")
     machine = dep5.read(text)
     tier: Tier
+    confidence: Confidence
     holders: tuple[str, ...]
     if machine is not None and machine.statements:
         tier = "dep5"
         node = _machine_readable(reading, machine, text)
         holders = machine.holders
+        confidence = "medium" if reading.notes or reading.extracted else "high"
     else:
         node, tier = _plain(reading, text)
+        confidence = "low" if reading.extracted else "high"
         lines = (" ".join(match.split()) for match in _HOLDER.findall(text))
         holders = tuple(dict.fromkeys(line for line in lines if _DATED.search(line)))
-    return reading.finding(node, tier, evidence, "sha256:" + hashlib.sha256(data).hexdigest(), holders)
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    return reading.finding(node, tier, evidence, digest, holders, confidence)
 
 
 def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFinding:
@@ -73,11 +81,15 @@ def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFind
 
     `extracted` gives the text of a LicenseRef or name that is not listed, or an empty text.
     """
-    return resolve_statement(licence, extracted, "recipe")
+    return resolve_statement(licence, extracted, "recipe", tier="recipe")
 
 
 def resolve_statement(
-    statement: str, text_of: Callable[[str], str], source: str, aliases: Mapping[str, str] | None = None
+    statement: str,
+    text_of: Callable[[str], str],
+    source: str,
+    aliases: Mapping[str, str] | None = None,
+    tier: Tier = "package",
 ) -> LicenceFinding:
     """Return the declared licence that one line states: an SPDX expression, or names by the grammar of `synopsis`.
 
@@ -96,7 +108,8 @@ def resolve_statement(
                 text = text_of(term.id) or f"The {source} says: {term.id}"
                 copyleft = texts.mentions_copyleft(f"{term.id} {text}")
                 reading.extracted[term.id] = ExtractedLicence(term.id, term.id, text, copyleft)
-    return reading.finding(node, "recipe", "", "", ())
+    unread = any(not text_of(entry.name) for entry in reading.extracted.values())
+    return reading.finding(node, tier, confidence="low" if unread else "medium")
 
 
 def joined(first: LicenceFinding, second: LicenceFinding) -> LicenceFinding:
@@ -135,10 +148,20 @@ class _Reading:
     def keeps(self, text: str) -> bool:
         return any(text in entry.text for entry in self.extracted.values())
 
-    def finding(self, node: Node, tier: Tier, evidence: str, digest: str, holders: tuple[str, ...]) -> LicenceFinding:
+    def finding(
+        self,
+        node: Node,
+        tier: Tier,
+        evidence: str = "",
+        digest: str = "",
+        holders: tuple[str, ...] = (),
+        confidence: Confidence = "medium",
+    ) -> LicenceFinding:
         used = {licence.id for licence in licences(node)}
         extracted = tuple(self.extracted[key] for key in sorted(self.extracted) if key in used)
-        return LicenceFinding(str(node), tier, evidence, digest, tuple(self.notes), extracted, holders)
+        return LicenceFinding(
+            str(node), tier, evidence, digest, tuple(self.notes), extracted, holders, confidence=confidence
+        )
 
     def statement(self, line: str, own_text: str, text_of: Callable[[str], str]) -> Node:
         """One licence statement: its synopsis by the grammar, or the whole of it as a text when it has no grammar."""
