@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.build.aggregate import attach_documents, image_documents
 from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.containers import run_options
+from orchestrator.build.documents import Documents
 from orchestrator.build.platform import conditions, product_relaxations
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
@@ -31,7 +33,7 @@ from orchestrator.product.model import Product
 from orchestrator.product.units import format_size, parse_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import (
-    SPDX_TYPE,
+    LAYER,
     Revision,
     RevisionConfig,
     assemble,
@@ -43,6 +45,7 @@ from orchestrator.revision import (
     set_candidate,
 )
 from orchestrator.run import Tools
+from orchestrator.sbom.handmade import read
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
 
 
@@ -87,6 +90,10 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         with reporter.step("image") as step:
             image = image_of(store, revision, product, place, deploy, keys, place.image)
             step.result = f"{format_size(image.used)} to write"
+        with reporter.step("documents") as step:
+            aggregate = image_documents(product, place, deploy, revision, image, layers)
+            attach_documents(store, revision, aggregate, {})
+            step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
         summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
@@ -118,6 +125,9 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
             "product": msgspec.to_builtins(product),
             "machine": place.machine,
             "sources": tree_fingerprint(sources),
+            "components": [
+                msgspec.to_builtins(each) for path in product.components for each in read(place.root / path)
+            ],
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,
             "code": code_fingerprint(),
@@ -203,8 +213,7 @@ def _assemble(
         deploy=deploy,
         around=around,
         facts=product_facts(product.product, place.machine, keys.facts_keys(), threshold=keys.threshold),
-        sbom_folder=place.sbom,
-        sbom_cache=place.build / "licences",
+        documents=Documents(product, place.root, deploy, around, place.sbom, place.build / "licences"),
         reporter=reporter,
         groups=product.start_groups(),
     ).all_layers()
@@ -229,10 +238,7 @@ def _commit_to_store(
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
     for entry in layers:
-        document = store.put_blob(entry.spdx, media_type=SPDX_TYPE)
-        store.attach(
-            revision.descriptor, SPDX_TYPE, [document], annotations={"vnd.pycontainer.layer": entry.layer.name}
-        )
+        attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
     sign_revision(store, revision, keys.signers())
     verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
     set_candidate(store, revision)
@@ -304,7 +310,7 @@ def _summary(
                 licences=entry.counts.licences,
                 copyleft=entry.counts.copyleft,
                 unknown=entry.counts.unknown,
-                spdx=str(place.sbom / f"{entry.layer.name}.spdx.json"),
+                spdx=str(place.sbom / f"{entry.layer.name}.spdx3.json"),
                 relaxations=[each.what for each in entry.relaxations],
                 ports=list(entry.ports),
             )

@@ -85,10 +85,13 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """The packages of a layer, which of them need which (pairs of ids), and texts of LicenseRefs."""
+    """The packages of a layer, which of them need which (pairs of ids), which have whose code in them, and texts of
+    LicenseRefs. `complete` tells whether the base stated dependencies at all."""
 
     packages: tuple[Fact, ...]
     depends: tuple[tuple[str, str], ...]
+    linked: tuple[tuple[str, str], ...]
+    complete: bool
     texts: dict[str, str]
 
 
@@ -105,7 +108,7 @@ def read(path: Path) -> Facts:
     if len(by_id) != len(document.packages):
         raise _refuse(path, "two packages have one SPDXID")
     roots = set(document.document_describes)
-    contained, depends = set(), set()
+    contained, depends, linked = set(), set(), set()
     for relation in document.relationships:
         ends = (relation.element, relation.related)
         for end in ends:
@@ -117,6 +120,8 @@ def read(path: Path) -> Facts:
             contained.add(ends)
         elif relation.kind == "DEPENDS_ON":
             depends.add(ends)
+        elif relation.kind == "STATIC_LINK":
+            linked.add(ends)
         else:
             raise _refuse(path, f"unknown relationship type {relation.kind!r}")
     if len(roots) != 1:
@@ -129,6 +134,8 @@ def read(path: Path) -> Facts:
     return Facts(
         packages=tuple(_fact(path, package) for package in members),
         depends=tuple(sorted(pair for pair in depends if root not in pair)),
+        linked=tuple(sorted(pair for pair in linked if root not in pair)),
+        complete=bool(depends),
         texts={entry.license_id: entry.extracted_text for entry in document.has_extracted_licensing_infos},
     )
 
