@@ -87,6 +87,7 @@ class Assembly:
             blobs = {role: part.blob for role, part in parts.items()}
             cached = all(part.cached for part in parts.values())
             documents = self.documents.platform(deployed, blobs)
+            blobs = self._with_document(blobs, documents)
             layer = msgspec.convert(
                 {
                     "name": deployed.name,
@@ -99,6 +100,12 @@ class Assembly:
             )
             step.result = "unchanged" if cached else "taken over" if kind != "bsp" else "packed"
         return Assembled(layer, blobs, documents, cached=cached)
+
+    def _with_document(self, blobs: dict[str, Blob], documents: LayerDocuments) -> dict[str, Blob]:
+        """Add the layer's document to its blobs, when the product wants it on the device."""
+        if not self.product.sbom.device:
+            return blobs
+        return {**blobs, "sbom": self._keep(documents.spdx3).blob}
 
     def _keep(self, data: bytes) -> _Part:
         """Put bytes into the cache as they are; tells whether they were there."""
@@ -144,10 +151,12 @@ class Assembly:
                 name, layer.kind, version, built.blobs, deployed, origin, source, options.files
             )
             step.result = "unchanged" if built.cached else "packed"
+            blobs = self._with_document(built.blobs, documents)
         entry = container_layer(options, layer, version, built, sha256_digest(documents.spdx3), self.groups[name])
+        entry = msgspec.structs.replace(entry, blobs={role: blob.digest for role, blob in blobs.items()})
         return Assembled(
             entry,
-            built.blobs,
+            blobs,
             documents,
             tuple(relaxations(options)),
             built.notes,

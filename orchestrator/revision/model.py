@@ -101,6 +101,7 @@ def media_type(role: str) -> str:
     special = {
         "initramfs": "application/vnd.pycontainer.initramfs.v1.cpio",
         "run-config": "application/vnd.oci.runtime.config.v1+json",
+        "sbom": SPDX_TYPE,
     }
     squashfs = ".squashfs" if role in {"modules", "firmware", "rootfs"} else ""
     return special.get(role, f"application/vnd.pycontainer.{role}.v1{squashfs}")
