@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orchestrator.build.assemble import Assembled
-from orchestrator.build.documents import put
+from orchestrator.build.documents import paths_of, put
 from orchestrator.build.workspace import Workspace
 from orchestrator.deploy import Deploy
 from orchestrator.image.writer import ImageResult
@@ -58,8 +58,8 @@ def image_documents(
         SPDX23_TYPE: spdx23_aggregate_bytes(aggregate),
         CYCLONEDX_TYPE: cyclonedx_aggregate_bytes(aggregate),
     }
-    for kind, suffix in ((SPDX_TYPE, "spdx3"), (SPDX23_TYPE, "spdx"), (CYCLONEDX_TYPE, "cdx")):
-        put(place.sbom / f"{place.image.stem}.{suffix}.json", made[kind])
+    for path, data in zip(paths_of(place.sbom, place.image.stem), made.values(), strict=True):
+        put(path, data)
     return made
 
 

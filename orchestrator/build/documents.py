@@ -263,10 +263,14 @@ class Documents:
                 "; ".join(f"{each.check} {each.element}: {each.message}" for each in wrong[:3]),
                 "the base's facts or copyright files are damaged; build again with --force, or report it",
             )
-        put(self.folder / f"{name}.spdx3.json", made.spdx3)
-        put(self.folder / f"{name}.spdx.json", made.spdx23)
-        put(self.folder / f"{name}.cdx.json", made.cyclonedx)
+        for path, data in zip(paths_of(self.folder, name), made.formats().values(), strict=True):
+            put(path, data)
         return made
+
+
+def paths_of(folder: Path, name: str) -> list[Path]:
+    """Return where the documents of a layer or image are, in each format."""
+    return [folder / f"{name}.{suffix}.json" for suffix in ("spdx3", "spdx", "cdx")]
 
 
 def put(path: Path, data: bytes) -> None:

@@ -16,7 +16,7 @@ from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.containers import run_options
-from orchestrator.build.documents import Documents
+from orchestrator.build.documents import Documents, paths_of
 from orchestrator.build.platform import conditions, product_relaxations
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
@@ -164,7 +164,10 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     if last.get("inputs") != inputs or last.get("files") != _output_states(place) or not place.image.exists():
         return None
     summary = from_data(last.get("summary"))
-    if summary is None or not all(Path(layer.spdx).exists() for layer in summary.layers):
+    if summary is None:
+        return None
+    names = [*(layer.name for layer in summary.layers), place.image.stem]
+    if not all(path.exists() for name in names for path in paths_of(place.sbom, name)):
         return None
     try:
         store = Store.open(place.store)

@@ -25,6 +25,7 @@ _TRAILER = b"TRAILER!!!"
 _NAME_MAX = 4096
 _PLAIN_MAX = 1024 * 1024 * 1024
 _WINDOW_MAX = 2**27
+_FEED = 2048
 
 
 def read_initramfs(path: Path, tree: Tree) -> None:
@@ -55,8 +56,8 @@ def _uncompressed(data: bytes, what: str) -> tuple[bytes, int]:
     """Return the content of the compressed segment at the start of `data`, and how many bytes it took."""
     try:
         if data.startswith(b"\x28\xb5\x2f\xfd"):
-            unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX).decompressobj()
-            plain, rest, whole = unpacker.decompress(data), unpacker.unused_data, unpacker.eof
+            plain, used, whole = _zstd(data)
+            rest = data[used:]
         elif data.startswith(b"\x1f\x8b"):
             inflater = zlib.decompressobj(31)
             plain, rest, whole = inflater.decompress(data, _PLAIN_MAX), inflater.unused_data, inflater.eof
@@ -70,6 +71,20 @@ def _uncompressed(data: bytes, what: str) -> tuple[bytes, int]:
     if not whole or len(plain) > _PLAIN_MAX:
         raise VerificationError(f"{what} cannot be uncompressed", "it is cut short, or too large")
     return plain, len(data) - len(rest)
+
+
+def _zstd(data: bytes) -> tuple[bytes, int, bool]:
+    """Return a frame's content, how many bytes it took, and whether it was whole; little is fed at a time, because
+    what is fed is uncompressed at once."""
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX).decompressobj()
+    plain = bytearray()
+    for start in range(0, len(data), _FEED):
+        plain += unpacker.decompress(data[start : start + _FEED])
+        if unpacker.eof:
+            return bytes(plain), min(start + _FEED, len(data)) - len(unpacker.unused_data), True
+        if len(plain) > _PLAIN_MAX:
+            break
+    return bytes(plain), len(data), False
 
 
 def _segment(data: bytes, place: int, tree: Tree, what: str) -> int:

@@ -87,7 +87,7 @@ def _section(inventory: Inventory, whence: str, roots: list[str], section: str) 
     folder = posixpath.dirname(whence)
     texts = [f"{folder}/{name.rstrip('.')}" for name in _REFERENCE.findall(words)]
     return Firmware(
-        driver=driver.partition(" - ")[0].strip(),
+        driver=re.split(r"\s+--?\s+", driver)[0].strip(),
         version=version,
         files=tuple(sorted(set(files))),
         licence=words,
