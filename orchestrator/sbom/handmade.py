@@ -74,7 +74,7 @@ def read(path: Path) -> list[Handmade]:
     """Read a component file; raises ConfigError for what it does not allow."""
     try:
         data = read_limited(path, _LIMIT)
-        parsed = yamlfile.decode(data, _File, path, limit=_LIMIT, hint="docs/compliance.md shows what it may say")
+        parsed = yamlfile.decode(data, _File, path, limit=_LIMIT, hint="docs/sbom.md shows what it may say")
         return [
             Handmade(
                 component=each,

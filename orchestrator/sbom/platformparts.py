@@ -83,13 +83,13 @@ def _module(reader: Reader, path: str, module: kernel.Module, parent: Component 
     digest = "sha256:" + next(each.value for each in made.checksums if each.algorithm == "SHA256")
     return dataclasses.replace(
         made,
-        licence=_tagged(module, shown(path), digest),
+        licence=_tagged(module, shown(path), digest, parent),
         traits=dataclasses.replace(made.traits, executable=True, structured=True),
     )
 
 
-def _tagged(module: kernel.Module, path: str, digest: str) -> LicenceFinding:
-    """Return what a module's licence tags say; several all count."""
+def _tagged(module: kernel.Module, path: str, digest: str, parent: Component | None) -> LicenceFinding:
+    """Return what a module's licence tags say; several all count. Without an author, the kernel's holders hold it."""
     finding = LicenceFinding(notes=("The module has no licence tag.",))
     for tag in module.licences:
         if tag in kernel.LICENCES:
@@ -102,9 +102,8 @@ def _tagged(module: kernel.Module, path: str, digest: str) -> LicenceFinding:
             note = f'The tag "{tag}" is none that the kernel takes for free software.'
             each = LicenceFinding(minted.id, "module", notes=(note,), extracted=(minted,), confidence="low")
         finding = each if not finding.expression else joined(finding, each)
-    return dataclasses.replace(
-        finding, evidence=path, evidence_digest=digest, holders=tuple(f"Author: {author}" for author in module.authors)
-    )
+    holders = tuple(f"Author: {author}" for author in module.authors) or (parent.licence.holders if parent else ())
+    return dataclasses.replace(finding, evidence=path, evidence_digest=digest, holders=holders)
 
 
 def image(reader: Reader, path: str, kind: str, version: str, parent: Component | None) -> Component:

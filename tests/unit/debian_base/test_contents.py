@@ -3,8 +3,10 @@
 
 import json
 import stat
+from types import SimpleNamespace
 
 from pycontainer_debian.contents import DEPMOD, INSTALLATION, RECIPE, Contents
+from pycontainer_debian.spdx import needed
 from pycontainer_debian.tree import Content, Entry, Tree
 
 from orchestrator.sbom.contents import Contents as Contract
@@ -65,3 +67,14 @@ def test_the_orchestrator_reads_what_the_base_writes():
     read = msgspec.json.decode(contents.to_json(), type=Contract)
     assert read.owners == {"tool": ["usr/bin/a"]}
     assert sum(each.files for each in read.removed) == 3
+
+
+def test_dependencies_are_those_among_the_packages_of_the_layer_with_all_providers():
+    def deb(name, **control):
+        return SimpleNamespace(name=name, control={key.replace("_", "-"): value for key, value in control.items()})
+
+    shell = deb("dash", Provides="sh")
+    libc = deb("libc6", Depends="libgcc-s1, libcrypt1 (>= 1)")
+    tool = deb("tool", Pre_Depends="libc6 (>= 2)", Depends="sh | missing, tool")
+    found = [(one.name, other.name) for one, other in needed([tool, libc, shell])]
+    assert found == [("tool", "dash"), ("tool", "libc6")]
