@@ -22,6 +22,9 @@ _SUPPLIER = re.compile(r"(Person|Organization): ?(.+?)(?: \(([^()]*)\))?\Z")
 _SOURCE = re.compile(r"built from source package: (\S+) (\S+)\Z")
 _HEX_LENGTH = {"SHA256": 64, "SHA512": 128}
 
+COMPLETE = "dependencies=complete"
+"""The comment of a layer whose base states all dependencies among its packages, were it none."""
+
 ElementId = Annotated[str, msgspec.Meta(pattern=r"^SPDXRef-[A-Za-z0-9.-]{1,500}$")]
 Line = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"^[^\x00-\x1f]*$")]
 
@@ -45,6 +48,7 @@ class _Package(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     source_info: str = ""
     homepage: Line = "NOASSERTION"
     license_declared: str = "NOASSERTION"
+    comment: str = ""
     checksums: list[_Checksum] = []
     external_refs: list[_Reference] = []
 
@@ -135,7 +139,7 @@ def read(path: Path) -> Facts:
         packages=tuple(_fact(path, package) for package in members),
         depends=tuple(sorted(pair for pair in depends if root not in pair)),
         linked=tuple(sorted(pair for pair in linked if root not in pair)),
-        complete=bool(depends),
+        complete=bool(depends) or (root in by_id and by_id[root].comment == COMPLETE),
         texts={entry.license_id: entry.extracted_text for entry in document.has_extracted_licensing_infos},
     )
 

@@ -173,6 +173,7 @@ def document(facts: Facts) -> bytes:
         "licenseDeclared": "NOASSERTION",
         "copyrightText": "NOASSERTION",
         "filesAnalyzed": False,
+        "comment": "dependencies=complete",
     }
     digest = hashlib.sha256(json.dumps([root, packages, facts.epoch], sort_keys=True).encode()).hexdigest()
     relations = [("SPDXRef-DOCUMENT", "DESCRIBES", ROOT)]
