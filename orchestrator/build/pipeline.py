@@ -45,7 +45,7 @@ from orchestrator.revision import (
     set_candidate,
 )
 from orchestrator.run import Tools
-from orchestrator.sbom.handmade import read
+from orchestrator.sbom.handmade import read as read_handmade
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
 
 
@@ -126,7 +126,7 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
             "machine": place.machine,
             "sources": tree_fingerprint(sources),
             "components": [
-                msgspec.to_builtins(each) for path in product.components for each in read(place.root / path)
+                msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
             ],
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,

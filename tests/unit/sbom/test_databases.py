@@ -15,7 +15,7 @@ from orchestrator.sbom import apk, npm, opkg, pythondist, rpm, rpmheader
 from orchestrator.sbom.inventory import take
 from orchestrator.sbom.packages import dependencies
 
-from .sample import tree_of
+from .sample import DATA, tree_of
 
 ALPINE = b"""C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=
 P:musl
@@ -229,3 +229,16 @@ def test_node_packages_need_the_nearest_copy_of_what_they_name():
     licence = by_purl["pkg:npm/%40s/c@3.0.0"].licence
     assert licence is not None
     assert licence.expression == "ISC"
+
+
+def test_a_header_that_rpm_wrote_is_read():
+    """`rpm -i` of a package that rpmbuild 4.18 made put this blob into the table Packages."""
+    database = rpm_database((DATA / "hello-test.rpmheader").read_bytes())
+    (found,) = rpm.read(tree_of({"var/lib/rpm/rpmdb.sqlite": database})).packages
+    assert (found.name, found.version, found.architecture) == ("hello-test", "2:1.2-3", "noarch")
+    assert found.files == ("usr/share/hello/a",)
+    assert found.licence is not None
+    assert found.licence.expression == "GPL-2.0-or-later AND MIT"
+    assert found.supplier is not None
+    assert (found.supplier.name, found.supplier.email) == ("Example Ltd", "ada@example.com")
+    assert found.needs == (("/bin/sh",),)
