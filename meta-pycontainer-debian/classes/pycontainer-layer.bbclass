@@ -14,6 +14,8 @@ PYCONTAINER_CONFIG ??= "{}"
 PYCONTAINER_COMPONENTS ??= ""
 # Deployed layers that this one has files of: what they are made of is in this one too, with its licences.
 PYCONTAINER_CARRIED ??= ""
+# Whose code is in which component's programs, as JSON: {"component": ["package", ...]}.
+PYCONTAINER_STATIC ??= "{}"
 DEBIAN_PURL_DISTRO = "debian-${DEBIAN_VERSION}"
 
 def layer_packages(d):
@@ -22,8 +24,8 @@ def layer_packages(d):
     from pycontainer_debian.layer import Packages
     return Packages(debian_debs(d), Path(d.getVar("SPOOL"), "data"), int(d.getVar("SOURCE_DATE_EPOCH")))
 
-def layer_keep(d, packages, names):
-    """Note which packages the layer has files of, for do_deploy."""
+def layer_keep(d, packages, names, contents):
+    """Note for do_deploy which packages the layer has files of, and who owns which (pycontainer_debian.contents)."""
     import json
     from pathlib import Path
     folder = Path(d.getVar("WORKDIR"), "facts")
@@ -32,6 +34,7 @@ def layer_keep(d, packages, names):
         bb.utils.mkdirhier(str(folder / "copyright"))
         (folder / "copyright" / name).write_bytes(packages.copyrights.get(name, b""))
     (folder / "packages.json").write_text(json.dumps(sorted(names)))
+    (folder / "contents.json").write_bytes(contents.to_json())
 
 def layer_components(d, copyrights):
     from pathlib import Path
@@ -54,7 +57,8 @@ def layer_carried(d, copyrights):
         copyrights.update(texts)
     return found
 
-do_deploy[file-checksums] += "${PYCONTAINER_LIB}/layer.py:True ${PYCONTAINER_LIB}/spdx.py:True ${DEBIAN_LIB_FILES}"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/contents.py:True"
+do_deploy[file-checksums] += "${PYCONTAINER_LIB}/relation.py:True ${PYCONTAINER_LIB}/layer.py:True ${PYCONTAINER_LIB}/spdx.py:True ${DEBIAN_LIB_FILES}"
 do_deploy[vardeps] += "DEBIAN_RESOLVED SOURCE_DATE_EPOCH"
 do_deploy[cleandirs] = "${WORKDIR}/deploy"
 python do_deploy() {
@@ -77,7 +81,8 @@ python do_deploy() {
                   d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")))
     try:
         debs = [(file, Deb(file.path)) for file in debian_debs(d) if file.locked.name in names]
-        publish(layer, folder, roles, debs, copyrights, components, carried)
+        publish(layer, folder, roles, debs, copyrights, components, carried, (facts / "contents.json").read_bytes(),
+                json.loads(d.getVar("PYCONTAINER_STATIC")))
     except DebianError as problem:
         bb.fatal(str(problem))
     swap_in(folder, Path(d.getVar("DEPLOY_DIR_IMAGE"), d.getVar("PYCONTAINER_LAYER")))

@@ -18,12 +18,12 @@ from orchestrator.build.containers import (
     reachable_ports,
     run_options,
 )
-from orchestrator.build.imagefacts import facts_tar
+from orchestrator.build.documents import Documents, LayerDocuments
 from orchestrator.build.images import RegistryImages
 from orchestrator.build.platform import kernel_arguments
-from orchestrator.canonical import hex_of, sha256_digest, write_atomically
+from orchestrator.canonical import hex_of, sha256_digest
 from orchestrator.deploy import Deploy, DeployLayer, Kind
-from orchestrator.errors import BuildError, VerificationError
+from orchestrator.errors import BuildError
 from orchestrator.layers import userns
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
@@ -33,9 +33,7 @@ from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
 from orchestrator.progress import Reporter
 from orchestrator.revision import ContainerLayer, LayerBlob, PlatformLayer, boot_env, initramfs_with_facts
-from orchestrator.sbom import LayerFacts, check_spdx23, layer_document, spdx23_bytes, summarise
-from orchestrator.sbom import Product as SbomProduct
-from orchestrator.sbom.summary import Summary
+from orchestrator.sbom import Summary, summarise
 
 RevisionLayer = PlatformLayer | ContainerLayer
 
@@ -49,16 +47,20 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Assembled:
-    """A finished layer: its place in the revision's config, its blobs, its SPDX document, and what to tell of it."""
+    """A finished layer: its place in the revision's config, its blobs, its documents, and what to tell of it."""
 
     layer: RevisionLayer
     blobs: dict[str, Blob]
-    spdx: bytes
-    counts: Summary
+    documents: LayerDocuments
     relaxations: tuple[Relaxation, ...] = ()
     notes: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     cached: bool = False
+
+    @property
+    def counts(self) -> Summary:
+        """What people are told of the layer's components."""
+        return summarise(self.documents.document)
 
     def revision_blobs(self) -> list[LayerBlob]:
         """Return the blobs as the revision's manifest lists them."""
@@ -81,8 +83,7 @@ class Assembly:
     deploy: Deploy
     around: Surroundings
     facts: bytes
-    sbom_folder: Path
-    sbom_cache: Path
+    documents: Documents
     reporter: Reporter
     images: RegistryImages
     groups: Mapping[str, int] = field(default_factory=dict)
@@ -101,19 +102,26 @@ class Assembly:
             parts = {"bootloader": self._bootloader, "bsp": self._bsp, "host": self._host}[kind](deployed)
             blobs = {role: part.blob for role, part in parts.items()}
             cached = all(part.cached for part in parts.values())
-            document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed)
+            documents = self.documents.platform(deployed, blobs)
+            blobs = self._with_document(blobs, documents)
             layer = msgspec.convert(
                 {
                     "name": deployed.name,
                     "kind": kind,
                     "version": deployed.version,
                     "blobs": {role: blob.digest for role, blob in blobs.items()},
-                    "spdx": sha256_digest(document),
+                    "spdx": sha256_digest(documents.spdx3),
                 },
                 PlatformLayer,
             )
             step.result = "unchanged" if cached else "taken over" if kind != "bsp" else "packed"
-        return Assembled(layer, blobs, document, counts, cached=cached)
+        return Assembled(layer, blobs, documents, cached=cached)
+
+    def _with_document(self, blobs: dict[str, Blob], documents: LayerDocuments) -> dict[str, Blob]:
+        """Add the layer's document to its blobs, when the product wants it on the device."""
+        if not self.product.sbom.device:
+            return blobs
+        return {**blobs, "sbom": self._keep(documents.spdx3).blob}
 
     def _keep(self, data: bytes) -> _Part:
         """Put bytes into the cache as they are; tells whether they were there."""
@@ -154,20 +162,21 @@ class Assembly:
         with self.reporter.step(f"layer {name}") as step:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
-            rootfs = source.path if isinstance(source, TarSource) else None
-            if layer.source.image:
-                rootfs = facts_tar(source, self.around)
             given = layer.source
             origin = f"image {given.image}" if given.image else f"tar {given.tar}" if given.tar else ""
             origin = origin or f"directory {given.directory}"
-            document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs, origin)
+            origin = f"recipe {deployed.recipe}" if deployed else origin
+            documents = self.documents.container(
+                name, layer.kind, version, built.blobs, deployed, origin, source, options.files
+            )
             step.result = "unchanged" if built.cached else "packed"
-        entry = container_layer(options, layer, version, built, sha256_digest(document), self.groups[name])
+            blobs = self._with_document(built.blobs, documents)
+        entry = container_layer(options, layer, version, built, sha256_digest(documents.spdx3), self.groups[name])
+        entry = msgspec.structs.replace(entry, blobs={role: blob.digest for role, blob in blobs.items()})
         return Assembled(
             entry,
-            built.blobs,
-            document,
-            counts,
+            blobs,
+            documents,
             tuple(relaxations(options)),
             built.notes,
             reachable_ports(layer, built),
@@ -186,45 +195,3 @@ class Assembly:
         if layer.source.tar:
             return TarSource(self.root / layer.source.tar), None
         return DirectorySource(self.root / (layer.source.directory or "")), None
-
-    def _document(
-        self,
-        name: str,
-        kind: Kind,
-        version: str,
-        blobs: Mapping[str, Blob],
-        deployed: DeployLayer | None,
-        rootfs: Path | None = None,
-        origin: str = "",
-    ) -> tuple[bytes, Summary]:
-        """Make, check and write the layer's SPDX document; returns its bytes and its counts."""
-        spdx = self.deploy.verified(deployed.spdx) if deployed and deployed.spdx else None
-        copyright_files = self.deploy.verified(deployed.copyright) if deployed and deployed.copyright else None
-        facts = LayerFacts(
-            name=name,
-            kind=kind,
-            version=version,
-            architecture=self.deploy.manifest.architecture,
-            blobs={role: blob.digest for role, blob in blobs.items()},
-            origin=f"recipe {deployed.recipe}" if deployed else origin,
-            spdx=spdx,
-            copyright=copyright_files,
-            rootfs=rootfs if spdx is None else None,
-        )
-        supplier = self.product.supplier
-        owner = SbomProduct(
-            self.product.product,
-            self.product.version,
-            supplier.name if supplier else "",
-            supplier.contact if supplier else "",
-        )
-        document = layer_document(facts, owner, self.around.source_date_epoch, self.sbom_cache)
-        data = spdx23_bytes(document)
-        if wrong := [finding for finding in check_spdx23(data) if finding.severity == "error"]:
-            raise VerificationError(
-                f"the SPDX document of layer {name} does not pass its checks",
-                "; ".join(f"{each.check} {each.element}: {each.message}" for each in wrong[:3]),
-                "the base's facts or copyright files are damaged; build again with --force, or report it",
-            )
-        write_atomically(self.sbom_folder / f"{name}.spdx.json", data)
-        return data, summarise(document)

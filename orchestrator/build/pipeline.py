@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.build.aggregate import attach_documents, image_documents
 from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.containers import run_options
+from orchestrator.build.documents import Documents, paths_of
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
@@ -34,7 +36,7 @@ from orchestrator.product.model import Product
 from orchestrator.product.units import format_size, parse_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import (
-    SPDX_TYPE,
+    LAYER,
     Revision,
     RevisionConfig,
     assemble,
@@ -46,6 +48,7 @@ from orchestrator.revision import (
     set_candidate,
 )
 from orchestrator.run import Tools
+from orchestrator.sbom.handmade import read as read_handmade
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
 
 
@@ -91,6 +94,10 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         with reporter.step("image") as step:
             image = image_of(store, revision, product, place, deploy, keys, place.image)
             step.result = f"{format_size(image.used)} to write"
+        with reporter.step("documents") as step:
+            aggregate = image_documents(product, place, deploy, revision, image, layers)
+            attach_documents(store, revision, aggregate, {})
+            step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
         summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
@@ -127,6 +134,9 @@ def product_fingerprint(
             "machine": place.machine,
             "sources": tree_fingerprint(sources),
             "images": dict(pins or {}),
+            "components": [
+                msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
+            ],
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,
             "code": code_fingerprint(),
@@ -163,7 +173,10 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     if last.get("inputs") != inputs or last.get("files") != _output_states(place) or not place.image.exists():
         return None
     summary = from_data(last.get("summary"))
-    if summary is None or not all(Path(layer.spdx).exists() for layer in summary.layers):
+    if summary is None:
+        return None
+    names = [*(layer.name for layer in summary.layers), place.image.stem]
+    if not all(path.exists() for name in names for path in paths_of(place.sbom, name)):
         return None
     try:
         store = Store.open(place.store)
@@ -212,8 +225,7 @@ def _assemble(
         deploy=deploy,
         around=around,
         facts=product_facts(product.product, place.machine, keys.facts_keys(), threshold=keys.threshold),
-        sbom_folder=place.sbom,
-        sbom_cache=place.build / "licences",
+        documents=Documents(product, place.root, deploy, around, place.sbom, place.build / "licences"),
         reporter=images.reporter,
         images=images,
         groups=product.start_groups(),
@@ -240,10 +252,7 @@ def _commit_to_store(
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
     for entry in layers:
-        document = store.put_blob(entry.spdx, media_type=SPDX_TYPE)
-        store.attach(
-            revision.descriptor, SPDX_TYPE, [document], annotations={"vnd.pycontainer.layer": entry.layer.name}
-        )
+        attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
     sign_revision(store, revision, keys.signers())
     verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
     set_candidate(store, revision)
@@ -313,7 +322,7 @@ def _summary(
                 licences=entry.counts.licences,
                 copyleft=entry.counts.copyleft,
                 unknown=entry.counts.unknown,
-                spdx=str(place.sbom / f"{entry.layer.name}.spdx.json"),
+                spdx=str(place.sbom / f"{entry.layer.name}.spdx3.json"),
                 relaxations=[each.what for each in entry.relaxations],
                 ports=list(entry.ports),
             )

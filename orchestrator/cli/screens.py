@@ -79,7 +79,7 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
     facts.add_row("image", image)
     facts.add_row("block map", near(summary.bmap))
     facts.add_row("store", f"{near(summary.store)}  ({format_size(total)} in this revision)")
-    facts.add_row("SBOM", f"{near(summary.sbom)}/  (SPDX 2.3, one document a layer)")
+    facts.add_row("SBOM", f"{near(summary.sbom)}/  (SPDX 3.0.1, SPDX 2.3, CycloneDX 1.6)")
     loosened = len(summary.relaxations) + sum(len(layer.relaxations) for layer in summary.layers)
     if loosened:
         facts.add_row("relaxed", f"{loosened} confinements (pycontainer audit lists them with their reasons)")

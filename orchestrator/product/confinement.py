@@ -13,7 +13,7 @@ from orchestrator.product.words import ACCESS, DEVICE, Capability, Mode, Reason,
 
 Verb = Literal[
     "version", "status", "ps", "logs", "exec", "start", "stop", "restart", "install", "put", "try", "confirm",
-    "rollback", "revisions", "gc", "volumes", "identity", "reboot", "poweroff",
+    "rollback", "revisions", "gc", "volumes", "identity", "sbom", "reboot", "poweroff",
 ]  # fmt: skip
 """What the device's control socket can be asked for."""
 

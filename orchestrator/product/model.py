@@ -236,6 +236,12 @@ class Supplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     contact: str = ""
 
 
+class Sbom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """The documents of what the product is made of; with `device` they are on the device too."""
+
+    device: bool = False
+
+
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """One product: what `pycontainer.yaml` says, its layers by name in the file's order."""
 
@@ -251,6 +257,8 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     control: Control | None = None
     apparmor: Literal["required"] | None = None
     bitbake_layers: list[str] = []
+    components: list[str] = []
+    sbom: Sbom = Sbom()
     layers: dict[Name, Layer]
 
     def start_groups(self) -> dict[str, int]:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 Refuse = Callable[[str, str], None]
 
 ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "bootloader": (frozenset({"efi"}), frozenset()),
-    "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb"})),
-    "host": (frozenset({"initramfs", "boot-env"}), frozenset()),
-    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset({"policy"})),
-    "app": (frozenset({"rootfs", "run-config"}), frozenset({"policy"})),
+    "bootloader": (frozenset({"efi"}), frozenset({"sbom"})),
+    "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb", "sbom"})),
+    "host": (frozenset({"initramfs", "boot-env"}), frozenset({"sbom"})),
+    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset({"policy", "sbom"})),
+    "app": (frozenset({"rootfs", "run-config"}), frozenset({"policy", "sbom"})),
 }
 """For each kind of layer the blob roles that it must have, and those that it may have."""
 
@@ -48,6 +48,8 @@ def check_config(config: RevisionConfig, error: type[PyContainerError]) -> None:
         required, optional = ROLES[layer.kind]
         if lacking := sorted(required - set(layer.blobs)):
             refuse(layer.name, f"a {layer.kind} layer needs the blob {lacking[0]}")
+        if layer.blobs.get("sbom", layer.spdx) != layer.spdx:
+            refuse(layer.name, "the document that the device has is not the one that the revision names")
         if extra := sorted(set(layer.blobs) - required - optional):
             refuse(layer.name, f"a {layer.kind} layer has no blob {extra[0]}")
     kinds: tuple[Kind, ...] = ("bootloader", "bsp", "host")

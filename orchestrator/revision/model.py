@@ -27,8 +27,13 @@ from orchestrator.revision.parts import (
 
 CONFIG_TYPE = "application/vnd.pycontainer.revision.config.v1+json"
 REVISION_TYPE = "application/vnd.pycontainer.revision.v1"
-SPDX_TYPE = "application/spdx+json"
-"""The artefact type of the documents that are attached to a revision, one a layer."""
+SPDX_TYPE = "application/spdx3+json"
+"""The artefact type of the SPDX 3.0.1 documents that are attached to a revision: one a layer, named by the revision's
+configuration, and one of the flashable image (IANA, media types)."""
+SPDX23_TYPE = "application/spdx+json"
+"""The same as SPDX 2.3, for tools that read nothing newer."""
+CYCLONEDX_TYPE = "application/vnd.cyclonedx+json"
+"""The same as CycloneDX 1.6."""
 CONFIG_LIMIT = 1024 * 1024
 """Bytes of one revision configuration at most."""
 
@@ -97,6 +102,7 @@ def media_type(role: str) -> str:
     special = {
         "initramfs": "application/vnd.pycontainer.initramfs.v1.cpio",
         "run-config": "application/vnd.oci.runtime.config.v1+json",
+        "sbom": SPDX_TYPE,
     }
     squashfs = ".squashfs" if role in {"modules", "firmware", "rootfs"} else ""
     return special.get(role, f"application/vnd.pycontainer.{role}.v1{squashfs}")

@@ -11,6 +11,7 @@ PYCONTAINER_CARRIED = "bsp"
 
 # The device program has these libraries in it, so their licences are the layer's too.
 HOST_STATIC = "libjansson-dev libsodium-dev"
+PYCONTAINER_STATIC = '{"pycontainer-device": ["libjansson-dev", "libsodium-dev"]}'
 DEBIAN_PACKAGES = "crun e2fsprogs ${HOST_STATIC}"
 DEBIAN_PACKAGES_EXCLUDE = "logsave libc6-dev"
 DEBIAN_MAIN_PACKAGE = ""
@@ -23,9 +24,11 @@ do_install[depends] += "linux-debian:do_deploy native-tools:do_deploy pycontaine
 do_install[file-checksums] += "${PYCONTAINER_LIB}/initramfs.py:True ${PYCONTAINER_LIB}/elf.py:True ${PYCONTAINER_LIB}/modules.py:True"
 do_install[cleandirs] += "${WORKDIR}/depmod"
 python do_install() {
+    import json
     from pathlib import Path
     from pycontainer_debian import initramfs, modules
     from pycontainer_debian.archives import read_tar
+    from pycontainer_debian.contents import RECIPE, Contents
     from pycontainer_debian.errors import reported
     sources, tools = Path(d.getVar("UNPACKDIR")), Path(d.getVar("NATIVE_TOOLS"), "bin")
     with reported(bb.fatal):
@@ -41,7 +44,13 @@ python do_install() {
                             Path(d.getVar("WORKDIR"), "depmod"))
         tree.file("etc/pycontainer/modules", initramfs.load_list((sources / "load.list").read_text()))
         initramfs.write_initramfs(tree, tools / "zstd", Path(d.getVar("D"), "initramfs.cpio.zst"))
-        layer_keep(d, packages, packages.used_by(tree) | set(d.getVar("HOST_STATIC").split()))
+        contents = Contents()
+        contents.own("sd-stub", [libraries[0] + "/libsystemd.so.0"])
+        contents.own("pycontainer-device", ["usr/sbin/pycontainer-init"])
+        contents.explain(RECIPE, ["etc/pycontainer/modules"])
+        contents.from_modules(tree, json.loads(Path(d.getVar("DEPLOY_DIR_IMAGE"), "bsp/contents.json").read_text()))
+        contents.settle(tree, packages.whole)
+        layer_keep(d, packages, packages.used_by(tree) | set(d.getVar("HOST_STATIC").split()), contents)
     bb.utils.remove(d.getVar("SPOOL"), recurse=True)
     bb.utils.remove(d.getVar("WORKDIR") + "/depmod", recurse=True)
 }

@@ -310,3 +310,12 @@ def test_media_types_are_those_of_the_contract():
 def test_the_creation_time_does_not_depend_on_the_time_zone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert created_at(0) == "1970-01-01T00:00:00Z"
+
+
+def test_the_document_of_a_layer_may_be_a_blob_of_it_and_is_no_other_than_the_revision_names(config: RevisionConfig):
+    with_document = [msgspec.structs.replace(each, blobs={**each.blobs, "sbom": each.spdx}) for each in config.layers]
+    kept = msgspec.structs.replace(config, layers=with_document)
+    assert RevisionConfig.from_bytes(kept.to_bytes()) == kept
+    other = msgspec.structs.replace(config.layers[0], blobs={**config.layers[0].blobs, "sbom": "sha256:" + "e" * 64})
+    with pytest.raises(BuildError, match="is wrong"):
+        msgspec.structs.replace(config, layers=[other, *config.layers[1:]]).to_bytes()

@@ -297,6 +297,11 @@ static void identity(struct request *request)
 	control_work(request, work_identity, request->context);
 }
 
+static void sbom(struct request *request)
+{
+	control_work(request, work_sbom, request->context);
+}
+
 const struct handlers device_handlers = {.of = {
 	[VERB_VERSION] = say_version, [VERB_STATUS] = status,     [VERB_PS] = ps,
 	[VERB_LOGS] = logs,	      [VERB_EXEC] = exec,	  [VERB_START] = start,
@@ -304,7 +309,7 @@ const struct handlers device_handlers = {.of = {
 	[VERB_PUT] = put,	      [VERB_TRY] = try,		  [VERB_CONFIRM] = confirm,
 	[VERB_ROLLBACK] = rollback,   [VERB_REVISIONS] = revisions, [VERB_GC] = gc,
 	[VERB_VOLUMES] = volumes,     [VERB_IDENTITY] = identity, [VERB_REBOOT] = reboot_device,
-	[VERB_POWEROFF] = power_off,
+	[VERB_POWEROFF] = power_off,  [VERB_SBOM] = sbom,
 }};
 
 static verb_set granted(const struct layer *layer)

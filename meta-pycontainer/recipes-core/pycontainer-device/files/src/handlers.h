@@ -25,6 +25,7 @@ json_t *work_ps(struct work *work, void *supervisor, struct error *err);
 json_t *work_revisions(struct work *work, void *supervisor, struct error *err);
 json_t *work_volumes(struct work *work, void *supervisor, struct error *err);
 json_t *work_identity(struct work *work, void *supervisor, struct error *err);
+json_t *work_sbom(struct work *work, void *supervisor, struct error *err);
 json_t *work_install(struct work *work, void *supervisor, struct error *err);
 json_t *work_put(struct work *work, void *supervisor, struct error *err);
 json_t *work_gc(struct work *work, void *supervisor, struct error *err);

@@ -32,6 +32,7 @@ const struct verb_entry verbs[VERB_COUNT] = {
 	[VERB_GC] = {"gc", PLACE_STEADY, "remove revisions and blobs that nothing needs", {{0}}},
 	[VERB_VOLUMES] = {"volumes", PLACE_WORKER, "the volumes and what is in use of each", {{0}}},
 	[VERB_IDENTITY] = {"identity", PLACE_WORKER, "the device's public key", {{0}}},
+	[VERB_SBOM] = {"sbom", PLACE_WORKER, "what a layer is made of, as SPDX", {{"layer", FORM_NAME, USE_NEEDED, 0}}},
 	[VERB_REBOOT] = {"reboot", PLACE_HERE, "stop everything and start again", {{0}}},
 	[VERB_POWEROFF] = {"poweroff", PLACE_HERE, "stop everything and switch off", {{0}}},
 };
