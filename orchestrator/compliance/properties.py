@@ -3,6 +3,15 @@
 
 Names are folded (`evidence_digest`, `evidenceDigest` and `evidence digest` are one), and a member of an object within
 is named after both (`census: {files: 7}` is `censusfiles`).
+
+In SPDX 3.0.1 they stand in one Annotation an element (type `other`, contentType `application/json`, the statement a
+JSON object), in SPDX 2.3 in `comment` as `name=value; name=value`. What the checks look for:
+
+- a layer: `kind`, `partition` and `mount` or `path` (of its blobs, under any prefix), `origin`, `completeness` (or the
+  `contains` relationship's own), `census: {files, owned, explained, unowned}`, `removed` (a count, or an empty list);
+- a component: `kind` (`firmware`, ...), `tier`, `evidence`, `evidenceDigest`, `confidence`, `linking`, `dependencies`
+  (or the `dependsOn` relationship's completeness), `executable`, `archive`, `structured`, `source: {name, version, uri,
+  checksums}` where no source element `generates` it, `conclusion: {author, date, reason}`.
 """
 
 from __future__ import annotations
