@@ -14,6 +14,7 @@ from orchestrator.sbom import spdx23
 _ID = re.compile(r"SPDXRef-[A-Za-z0-9.-]+\Z")
 _AGENT = re.compile(r"(Person|Organization): ?(.+?)(?: \(([^()]*)\))?\Z", re.DOTALL)
 _TOOL = re.compile(r"Tool: (.+?)(?:-(\d\S*))?\Z")
+_EVIDENCE = re.compile(r"Declared by tier (\S+?)(?:, from (.+?) \((sha256:[0-9a-f]{64})\))?\.(?: |\Z)")
 _SOURCE = re.compile(r"built from source package: (\S+) (\S+)")
 _KINDS = {
     "CONTAINS": "contains",
@@ -102,6 +103,9 @@ def _element(bill: Bill, package: dict[str, Any]) -> None:
         element.purposes = (_camel(purpose),)
     if comments := _text(package, "licenseComments"):
         element.properties.setdefault("licenceevidence", comments)
+        if match := _EVIDENCE.match(comments):
+            for name, value in zip(("tier", "evidence", "evidencedigest"), match.groups(""), strict=True):
+                element.properties.setdefault(name, value)
     element.hashes = tuple(
         (_text(entry, "algorithm").lower(), _text(entry, "checksumValue")) for entry in package.get("checksums", ())
     )
