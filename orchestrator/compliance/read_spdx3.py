@@ -157,7 +157,7 @@ class _Reader:
             supplier=self.agent(item["suppliedBy"]) if "suppliedBy" in item else None,
             copyright=_text(item, "software_copyrightText"),
             homepage=_text(item, "software_homePage"),
-            download=_text(item, "software_downloadLocation"),
+            download=_text(item, "software_downloadLocation") or _located(item),
             source_info=_text(item, "software_sourceInfo"),
             comment=comment,
             properties=properties.read(comment),
@@ -209,7 +209,7 @@ class _Reader:
     def roles(self) -> None:
         bill = self.bill
         generating = {edge.source for edge in bill.edges if edge.kind == "generates"}
-        distributed = {edge.target: edge.source for edge in bill.edges if edge.kind == "hasDistributionArtifact"}
+        ancestors = {edge.target for edge in bill.edges if edge.kind == "descendantOf"}
         for identifier, element in bill.elements.items():
             role: Role = element.role
             if identifier in bill.roots and "diskImage" in element.purposes:
@@ -220,16 +220,28 @@ class _Reader:
                 role = "source"
             elif identifier in bill.roots:
                 role = "layer"
+            elif identifier in ancestors or "platform" in element.purposes:
+                role = "other"
             element.role = role
-            owner = bill.elements.get(distributed.get(identifier, ""))
-            if owner is not None and element.hashes:
-                owner.file_name = owner.file_name or element.name
-                owner.hashes = owner.hashes or element.hashes
-        for target, source in {edge.target: edge.source for edge in bill.edges if edge.kind == "generates"}.items():
-            component, origin = bill.elements.get(target), bill.elements.get(source)
-            if component is not None and origin is not None:
-                component.properties.setdefault("sourcename", origin.name)
-                component.properties.setdefault("sourceversion", origin.version)
+        for edge in bill.edges:
+            owner, other = bill.elements.get(edge.source), bill.elements.get(edge.target)
+            if owner is None or other is None:
+                continue
+            if edge.kind == "hasDistributionArtifact":
+                owner.file_name = owner.file_name or other.name
+                owner.hashes = owner.hashes or other.hashes
+                owner.properties.setdefault("artifact", other.id)
+            elif edge.kind == "generates":
+                other.properties.setdefault("sourcename", owner.name)
+                other.properties.setdefault("sourceversion", owner.version)
+
+
+def _located(item: Item) -> str:
+    """The first address of an external reference."""
+    for entry in item.get("externalRef", ()):
+        for place in entry.get("locator", ()):
+            return str(place)
+    return ""
 
 
 def _text(value: Item, name: str) -> str:

@@ -38,8 +38,8 @@ def run(found: Findings, around: Surroundings) -> None:
 
 
 def identity(layer: str, element: Element) -> Identity:
-    """Return what tells a component from others, in whatever document it stands."""
-    return layer, element.name, element.version, element.purl, tuple(sorted(element.hashes))
+    """Return what tells a component from others: equal in the layer's document and in the aggregate."""
+    return layer, element.name, element.version, element.purl, (("id", element.id), *sorted(element.hashes))
 
 
 def _union(found: Findings, bill: Bill, around: Surroundings) -> None:

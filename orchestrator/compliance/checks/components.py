@@ -88,7 +88,8 @@ def _described(found: Findings, bill: Bill, component: Element, depending: dict[
             found.add(check, component, f"nothing is said of its {word} licence")
     if component.copyright in UNKNOWN:
         found.add("C10", component, "no copyright holders")
-    if not depending.get(component.id) and not known.get("dependencies"):
+    complete = known.get("dependencies") or depending.get(component.id, "")
+    if complete not in ("complete", "incomplete"):
         found.add("C11", component, "nothing says whether its dependencies are all there are")
     if not any(known.get(name) for name in ("licenceevidence", "licenceevidence", "evidence", "tier")):
         found.add("C12", component, "no evidence for the licence")

@@ -33,7 +33,7 @@ def run(found: Findings, around: Surroundings) -> None:
             text = f"{len(names)} components under version 3 of a GNU licence, and verified: {', '.join(names[:8])}"
             found.add("O3", layer, text + (", ..." if len(names) > 8 else ""))
     for component in bill.components:
-        if component.properties.get("kind", "") == "firmware" or "firmware" in component.purposes:
+        if component.properties.get("componentkind") == "firmware" or "firmware" in component.purposes:
             found.look("O4", bill.layer_of.get(component.id, ""))
             _redistribution(found, bill, component)
     _notice(found, bill, around)

@@ -217,7 +217,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Graph], object]]] = {
     "no declared licence": ("C8", unrelate("hasDeclaredLicense", "web-tool")),
     "no concluded licence": ("C9", unrelate("hasConcludedLicense", "web-tool")),
     "no holders": ("C10", drop("web-tool", "software_copyrightText")),
-    "no completeness of dependencies": ("C11", lambda graph: (note(graph, "web-libodd", dependencies=None))),
+    "no completeness of dependencies": ("C11", annotate("web-libodd", dependencies="unknown")),
     "no evidence": ("C12", annotate("web-tool", evidence=None, tier=None)),
     "no linking": ("C13", annotate("web-tool", linking=None)),
     "an unknown linking": ("C13", annotate("web-tool", linking="sometimes")),
