@@ -70,7 +70,7 @@ def blobs(path: Path, tools: Tools, name: str = "pycontainer-storage") -> frozen
     Raises VerificationError when the image has no such file system, ConfigError when debugfs is missing.
     """
     place = f"{path}?offset={partition(path, name)}"
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".blobs.") as folder:
+    with tempfile.TemporaryDirectory(prefix="pycontainer-blobs.") as folder:
         command = f'rdump /blobs/sha256 "{folder}"'
         run(tools.argv("debugfs", "-R", command, place), error=VerificationError)
         found = frozenset(map(hash_file, sorted((Path(folder) / "sha256").glob("*"))))
