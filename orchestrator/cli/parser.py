@@ -10,6 +10,7 @@ import shtab
 
 from orchestrator import __version__
 from orchestrator.cli import bundles, commands
+from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
 from orchestrator.cli.sbom_parser import add_sbom
 
@@ -58,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     _bundle(sub)
     add_device(sub)
     add_sbom(sub)
+    add_cve(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it").complete = shtab.FILE  # type: ignore[attr-defined]
