@@ -31,7 +31,7 @@ from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_prod
 from orchestrator.product.model import Product
 from orchestrator.revision import Revision, candidate_tag, load_revision
 from orchestrator.run import Tools
-from orchestrator.trust import load_keys, product_keys
+from orchestrator.trust import load_keys, product_keys, verify_revision
 
 Progress = Callable[[int, int], None]
 
@@ -235,3 +235,29 @@ class Answer:
         cache.mkdir(parents=True, exist_ok=True)
         main, security = mirrors(os.environ)
         return make_bundle(chosen, out, Indexes(main, security, cache, download), download, progress=progress)
+
+
+def signatures(asked: Answer) -> list[tuple[str, str]]:
+    """Return what is signed and by whom, one line each for people; what does not verify is said and not raised."""
+    found: list[tuple[str, str]] = []
+    if asked.product is None or asked.place is None:
+        return found
+    try:
+        keys = load_keys(asked.product.product)
+        found.append(("trusted keys", f"{keys.threshold} of {len(keys.keys)} must sign"))
+        if asked.revision is not None:
+            store = Store.open(asked.place.store)
+            report = verify_revision(store, asked.revision, keys.public_keys(), keys.threshold, blobs=False)
+            found.append((f"revision {asked.revision.short}", "signed by " + ", ".join(report.keyids)))
+    except PyContainerError as problem:
+        found.append(("revision", f"does not verify: {problem.what}"))
+    try:
+        if asked.attestation is not None and asked.attestation.exists():
+            image = asked.place.image if asked.place.image.exists() else None
+            attested = asked.verify(asked.attestation, image)
+            found.append(("attestation of the documents", "signed by " + ", ".join(attested.keyids)))
+        else:
+            found.append(("attestation of the documents", "none: pycontainer sbom attest makes it"))
+    except PyContainerError as problem:
+        found.append(("attestation of the documents", f"does not verify: {problem.what}"))
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 import shtab
 
 from orchestrator import __version__
-from orchestrator.cli import bundles, commands
+from orchestrator.cli import auditpage, bundles, commands
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
 from orchestrator.cli.sbom_parser import add_sbom
@@ -77,8 +77,9 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(verify)
     verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
-    audit = _command(sub, "audit", commands.audit, "list every relaxation of confinement with its reason")
+    audit = _command(sub, "audit", auditpage.audit, "list every relaxation of confinement with its reason")
     _product(audit)
+    auditpage.add_options(audit)
 
     lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
     _product(lock)

@@ -16,6 +16,7 @@ DEBIAN = ROOT / "meta-pycontainer-debian"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("build",),
+    ("report",),
     ("cve",),
     ("compliance",),
     ("layers", "image", "emulator", "device", "sbom"),
