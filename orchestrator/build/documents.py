@@ -34,6 +34,7 @@ from orchestrator.sbom import (
     Document,
     LayerFacts,
     check_spdx23,
+    curation,
     cyclonedx_bytes,
     layer_document,
     spdx3_bytes,
@@ -82,6 +83,7 @@ class Documents:
     around: Surroundings
     folder: Path
     cache: Path
+    curated: list[curation.CurationNote] = field(default_factory=list)
 
     @functools.cached_property
     def owner(self) -> SbomProduct:
@@ -98,6 +100,19 @@ class Documents:
     def by_hand(self) -> list[Handmade]:
         """What the product's component files say; raises ConfigError for a broken one."""
         return [each for name in self.product.components for each in read_handmade(self.root / name)]
+
+    @functools.cached_property
+    def curations(self) -> tuple[curation.Curation, ...]:
+        """What people concluded of licences; raises ConfigError for a broken file."""
+        return curation.load(self.root / curation.CURATION_FILE)
+
+    def curation_messages(self) -> list[str]:
+        """Return what must be said of curations that were not applied anywhere, once all layers are made."""
+        used = {note.purl for note in self.curated if note.outcome != "unused"}
+        stale = [f"the curation of {note.component} is not applied: {note.message}"
+                 for note in self.curated if note.outcome == "stale"]  # fmt: skip
+        idle = [entry.purl for entry in self.curations if entry.purl not in used]
+        return [*dict.fromkeys(stale), *(f"no layer has what the curation of {purl} is about" for purl in idle)]
 
     def platform(self, deployed: DeployLayer, blobs: Mapping[str, Blob]) -> LayerDocuments:
         """Return the documents of the boot loader, the BSP or the host."""
@@ -199,6 +214,8 @@ class Documents:
         if document is None:
             document = self._made(name, kind, version, blobs, deployed, origin, load, hand)
             write_atomically(self._record(key), msgspec.json.encode(document))
+        document, notes = curation.apply(document, self.curations)
+        self.curated.extend(notes)
         return self._written(document)
 
     def _made(

@@ -23,7 +23,7 @@ from orchestrator.compliance.bundle.debian import Indexes
 from orchestrator.compliance.bundle.mirror import download, mirrors
 from orchestrator.compliance.context import Surroundings
 from orchestrator.compliance.policy import POLICY_FILE, Policy, load_policy
-from orchestrator.compliance.release import MEDIA_TYPE, Release, of_files, of_folder, of_revision
+from orchestrator.compliance.release import Release, of_files, of_folder, of_revision
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import ConfigError, PyContainerError, VerificationError
 from orchestrator.oci import Store
@@ -203,7 +203,7 @@ class Answer:
 
     def references(self) -> list[Reference]:
         """Return the documents as an attestation points at them."""
-        return [Reference(each.name, each.digest, MEDIA_TYPE) for each in self.release.documents()]
+        return [Reference(each.name, each.digest, each.media_type) for each in self.release.documents()]
 
     def attest(self, out: Path, image: Path | None = None) -> list[Subject]:
         """Sign an attestation with the product's keys and write it; returns what it is about."""

@@ -14,9 +14,8 @@ from orchestrator.compliance.bill import Bill, Edge
 from orchestrator.compliance.read import LIMIT, read_bill
 from orchestrator.errors import ConfigError
 from orchestrator.oci.layout import Layout
-from orchestrator.revision import Revision
+from orchestrator.revision import SPDX23_TYPE, SPDX_TYPE, Revision
 
-MEDIA_TYPE = "application/spdx+json"
 _SUFFIXES = (".spdx3.json", ".spdx.json")
 
 
@@ -27,6 +26,11 @@ class ReadDocument:
     name: str
     digest: str
     bill: Bill
+
+    @property
+    def media_type(self) -> str:
+        """What a document of its format is called."""
+        return SPDX_TYPE if self.bill.format == "SPDX-3.0.1" else SPDX23_TYPE
 
     @property
     def whole(self) -> bool:
