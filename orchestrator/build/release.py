@@ -52,6 +52,7 @@ class Answer:
 
     def __init__(self, question: Question) -> None:
         self.question = question
+        self._hashes: dict[Path, dict[str, str]] = {}
         self.product: Product | None = None
         self.place: Workspace | None = None
         if not question.documents or (question.place / PRODUCT_FILE).is_file() or question.place.is_file():
@@ -165,8 +166,9 @@ class Answer:
             bundled=bundled(sources) if sources else frozenset(),
             installation_information=bool(self.policy.installation_information),
         )
-        result = {document.name: base for document in self.release.layers.values()}
         whole = self.release.image
+        part = dataclasses.replace(base, part=whole is not None)
+        result = {document.name: part for document in self.release.layers.values()}
         if whole is None:
             return result
         image = image or (self.place.image if self.place and self.place.image.exists() else None)
@@ -174,7 +176,7 @@ class Answer:
         result[whole.name] = dataclasses.replace(
             base,
             layers={name: document.bill for name, document in self.release.layers.items()} or None,
-            image=flashfile.hashes(image, progress) if image else None,
+            image=self.hashes(image, progress) if image else None,
             blobs=flashfile.blobs(image, tools_of(self.deploy) if self.deploy else Tools()) if image else None,
             signed=None if path is None else lambda: list(self.verify(path).keyids),
             original=whole.digest.encode() if rebuilt else None,
@@ -187,6 +189,12 @@ class Answer:
         """Where a build's attestation lies."""
         return self.place.sbom / "attestation.intoto.json" if self.place else None
 
+    def hashes(self, image: Path, progress: Progress | None = None) -> dict[str, str]:
+        """Return an image's hashes by algorithm, read once a command."""
+        if image not in self._hashes:
+            self._hashes[image] = flashfile.hashes(image, progress)
+        return self._hashes[image]
+
     def subjects(self, image: Path | None = None) -> list[Subject]:
         """Return what is attested: the image, the revision, and every blob of every layer."""
         subjects = [
@@ -196,7 +204,7 @@ class Answer:
             if algorithm == "sha256"
         ]
         if image is not None:
-            subjects.append(Subject(image.name, "sha256:" + flashfile.hashes(image)["sha256"]))
+            subjects.append(Subject(image.name, "sha256:" + self.hashes(image)["sha256"]))
         if self.revision is not None:
             subjects.append(Subject("revision", self.revision.id))
         return subjects

@@ -149,11 +149,12 @@ def check(options: Namespace) -> Result:
                 document.name: judge(document.bill, around[document.name], waivers)
                 for document in asked.release.documents()
             }
+            whole = asked.release.image
             step.result = f"{sum(len(each.findings) for each in verdicts.values())} findings"
     failed = sum(len(each.errors) + (len(each.warnings) if options.strict else 0) for each in verdicts.values())
     data = {"passed": not failed, "documents": [reports.to_data(name, each) for name, each in verdicts.items()]}
     text = {
-        "table": lambda: _screen(verdicts, options.explain),
+        "table": lambda: _screen(verdicts, options.explain, whole.name if whole else ""),
         "json": lambda: json.dumps(data, sort_keys=True, ensure_ascii=False),
         "junit": lambda: reports.junit(verdicts),
         "sarif": lambda: json.dumps(reports.sarif(verdicts), sort_keys=True, ensure_ascii=False),
@@ -168,13 +169,13 @@ def _today() -> Any:
     return datetime.now(UTC).date()
 
 
-def _screen(verdicts: dict[str, Verdict], explain: bool) -> str:
-    names = list(verdicts)
+def _screen(verdicts: dict[str, Verdict], explain: bool, whole: str) -> str:
+    names = ["image" if name == whole else name.partition(".")[0] for name in verdicts]
     rows = []
     for check_ in CHECKS.values():
         outcomes = [_cell(verdict, check_.id) for verdict in verdicts.values()]
         rows.append((check_.id, *outcomes, check_.title))
-    columns = [("check", "left"), *((name.partition(".")[0], "left") for name in names), ("what holds", "left")]
+    columns = [("check", "left"), *((name, "left") for name in names), ("what holds", "left")]
     parts: list[Any] = [screens.table(columns, rows)]
     for name, verdict in verdicts.items():
         kinds: Counter[tuple[str, str]] = Counter()

@@ -16,6 +16,7 @@ Role = Literal["document", "image", "layer", "component", "source", "file", "lic
 """What an element is to an auditor: `image` the flashable whole, `layer` a layer of it, `component` a package or file
 in a layer, `source` what a component was built from."""
 
+LAYER_KINDS = ("bootloader", "bsp", "host", "rootfs", "app")
 UNKNOWN = ("", "NOASSERTION", "NONE")
 
 
@@ -115,8 +116,10 @@ class Bill:
 
     @cached_property
     def layers(self) -> tuple[Element, ...]:
-        """The layers, in the document's order."""
-        return tuple(element for element in self.elements.values() if element.role == "layer")
+        """The layers, in the order in which a device comes to them; of one kind in the document's order."""
+        found = [element for element in self.elements.values() if element.role == "layer"]
+        order = {kind: position for position, kind in enumerate(LAYER_KINDS)}
+        return tuple(sorted(found, key=lambda element: order.get(element.properties.get("kind", ""), len(order))))
 
     @cached_property
     def layer_of(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Surroundings:
     VerificationError or TrustError, or returns the ids of the keys. `rebuilt` are the bytes that a rebuild gave,
     `original` those of the document. `texts` are texts of listed licences by identifier; `notice` the notice that
     ships, when there is one. `bundled` are the sources (name, version) that a source bundle holds.
+    `part`: the document stands beside one of the whole image, which answers for the release.
     """
 
     epoch: int | None = None
@@ -40,3 +41,4 @@ class Surroundings:
     offer: Offer | None = None
     bundled: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     installation_information: bool = False
+    part: bool = False

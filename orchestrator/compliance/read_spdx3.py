@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from orchestrator.compliance import properties, spdx3form
-from orchestrator.compliance.bill import Agent, Bill, Edge, Element, Flaw, Role
+from orchestrator.compliance.bill import LAYER_KINDS, Agent, Bill, Edge, Element, Flaw, Role
 
 _TOOL = re.compile(r"(.+?)[-/ ]v?(\d\S*)\Z")
 _AGENTS = {"Organization": "organization", "Person": "person", "Tool": "tool", "SoftwareAgent": "tool"}
@@ -15,7 +15,6 @@ _COLLECTIONS = ("software_Sbom", "Bom", "Bundle")
 _TERMS = "https://spdx.org/rdf/3.0.1/terms/"
 _INDIVIDUALS = ("NoAssertionElement", "NoneElement", "SpdxOrganization", "expandedlicensing_NoneLicense",
                 "expandedlicensing_NoAssertionLicense")  # fmt: skip
-_LAYER_KINDS = ("bootloader", "bsp", "host", "rootfs", "app")
 _LICENCE_EDGES = {"hasDeclaredLicense": "declared", "hasConcludedLicense": "concluded"}
 
 Item = dict[str, Any]
@@ -214,7 +213,7 @@ class _Reader:
             role: Role = element.role
             if identifier in bill.roots and "diskImage" in element.purposes:
                 role = "image"
-            elif element.properties.get("kind") in _LAYER_KINDS:
+            elif element.properties.get("kind") in LAYER_KINDS:
                 role = "layer"
             elif "source" in element.purposes or identifier in generating:
                 role = "source"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import unquote
 
 from orchestrator.compliance.bill import Bill, purl_parts
@@ -14,8 +13,12 @@ _OF_SOURCE = ("deb", "apk", "rpm")
 
 
 def packages(bill: Bill) -> tuple[list[Package], list[str]]:
-    """Return the packages that can be looked for, and the names of the components that cannot (no package URL)."""
-    found, unknown = [], []
+    """Return the packages that can be looked for, and the names of the components that cannot (no package URL).
+
+    What was built from the same source as a package of its layer, as a kernel's modules, is looked for with that.
+    """
+    found: list[Package] = []
+    left: list[tuple[str, str, str]] = []
     for component in bill.components:
         layer = bill.layer_of.get(component.id, "")
         kind, name, version, qualifiers = purl_parts(component.purl)
@@ -30,12 +33,13 @@ def packages(bill: Bill) -> tuple[list[Package], list[str]]:
         elif kind in _ECOSYSTEMS:
             ecosystem, release = _ECOSYSTEMS[kind], ""
         else:
-            unknown.append(component.name)
+            left.append((layer, component.properties.get("sourcename", ""), component.name))
             continue
         found.append(
             Package(ecosystem, release, name, version, component.name, component.version, layer, component.purl)
         )
-    return found, unknown
+    known_sources = {(package.layer, package.name) for package in found}
+    return found, [name for layer, source, name in left if (layer, source) not in known_sources]
 
 
 def _distribution(kind: str, name: str, distro: str) -> tuple[str, str]:
@@ -46,12 +50,6 @@ def _distribution(kind: str, name: str, distro: str) -> tuple[str, str]:
     if kind == "deb":
         return ("Ubuntu", release) if vendor == "ubuntu" else ("Debian", release.partition(".")[0])
     return {"fedora": "Fedora", "rocky": "Rocky Linux", "almalinux": "AlmaLinux"}.get(vendor, vendor.title()), release
-
-
-def by_name(found: list[Package]) -> Iterator[tuple[str, Package]]:
-    """Yield each package under the name that databases use, without regard to case where the ecosystem has none."""
-    for package in found:
-        yield fold(package.ecosystem, package.name), package
 
 
 def fold(ecosystem: str, name: str) -> str:

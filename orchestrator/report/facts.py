@@ -17,6 +17,8 @@ from orchestrator.compliance.judge import Verdict
 from orchestrator.compliance.policy import Ruling
 from orchestrator.cve.examine import Report
 
+_MANY = 8
+
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
@@ -170,10 +172,21 @@ def _layer(layer: Element, categories: Mapping[Category, int]) -> LayerRow:
 
 
 def _obligations(bill: Bill) -> Iterator[tuple[str, str, tuple[tuple[str, tuple[str, ...]], ...]]]:
-    grouped: dict[str, dict[str, dict[str, None]]] = {}
+    grouped: dict[str, dict[str, list[Element]]] = {layer.name: {} for layer in bill.layers}
     for each in obligations(bill):
-        grouped.setdefault(each.duty, {}).setdefault(each.layer, {})[each.component.name] = None
+        grouped[each.layer].setdefault(each.duty, []).append(each.component)
     for duty, meaning in DUTIES.items():
-        if duty in grouped:
-            layers = tuple((layer, tuple(sorted(names))) for layer, names in sorted(grouped[duty].items()))
-            yield duty, meaning, layers
+        layers = [(layer, tuple(_together(found[duty]))) for layer, found in grouped.items() if duty in found]
+        if layers:
+            yield duty, meaning, tuple(layers)
+
+
+def _together(components: Sequence[Element]) -> Iterator[str]:
+    """Yield names; many components of one source, as a kernel's modules, are one line."""
+    by_source: dict[str, list[str]] = {}
+    for component in components:
+        by_source.setdefault(component.properties.get("sourcename", ""), []).append(component.name)
+    lines = []
+    for source, names in by_source.items():
+        lines += [f"{source}: {len(names)} components"] if source and len(names) > _MANY else names
+    yield from sorted(set(lines))

@@ -124,7 +124,7 @@ def _obligations(facts: Facts) -> str:
     rows = []
     for duty, meaning, layers in facts.obligations:
         which = "".join(
-            f'<div><b>{escape(layer)}</b> ({len(names)}) <span class="dim">{escape(", ".join(names))}</span></div>'
+            f'<div><b>{escape(layer)}</b> <span class="dim">{escape(", ".join(names))}</span></div>'
             for layer, names in layers
         )
         rows.append((f"<b>{escape(duty)}</b>", escape(meaning), which))

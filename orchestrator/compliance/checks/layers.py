@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from orchestrator.compliance.bill import Bill, Element
+from orchestrator.compliance.bill import LAYER_KINDS, Bill, Element
 from orchestrator.compliance.context import Surroundings
 from orchestrator.compliance.findings import Findings
 
-KINDS = ("bootloader", "bsp", "host", "rootfs", "app")
 _PLACES = ("place", "partition", "path", "mount")
 UNOWNED_SHARE = 0.01
 """Of a layer's files at most this share may be in the unowned bucket."""
@@ -33,7 +32,7 @@ def _stated(found: Findings, layer: Element) -> None:
     known = layer.properties
     if "sha256" not in layer.hash_of:
         found.add("L1", layer, "the layer has no digest")
-    if known.get("kind") not in KINDS:
+    if known.get("kind") not in LAYER_KINDS:
         found.add("L1", layer, "the layer does not say its kind")
     if not layer.source_info and not any(known.get(name) for name in ("origin", "originuri")):
         found.add("L1", layer, "the layer does not say where it came from")

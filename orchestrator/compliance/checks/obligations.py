@@ -53,6 +53,9 @@ def _source(found: Findings, bill: Bill, component: Element, around: Surrounding
 
 
 def _offer(found: Findings, owing: bool, around: Surroundings) -> None:
+    if around.part:
+        found.skip("the document of the whole image answers for it", "O2")
+        return
     found.look("O2")
     if not owing:
         return

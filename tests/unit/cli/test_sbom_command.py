@@ -57,7 +57,7 @@ Capture = pytest.CaptureFixture[str]
 
 def test_list_shows_the_components_of_all_layers_and_filters(product: Path, capsys: Capture) -> None:
     names = [(each["layer"], each["name"]) for each in told(capsys, "list", product)["components"]]
-    assert names == [("web", "tool"), ("web", "libodd"), ("web", "blob"), ("rootfs", "libodd"), ("rootfs", "init")]
+    assert names == [("rootfs", "libodd"), ("rootfs", "init"), ("web", "tool"), ("web", "libodd"), ("web", "blob")]
     assert len(told(capsys, "list", product, "--copyleft")["components"]) == 2
     assert len(told(capsys, "list", product, "--name", "lib*", "--layer", "web")["components"]) == 1
     assert len(told(capsys, "list", product, "--licence", "MIT")["components"]) == 2

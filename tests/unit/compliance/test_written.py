@@ -74,7 +74,7 @@ PIECES = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_whatever_is_put_in_place_of_a_value_is_judged_or_refused(data: st.DataObject) -> None:
     graph = copy.deepcopy(image_graph())
@@ -92,7 +92,7 @@ def test_whatever_is_put_in_place_of_a_value_is_judged_or_refused(data: st.DataO
         compare(bill, bill)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_whatever_is_put_in_place_of_a_value_of_the_older_format_is_judged_or_refused(
     document: Document, data: st.DataObject
