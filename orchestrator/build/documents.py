@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.build.curated import Curated
 from orchestrator.build.layerfiles import LayerFiles
 from orchestrator.build.stamp import tree_fingerprint
 from orchestrator.canonical import canonical_json, hex_of, read_limited, sha256_digest, write_atomically
@@ -34,7 +35,6 @@ from orchestrator.sbom import (
     Document,
     LayerFacts,
     check_spdx23,
-    curation,
     cyclonedx_bytes,
     layer_document,
     spdx3_bytes,
@@ -83,7 +83,6 @@ class Documents:
     around: Surroundings
     folder: Path
     cache: Path
-    curated: list[curation.CurationNote] = field(default_factory=list)
 
     @functools.cached_property
     def owner(self) -> SbomProduct:
@@ -102,17 +101,9 @@ class Documents:
         return [each for name in self.product.components for each in read_handmade(self.root / name)]
 
     @functools.cached_property
-    def curations(self) -> tuple[curation.Curation, ...]:
-        """What people concluded of licences; raises ConfigError for a broken file."""
-        return curation.load(self.root / curation.CURATION_FILE)
-
-    def curation_messages(self) -> list[str]:
-        """Return what must be said of curations that were not applied anywhere, once all layers are made."""
-        used = {note.purl for note in self.curated if note.outcome != "unused"}
-        stale = [f"the curation of {note.component} is not applied: {note.message}"
-                 for note in self.curated if note.outcome == "stale"]  # fmt: skip
-        idle = [entry.purl for entry in self.curations if entry.purl not in used]
-        return [*dict.fromkeys(stale), *(f"no layer has what the curation of {purl} is about" for purl in idle)]
+    def curated(self) -> Curated:
+        """What people concluded of licences."""
+        return Curated(self.root)
 
     def platform(self, deployed: DeployLayer, blobs: Mapping[str, Blob]) -> LayerDocuments:
         """Return the documents of the boot loader, the BSP or the host."""
@@ -214,9 +205,7 @@ class Documents:
         if document is None:
             document = self._made(name, kind, version, blobs, deployed, origin, load, hand)
             write_atomically(self._record(key), msgspec.json.encode(document))
-        document, notes = curation.apply(document, self.curations)
-        self.curated.extend(notes)
-        return self._written(document)
+        return self._written(self.curated.apply(document))
 
     def _made(
         self,

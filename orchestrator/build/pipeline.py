@@ -224,7 +224,7 @@ def _assemble(
         reporter=reporter,
         groups=product.start_groups(),
     ).all_layers()
-    for message in documents.curation_messages():
+    for message in documents.curated.messages():
         reporter.view.message("warning", message)
     return layers
 
