@@ -139,6 +139,10 @@ class Bill:
                     target = self.elements.get(edge.target)
                     if edge.kind == "contains" and target is not None and target.role != "layer":
                         waiting.append(edge.target)
+        if len(self.layers) == 1:
+            # A stranger's document of one thing may hang its packages on it by other relationships.
+            for component in self.components:
+                found.setdefault(component.id, self.layers[0].name)
         for edge in self.edges:
             if edge.kind in ("generates", "descendantOf") and edge.target in found:
                 found.setdefault(edge.source, found[edge.target])
@@ -164,6 +168,13 @@ class Bill:
             if edge.kind == "generates" and source is not None and source.role == "source":
                 found[edge.target] = source
         return found
+
+    def settle(self) -> None:
+        """Take the root of a document without layers for one: strangers' documents are about a single thing."""
+        if not any(element.role == "layer" for element in self.elements.values()):
+            for root in self.roots:
+                if root in self.elements:
+                    self.elements[root].role = "layer"
 
     def text(self, reference: str) -> str:
         """The text of a LicenseRef, empty when it has none."""

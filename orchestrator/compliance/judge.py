@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a bill.
 
-    `waivers` name who accepted what: by check id and a component's name or element id (`*`: all), in words.
+    `waivers` name who accepted what: by check id and a pattern of names or element ids (`*`: all), in words.
     """
     around = around or Surroundings()
     found = Findings(bill)
@@ -85,11 +86,16 @@ def judge(
 def _waived(findings: Sequence[Finding], waivers: Mapping[tuple[str, str], str]) -> list[Finding]:
     if not waivers:
         return list(findings)
+    by_check: dict[str, list[tuple[str, str]]] = {}
+    for (check, pattern), words in waivers.items():
+        by_check.setdefault(check, []).append((pattern, words))
     result = []
     for each in findings:
-        keys = ((each.check, each.element), (each.check, each.name), (each.check, "*"))
-        waiver = next((waivers[key] for key in keys if key in waivers), "")
-        result.append(dataclasses.replace(each, waiver=waiver) if waiver else each)
+        for pattern, words in by_check.get(each.check, ()):
+            if any(fnmatch.fnmatchcase(name, pattern) for name in (each.name, each.element)):
+                each = dataclasses.replace(each, waiver=words)
+                break
+        result.append(each)
     return result
 
 

@@ -24,9 +24,9 @@ def read_bill(data: bytes, what: str = "the document") -> Bill:
         if "@graph" in value:
             if len(value["@graph"]) > ELEMENTS_LIMIT:
                 raise VerificationError(f"{what} is too large", f"the limit is {ELEMENTS_LIMIT} elements")
-            return read_spdx3.read(value, len(data))
+            return _settled(read_spdx3.read(value, len(data)))
         if "spdxVersion" in value:
-            return read_spdx2.read(value, len(data))
+            return _settled(read_spdx2.read(value, len(data)))
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise VerificationError(
             f"{what} is no SPDX document", f"{type(problem).__name__}: {str(problem)[:200]}", _HINT
@@ -35,6 +35,11 @@ def read_bill(data: bytes, what: str = "the document") -> Bill:
 
 
 _HINT = "SPDX 3.0.1 JSON-LD and SPDX 2.3 JSON are read"
+
+
+def _settled(bill: Bill) -> Bill:
+    bill.settle()
+    return bill
 
 
 def read_file(path: Path) -> Bill:

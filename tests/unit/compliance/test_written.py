@@ -113,3 +113,34 @@ def test_whatever_is_put_in_place_of_a_value_of_the_older_format_is_judged_or_re
         build(bill)
         list(obligations(bill))
         compare(bill, bill)
+
+
+def test_a_strangers_document_of_one_thing_is_read_too() -> None:
+    package = {"downloadLocation": "NOASSERTION", "versionInfo": "1", "licenseDeclared": "GPL-2.0-only"}
+    value = {
+        "spdxVersion": "SPDX-2.3",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": "theirs",
+        "dataLicense": "CC0-1.0",
+        "documentNamespace": "https://example.org/theirs",
+        "creationInfo": {"created": "2026-01-01T00:00:00Z", "creators": ["Tool: other-1.0"]},
+        "packages": [
+            {"SPDXID": "SPDXRef-root", "name": "image", **package},
+            {"SPDXID": "SPDXRef-a", "name": "a", **package},
+            {"SPDXID": "SPDXRef-b", "name": "b", **package},
+        ],
+        "relationships": [
+            {
+                "spdxElementId": "SPDXRef-DOCUMENT",
+                "relationshipType": "DESCRIBES",
+                "relatedSpdxElement": "SPDXRef-root",
+            },
+            {"spdxElementId": "SPDXRef-root", "relationshipType": "CONTAINS", "relatedSpdxElement": "SPDXRef-a"},
+            {"spdxElementId": "SPDXRef-a", "relationshipType": "DEPENDS_ON", "relatedSpdxElement": "SPDXRef-b"},
+        ],
+    }
+    bill = read_bill(json.dumps(value).encode())
+    assert [each.name for each in bill.members("image")] == ["a", "b"]
+    failed = {each.check for each in judge(bill).errors}
+    assert {"D3", "D7", "L1", "L3", "C9", "O1"} <= failed
+    assert "D11" not in failed
