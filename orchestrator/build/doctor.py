@@ -62,6 +62,7 @@ _PROGRAMS = (
     _Program("busybox", "busybox-static", "the containers of the device's tests", "test"),
     _Program("cpio", "cpio", "the oracle for initramfs archives", "test"),
     _Program("grub-editenv", "grub-common", "the oracle for boot records", "test"),
+    _Program("chromium", "chromium", "opens and prints the audit page", "test"),
     _Program("sfdisk", "fdisk", "the oracle for partition tables", "test"),
     _Program("mkfs.fat", "dosfstools", "stands in for the native tools in unit tests", "test"),
     _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.build.curated import Curated
 from orchestrator.build.layerfiles import LayerFiles
 from orchestrator.build.stamp import tree_fingerprint
 from orchestrator.canonical import canonical_json, hex_of, read_limited, sha256_digest, write_atomically
@@ -98,6 +99,11 @@ class Documents:
     def by_hand(self) -> list[Handmade]:
         """What the product's component files say; raises ConfigError for a broken one."""
         return [each for name in self.product.components for each in read_handmade(self.root / name)]
+
+    @functools.cached_property
+    def curated(self) -> Curated:
+        """What people concluded of licences."""
+        return Curated(self.root)
 
     def platform(self, deployed: DeployLayer, blobs: Mapping[str, Blob]) -> LayerDocuments:
         """Return the documents of the boot loader, the BSP or the host."""
@@ -199,7 +205,7 @@ class Documents:
         if document is None:
             document = self._made(name, kind, version, blobs, deployed, origin, load, hand)
             write_atomically(self._record(key), msgspec.json.encode(document))
-        return self._written(document)
+        return self._written(self.curated.apply(document))
 
     def _made(
         self,

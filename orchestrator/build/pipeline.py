@@ -48,6 +48,8 @@ from orchestrator.revision import (
     set_candidate,
 )
 from orchestrator.run import Tools
+from orchestrator.sbom.curation import CURATION_FILE
+from orchestrator.sbom.curation import load as load_curations
 from orchestrator.sbom.handmade import read as read_handmade
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
 
@@ -137,6 +139,7 @@ def product_fingerprint(
             "components": [
                 msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
             ],
+            "curations": msgspec.to_builtins(load_curations(place.root / CURATION_FILE)),
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,
             "code": code_fingerprint(),
@@ -219,17 +222,21 @@ def _assemble(
         tools_digest=tools.digest if tools else "",
         log=place.logs / "layers.log",
     )
-    return Assembly(
+    documents = Documents(product, place.root, deploy, around, place.sbom, place.build / "licences")
+    layers = Assembly(
         product=product,
         root=place.root,
         deploy=deploy,
         around=around,
         facts=product_facts(product.product, place.machine, keys.facts_keys(), threshold=keys.threshold),
-        documents=Documents(product, place.root, deploy, around, place.sbom, place.build / "licences"),
+        documents=documents,
         reporter=images.reporter,
         images=images,
         groups=product.start_groups(),
     ).all_layers()
+    for message in documents.curated.messages():
+        images.reporter.view.message("warning", message)
+    return layers
 
 
 def _commit_to_store(
