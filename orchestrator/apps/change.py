@@ -13,6 +13,7 @@ from orchestrator.canonical import write_atomically
 from orchestrator.compose import Import, Request, import_compose
 from orchestrator.errors import ConfigError
 from orchestrator.product.edit import add_layers, edit_product, remove_layer
+from orchestrator.product.load import load_product
 from orchestrator.product.model import Layer, Product
 
 
@@ -42,7 +43,25 @@ def add(
 
 def remove(file: Path, name: str) -> Product:
     """Take a layer out of a product file; raises ConfigError when there is none, or another one needs it."""
-    return edit_product(file, remove_layer(name))
+    try:
+        return edit_product(file, remove_layer(name))
+    except ConfigError as problem:
+        if needing := _needing(file, name):
+            raise ConfigError(
+                f"the layer {name} cannot be removed",
+                f"{', '.join(needing)} {'comes' if len(needing) == 1 else 'come'} after it",
+                f"remove {needing[0]} first, or take {name} out of its 'after'",
+            ) from problem
+        raise
+
+
+def _needing(file: Path, name: str) -> list[str]:
+    """The layers that wait for another one; none of a file that is wrong already."""
+    try:
+        layers = load_product(file).layers
+    except ConfigError:
+        return []
+    return [other for other, layer in layers.items() if name in (each.layer for each in layer.predecessors)]
 
 
 def listed(product: Product) -> list[Listed]:

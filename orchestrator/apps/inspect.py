@@ -14,10 +14,13 @@ import msgspec
 from orchestrator.build.containers import image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
+from orchestrator.build.pipeline import tools_of
 from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import canonical_json, hash_file, hex_of, remove_leftovers, sha256_digest, write_atomically
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import BuildError, ConfigError
+from orchestrator.layers import userns
+from orchestrator.layers.apparmor import make_policy, tools_identity
 from orchestrator.layers.build import add_files
 from orchestrator.layers.cache import code_digest
 from orchestrator.layers.directory import directory_digest
@@ -30,6 +33,7 @@ from orchestrator.layers.tree import Limits
 from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
 from orchestrator.progress import Reporter
+from orchestrator.run import Tools
 
 _HOST_PROFILE = Path("/usr/share/containers/seccomp.json")
 
@@ -38,13 +42,13 @@ _HOST_PROFILE = Path("/usr/share/containers/seccomp.json")
 class Inspected:
     """What the image of a layer says, what the product says, and what runs.
 
-    `filtered` is false where no seccomp profile was at hand: then `run` lacks its section.
+    `lacking` names what `run` lacks because nothing at hand could make it yet: seccomp filter, AppArmor policy.
     """
 
     image: ImageConfig
     options: RunOptions
     run: RunConfig
-    filtered: bool
+    lacking: tuple[str, ...]
 
 
 def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -> Inspected:
@@ -60,15 +64,17 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         )
     deploy = Deploy(place.deploy) if (place.deploy / MANIFEST_NAME).exists() else None
     architecture = deploy.manifest.architecture if deploy else _architecture(place.machine)
-    options = run_options(name, layer, place.root)
-    profile = _profile(deploy)
+    options = run_options(name, layer, place.root, userns.bases(product.layers)[name])
+    profile, compiler = _profile(deploy), _compiler(deploy, options)
     images = _images(product, place, name, reporter)
     source = _source(layer, place.root, deploy, architecture, images)
-    kept = place.build / "inspected" / f"{hex_of(_key(source, options, architecture, profile))}.json"
+    kept = place.build / "inspected" / f"{hex_of(_key(source, options, architecture, profile, compiler))}.json"
     if (found := _kept(kept)) is None:
-        found = _read(source, options, architecture, profile, place.build)
+        found = _read(source, options, architecture, profile, compiler, place.build)
         write_atomically(kept, canonical_json(msgspec.to_builtins(found, enc_hook=str)))
-    return Inspected(found.image, options, found.run, options.seccomp != "default" or profile is not None)
+    lacking = [] if profile or options.seccomp != "default" else ["seccomp profile"]
+    lacking += [] if compiler or options.apparmor != "default" else ["AppArmor policy"]
+    return Inspected(found.image, options, found.run, tuple(lacking))
 
 
 @dataclass(frozen=True)
@@ -84,18 +90,29 @@ def _kept(path: Path) -> _Found | None:
         return None
 
 
-def _key(source: LayerSource, options: RunOptions, architecture: str, profile: Path | None) -> str:
+def _key(
+    source: LayerSource, options: RunOptions, architecture: str, profile: Path | None, compiler: _Compiler | None
+) -> str:
     files = [
         [directory_digest(each.source), each.source.is_dir(), each.source.name]
         for each in options.files
         if each.source.exists()
     ]
     shown = msgspec.to_builtins(options, enc_hook=str)
+    own = options.apparmor_profile
+    policy = [compiler.identity if compiler else "", hash_file(own) if own and own.is_file() else ""]
     seccomp = hash_file(profile) if profile else ""
-    return sha256_digest(canonical_json([code_digest(), source.digest(), shown, files, architecture, seccomp]))
+    return sha256_digest(canonical_json([code_digest(), source.digest(), shown, files, architecture, seccomp, policy]))
 
 
-def _read(source: LayerSource, options: RunOptions, architecture: str, profile: Path | None, folder: Path) -> _Found:
+def _read(
+    source: LayerSource,
+    options: RunOptions,
+    architecture: str,
+    profile: Path | None,
+    compiler: _Compiler | None,
+    folder: Path,
+) -> _Found:
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder, r"\.look-(\d+)-.*")
     with tempfile.TemporaryDirectory(prefix=f".look-{os.getpid()}-", dir=folder) as workspace:
@@ -104,7 +121,15 @@ def _read(source: LayerSource, options: RunOptions, architecture: str, profile: 
             add_files(loaded.tree, item, 0)
         image = parse_image_config(loaded.config)
         rules = load_profile(profile) if profile else {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}
-        run = make_run_config(image, options, loaded.tree, architecture=architecture, profile=rules)
+        policy = make_policy(options, compiler.tools, Path(workspace), None) if compiler else None
+        run = make_run_config(
+            image,
+            options,
+            loaded.tree,
+            architecture=architecture,
+            profile=rules,
+            apparmor=policy.name if policy else "",
+        )
     return _Found(image, run)
 
 
@@ -124,6 +149,26 @@ def _profile(deploy: Deploy | None) -> Path | None:
     tools = deploy.manifest.tools if deploy else None
     place = deploy.resolve(tools.path) / "share/containers/seccomp.json" if deploy and tools else _HOST_PROFILE
     return place if place.is_file() else None
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    """What compiles AppArmor policies, and what names it: a policy's name depends on its bytes."""
+
+    tools: Tools
+    identity: str
+
+
+def _compiler(deploy: Deploy | None, options: RunOptions) -> _Compiler | None:
+    """Return what compiles the layer's AppArmor policy: the base's own program, before a build this machine's."""
+    if options.apparmor != "default":
+        return None
+    tools = tools_of(deploy) if deploy else Tools()
+    digest = deploy.manifest.tools.digest if deploy and deploy.manifest.tools else ""
+    try:
+        return _Compiler(tools, tools_identity(tools, digest))
+    except ConfigError:
+        return None  # this machine has none, and needs none: a build brings it
 
 
 def _images(product: Product, place: Workspace, name: str, reporter: Reporter) -> RegistryImages | None:
@@ -153,9 +198,11 @@ def _source(
 
 
 def runtime_config(found: Inspected) -> dict[str, Any]:
-    """Return the OCI runtime configuration; raises BuildError when its seccomp section could not be made."""
-    if not found.filtered:
+    """Return the OCI runtime configuration; raises BuildError when a part of it could not be made yet."""
+    if found.lacking:
         raise BuildError(
-            "the seccomp profile is not there yet", "the base brings it", "run: pycontainer build, and ask again"
+            f"the {' and the '.join(found.lacking)} cannot be made yet",
+            "the base brings what makes them",
+            "run: pycontainer build, and ask again",
         )
     return found.run.config

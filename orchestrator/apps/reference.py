@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -46,11 +47,26 @@ def _source(text: str, root: Path) -> dict[str, str]:
     try:
         reference = parse_reference(text)
     except ValueError as problem:
-        raise ConfigError(f"{text!r} cannot be a layer", str(problem), f"write {_FORMS}") from problem
+        raise _nothing(text, problem) from problem
     if reference.transport == "docker":
         return {"image": text}
     place = _existing(reference.place, root)
     return {"image": text.replace(reference.place, _relative(place, root), 1)}
+
+
+def _nothing(text: str, problem: ValueError) -> ConfigError:
+    """The error for what is neither there nor an image's name: most often a path with a slip, or a bare name."""
+    why = str(problem).partition("; write for example ")[0]
+    first, slash, _ = text.partition("/")
+    if text.endswith(_TARS):
+        return ConfigError(f"{text!r} does not exist", "and it is no image of a registry", "correct the path")
+    if re.fullmatch(r"[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?", text) and not (slash and re.search("[.:]", first)):
+        return ConfigError(
+            f"{text!r} cannot be a layer",
+            "nothing lies at that path, and as the name of an image it names no registry",
+            f"correct the path, or write the registry's host in front of the name: registry.example/{text}",
+        )
+    return ConfigError(f"{text!r} cannot be a layer", why, f"write {_FORMS}")
 
 
 def _path(text: str, root: Path) -> dict[str, str]:

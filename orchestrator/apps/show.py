@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from orchestrator.apps.inspect import Inspected
 from orchestrator.layers.audit import relaxations
+from orchestrator.layers.userns import why_shared
 from orchestrator.product.model import Layer
 from orchestrator.product.supervision import Health
 
@@ -110,10 +111,33 @@ def _confinement(layer: Layer, found: Inspected) -> Iterator[Value]:
     yield Value("capabilities", shown, "product" if kept else "default", kept)
     seccomp = "the engines' default profile" if found.options.seccomp == "default" else "unconfined"
     yield Value("seccomp", seccomp, "default" if found.options.seccomp == "default" else "product", seccomp)
-    yield Value("privileges", "no new ones (setuid, file capabilities)", "default", True)
+    yield _apparmor(layer, found)
+    yield _users(found)
+    if found.options.no_new_privileges:
+        yield Value("privileges", "no new ones (setuid, file capabilities)", "default", True)
+    else:
+        yield Value("privileges", "new ones by setuid programs and file capabilities", "product", False)
     yield Value("root", "read-only", "default", True)
     for each in relaxations(found.options):
         yield Value("relaxed", f"{each.what}: {each.reason}", "product", {"what": each.what, "reason": each.reason})
+
+
+def _apparmor(layer: Layer, found: Inspected) -> Value:
+    name = found.run.config["process"].get("apparmorProfile")
+    if found.options.apparmor == "unconfined":
+        return Value("AppArmor", "unconfined", "product")
+    if layer.apparmor is not None:
+        return Value("AppArmor", f"the profile of {layer.apparmor}", "product", name)
+    return Value("AppArmor", "the default profile", "default", name)
+
+
+def _users(found: Inspected) -> Value:
+    own = found.run.config["linux"].get("uidMappings")
+    if own:
+        first = own[0]["hostID"]
+        return Value("users", f"its own: its root is the user {first} of the device", "default", first)
+    why = why_shared(found.options)
+    return Value("users", f"the device's: {why}", "product")
 
 
 def _limits(layer: Layer, found: Inspected) -> Iterator[Value]:

@@ -7,6 +7,7 @@ names and tags, the image specification ("Digests") that of digests; SHA-256 onl
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -17,8 +18,9 @@ TRANSPORTS: tuple[Transport, ...] = ("docker", "oci", "oci-archive", "docker-arc
 _NAME_MAX = 255
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
-_ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_PORT = re.compile(r":([0-9]{1,5})\Z")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _REF_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,511}")
 _FORMS = "registry.example/app:1.2, oci:DIR:TAG, oci-archive:FILE or docker-archive:FILE"
@@ -82,6 +84,14 @@ def _file(text: str, transport: Transport, rest: str) -> ImageReference:
     return ImageReference(transport, place, tag=name)
 
 
+def _is_address(word: str) -> bool:
+    """Whether a word is an IPv6 address in brackets."""
+    try:
+        return re.fullmatch(r"\[[0-9A-Fa-f:.]+\]", word) is not None and ipaddress.IPv6Address(word[1:-1]).version == 6
+    except ValueError:
+        return False
+
+
 def _registry(text: str, rest: str) -> ImageReference:
     name, at, digest = rest.partition("@")
     if at and not _DIGEST.fullmatch(digest):
@@ -90,8 +100,9 @@ def _registry(text: str, rest: str) -> ImageReference:
     path, colon, tag = path.partition(":")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         return _refuse(text, "it names no registry")
-    server, _, port = host.rpartition(":") if re.search(r":\d+\Z", host) else (host, "", "")
-    if not (_HOST.fullmatch(server) or _ADDRESS.fullmatch(server)) or (port and not 1 <= int(port) <= 65535):
+    port = _PORT.search(host)
+    server = host[: port.start()] if port else host
+    if not (_HOST.fullmatch(server) or _is_address(server)) or (port and not 1 <= int(port[1]) <= 65535):
         return _refuse(text, f"{host[:80]!r} is no host")
     if not _REPOSITORY.fullmatch(path) or len(path) > _NAME_MAX:
         return _refuse(text, f"{path[:80]!r} is no name in a registry (lower case, digits, . _ - and /)")

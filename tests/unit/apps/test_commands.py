@@ -85,8 +85,8 @@ def test_a_layer_is_added_with_its_settings_listed_and_removed(run: Run, folder:
         ("base", "directory:root"),
         ("web", "registry.example/web:1"),
     ]
-    code, out, _ = run("rm", "base")
-    assert code == 2  # web comes after it
+    code, _, err = run("rm", "base")
+    assert (code, "base cannot be removed" in err, "web comes after it" in err) == (2, True, True), err
     assert run("rm", "web")[0] == 0
     assert (folder / "pycontainer.yaml").read_text() == PRODUCT
 
@@ -97,10 +97,13 @@ def test_a_layer_is_added_with_its_settings_listed_and_removed(run: Run, folder:
         (["base", "registry.example/x"], "has a layer base already"),
         (["Web", "registry.example/x"], "written wrongly"),
         (["bsp", "registry.example/x"], "belongs to the base"),
-        (["web", "nginx"], "names no registry"),
+        (["web", "nginx"], "registry.example/nginx"),
+        (["web", "images/wbe.tar"], "'images/wbe.tar' does not exist"),
+        (["web", "registry.example/Web"], "'Web' is no name in a registry"),
         (["web", "./missing.tar"], "does not exist"),
         (["web", "pycontainer.yaml"], "neither a directory nor a tar"),
         (["web", "registry.example/x", "--memory", "1B"], "at least 1MiB"),
+        (["web", "registry.example/x", "--memory", "1B"], "pycontainer.yaml (with the change):"),
         (["web", "registry.example/x", "--after", "nobody"], "not a layer of this product"),
         (["web", "registry.example/x", "--port", "http"], "a port of the device"),
         (["web", "root", "--platform", "linux/arm64"], "only an image has platforms"),
@@ -150,7 +153,7 @@ def test_paths_become_relative_to_the_product_from_wherever_they_are_named(
 
 def shown(run: Run, *words: str) -> dict[str, list[tuple[str, str]]]:
     code, out, err = run("show", *words, "--json")
-    assert code == 0, err
+    assert code == 0, err + out
     found: dict[str, list[tuple[str, str]]] = {}
     for row in json.loads(out)["values"]:
         found.setdefault(row["key"], []).append((row["text"], row["from"]))
@@ -198,6 +201,43 @@ def test_the_runtime_configuration_is_printed_whole(run: Run, folder: Path):
     config = json.loads(out)
     assert config["process"]["args"] == ["/bin/serve"]
     assert config["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
+    # What confines it on the device is in it, too: its users, and the name of its policy.
+    assert config["linux"]["uidMappings"][0]["hostID"] >= 65536
+    assert {"type": "user"} in config["linux"]["namespaces"]
+    assert config["process"]["apparmorProfile"].startswith("pycontainer.web.")
+
+
+def test_show_says_how_a_container_is_confined_and_what_the_product_gives_up(run: Run, folder: Path):
+    (folder / "own.apparmor").write_text("profile x flags=(attach_disconnected) {\n  file,\n}\n")
+    common = "    kind: app\n    from: {directory: root}\n    command: [/bin/serve]\n"
+    with (folder / "pycontainer.yaml").open("a") as file:
+        file.write(f"  web:\n{common}")
+        file.write(f"  own:\n{common}    apparmor: own.apparmor\n")
+        given = "{apparmor: unconfined, newPrivileges: allowed, userNamespace: host, reason: it is an old one}"
+        file.write(f"  open:\n{common}    relax: [{given}]\n")
+        file.write(
+            f"  card:\n{common}    relax: [{{capabilities: [NET_ADMIN], network: host, reason: it is a router}}]\n"
+        )
+    found = shown(run, "web")
+    assert found["AppArmor"] == [("the default profile", "default")]
+    assert found["users"][0][0].startswith("its own: its root is the user ")
+    assert found["privileges"] == [("no new ones (setuid, file capabilities)", "default")]
+    assert shown(run, "own")["AppArmor"] == [("the profile of own.apparmor", "product")]
+    found = shown(run, "open")
+    assert found["AppArmor"] == [("unconfined", "product")]
+    assert found["users"] == [("the device's: the product file says so", "product")]
+    assert found["privileges"] == [("new ones by setuid programs and file capabilities", "product")]
+    assert shown(run, "card")["users"] == [("the device's: NET_ADMIN would be without effect", "product")]
+
+
+def test_a_runtime_configuration_that_would_lack_its_policy_is_not_printed(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run("add", "web", "root", "--command", "/bin/serve")
+    monkeypatch.setattr("orchestrator.apps.inspect.tools_identity", lambda *_: (_ for _ in ()).throw(ConfigError("x")))
+    assert "AppArmor" in shown(run, "web")
+    code, _, err = run("show", "web", "--runtime-config")
+    assert (code, "the AppArmor policy cannot be made yet" in err) == (4, True), err
 
 
 @pytest.mark.parametrize(

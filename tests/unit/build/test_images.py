@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.build import lockfile
 from orchestrator.build.base import fingerprint
-from orchestrator.build.imagelock import ImageChange, pinned_images, update_images
+from orchestrator.build.imagelock import ImageChange, key_of, pinned_images, update_images
 from orchestrator.build.images import registry_images
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli.screens import lock_screen
@@ -22,6 +24,7 @@ from orchestrator.product import load_product
 from orchestrator.product.model import Product
 from orchestrator.product.reference import parse_reference
 from orchestrator.progress import Reporter, Silent
+from orchestrator.registry import parse_reference as parse_for_registry
 from tests.unit.registry.fake import Registry, serving
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -180,3 +183,24 @@ def test_a_damaged_lock_is_named(registry: Registry, place: Workspace, images: s
         pinned_images(product(place, web=f"{registry.host}/web:1"), place, QUIET)
     assert "pycontainer.lock" in caught.value.what
     assert "lock --update" in caught.value.hint
+
+
+_HOSTS = st.sampled_from(
+    ["localhost", "a.example", "A.example:5000", "[::1]:5000", "[1.2.3.4]", "a.example:0", "x" * 64 + ".b"]
+)
+_WORDS = st.text("aB9._-/:[]@", max_size=12)
+
+
+@given(
+    st.builds(
+        "{}{}/{}{}".format, _HOSTS, st.sampled_from(["", ":1", ":70000", "."]), _WORDS, st.sampled_from(["", ":1", ":"])
+    )
+)
+def test_what_the_product_file_takes_for_an_image_the_registry_client_does_too(text: str) -> None:
+    try:
+        found = parse_reference(text)
+    except ValueError:
+        with pytest.raises(ConfigError):
+            parse_for_registry(text)
+        return
+    assert parse_for_registry(key_of(found)).repository == parse_for_registry(text).repository
