@@ -62,6 +62,8 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         cpus=layer.cpus,
         processes=layer.pids,
         files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
+        runtime=layer.runtime,
+        lxc_template=None if layer.lxc_template is None else root / layer.lxc_template,
         reasons=reasons,
     )
 
@@ -97,6 +99,7 @@ def container_layer(
         version=version,
         blobs={role: blob.digest for role, blob in built.blobs.items()},
         spdx=spdx,
+        runtime=layer.runtime,
         start_group=group,
         after=sorted(layer.after),
         restart=Restart(

@@ -110,7 +110,8 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
     """
     sources = []
     for layer in product.layers.values():
-        for path in (layer.source.tar, layer.source.directory, *(each.source for each in layer.files)):
+        named = (layer.source.tar, layer.source.directory, layer.lxc_template)
+        for path in (*named, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(

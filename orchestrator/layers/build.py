@@ -21,6 +21,7 @@ from orchestrator.layers.command import image_path
 from orchestrator.layers.directory import Owner, directory_digest, read_directory, read_file
 from orchestrator.layers.imageconfig import parse_image_config
 from orchestrator.layers.inputs import LayerSource
+from orchestrator.layers.lxc import make_lxc_config
 from orchestrator.layers.nodes import Directory
 from orchestrator.layers.options import FileMapping, RunOptions
 from orchestrator.layers.runconfig import make_run_config
@@ -74,6 +75,8 @@ def build_layer(
         ]
         for item in options.files
     ]
+    template = options.lxc_template
+    shown["lxc_template"] = hash_file(template) if template is not None and template.exists() else ""
     with _disk_errors():
         key = _key(
             source,
@@ -101,9 +104,12 @@ def build_layer(
                 mtime=around.source_date_epoch,
                 kernel=around.kernel,
             )
+            data = run.data
+            if options.runtime == "lxc":
+                data = make_lxc_config(options.name, run.config, run.stop_signal, options.lxc_template).data
             image = workspace / f"image{form.suffix}"
             form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
-            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}
+            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(data)}
         facts = RunFacts(run.stop_signal, run.volumes, run.health, run.ports, run.user.uid, run.user.gid)
         layer = BuiltLayer(options.name, blobs, facts, (*loaded.tree.notes, *run.notes))
         around.cache.put(key, layer)

@@ -80,9 +80,9 @@ class RunOptions:
 
     `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
     those kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the
-    audit says it. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there
-    is such an entry, else by the relaxation's key (network, ports, capabilities, seccomp, no_new_privileges, devices,
-    control).
+    audit says it. `lxc_template` is the product's own in place of ours. `reasons` says why a relaxation is needed: by
+    the capability's name or the device's path where there is such an entry, else by the relaxation's key (network,
+    ports, capabilities, seccomp, no_new_privileges, devices, control).
     """
 
     name: str
@@ -109,4 +109,6 @@ class RunOptions:
     processes: int = 512
     shared_memory: int = 16 * 1024 * 1024
     files: tuple[FileMapping, ...] = ()
+    runtime: Literal["crun", "lxc"] = "crun"
+    lxc_template: Path | None = None
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -95,6 +95,8 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     group: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     restart: Restart = Restart()
     required: bool = False
+    runtime: Literal["crun", "lxc"] = "crun"
+    lxc_template: str | None = None
     stop_timeout: str = "10s"
     logs: Logs = Logs()
     health: Health | Literal["none"] | None = None
@@ -102,6 +104,8 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def __post_init__(self) -> None:
         within("stopTimeout", parse_duration, self.stop_timeout)
+        if self.lxc_template is not None and self.runtime != "lxc":
+            raise FieldError("lxcTemplate", "it is for LXC, which does not run this layer", "write also runtime: lxc")
         if self.memory is not None and within("memory", parse_size, self.memory) < 1024 * 1024:
             raise FieldError("memory", "memory must be at least 1MiB", "write for example 64MiB")
         ports = [within(("ports", at), published_port, text) for at, text in enumerate(self.ports)]

@@ -164,7 +164,7 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     version: Text
     blobs: dict[str, Digest]
     spdx: Digest
-    runtime: Literal["crun"] = "crun"
+    runtime: Literal["crun", "lxc"] = "crun"
     start_group: Natural = 1
     after: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
     restart: Restart = Restart()

@@ -187,7 +187,7 @@ static void started(struct container *container, int status)
 	// What crun had to say stands at the end of the log.
 	container_output(container);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		container->init = crun_pid(container->layer, &err);
+		container->init = crun_pid(container->layer, &container->keeper, &err);
 		if (container->init > 0) {
 			container->since = clock_ms();
 			enter(container, STATE_RUNNING, UINT64_MAX);
@@ -205,9 +205,9 @@ static void started(struct container *container, int status)
 		container->init = 0;
 		snprintf(how, sizeof how, "started, but %s", err.text);
 	} else if (WIFEXITED(status)) {
-		snprintf(how, sizeof how, "crun failed: %s", container->log.last);
+		snprintf(how, sizeof how, "%s failed: %s", crun_name(container->layer), container->log.last);
 	} else {
-		snprintf(how, sizeof how, "crun was killed by signal %d", WTERMSIG(status));
+		snprintf(how, sizeof how, "%s was killed by signal %d", crun_name(container->layer), WTERMSIG(status));
 	}
 	ended(container, false, how);
 }
@@ -228,7 +228,7 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 {
 	char how[64];
 
-	if (container->init == 0 || container->init != pid)
+	if (container->init == 0 || container->keeper != pid)
 		return false;
 	container_output(container);
 	bool success = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -266,13 +266,14 @@ void container_deadline(struct container *container, const struct revision *revi
 	case STATE_STARTING:
 	case STATE_CLEANING:
 		if (!container->killed) {
-			console_line("container %s: crun hangs, killed", container->layer->name);
+			console_line("container %s: %s hangs, killed", container->layer->name, crun_name(container->layer));
 			kill(container->helper, SIGKILL);
 			kill_all(container);
 			break;
 		}
 		// It sleeps in the kernel and may never end; whether the container lives is not known.
-		console_line("container %s: crun does not end, given up", container->layer->name);
+		console_line("container %s: %s does not end, given up", container->layer->name,
+			     crun_name(container->layer));
 		container->helper = 0;
 		enter(container, STATE_FAILED, UINT64_MAX);
 		break;

@@ -259,14 +259,16 @@ static int parse_supervision(struct layer *layer, const json_t *object, struct e
 
 int container_config_parse(struct layer *layer, const json_t *object, struct error *err)
 {
+	static const char *const runtimes[] = {"crun", "lxc", NULL};
 	uint64_t group;
 
 	if (layer->rootfs == NULL || layer->run_config == NULL)
 		return fail(err, "a container needs the blobs rootfs and run-config");
-	if (json_expect_text(object, "runtime", "crun", err) < 0 ||
-	    json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
+	int runtime = json_get_choice(object, "runtime", runtimes, err);
+	if (runtime < 0 || json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
 		return -1;
 	layer->container = true;
+	layer->runtime = (enum runtime)runtime;
 	layer->group = (unsigned)group;
 	if (parse_supervision(layer, object, err) < 0 || parse_volumes(layer, object, err) < 0)
 		return -1;

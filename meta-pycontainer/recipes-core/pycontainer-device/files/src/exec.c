@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "exec.h"
+#include "crun.h"
 #include "probe.h"
 #include "program.h"
 
@@ -94,7 +95,8 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 	size_t count = json_array_size(command), used = FIXED_WORDS;
 	const char **argv = calloc(FIXED_WORDS + count + 1, sizeof *argv);
 	const char *container = json_string_value(json_object_get(s->work->arguments, "container"));
-	const char *fixed[FIXED_WORDS] = {place->crun, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
+	const char *program = place->crun != NULL ? place->crun : crun_program_of(container);
+	const char *fixed[FIXED_WORDS] = {program, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
 					  "--pid-file", s->pid_file, container};
 	int ends[3];
 
@@ -229,7 +231,7 @@ static int relay(struct session *s, int *status, struct error *err)
 
 json_t *exec_run(struct work *work, void *context, struct error *err)
 {
-	static const struct exec_place device = {"/usr/bin/crun", "/run/pycontainer", NULL};
+	static const struct exec_place device = {NULL, "/run/pycontainer", NULL};
 	static struct session s;
 	int status;
 

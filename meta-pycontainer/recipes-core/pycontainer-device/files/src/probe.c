@@ -48,7 +48,7 @@ void probe_kill_left(const char *pid_file, const char *group)
 static int ask_command(const struct layer *layer, struct error *err)
 {
 	char pid_file[NAME_SIZE + 64], group[NAME_SIZE + 16], last[160];
-	const char *const head[] = {CRUN, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
+	const char *const head[] = {crun_program(layer), "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
 				    "--pid-file", pid_file, layer->name};
 	enum { head_count = sizeof head / sizeof *head };
 	size_t count = 0;

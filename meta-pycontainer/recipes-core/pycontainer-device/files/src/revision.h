@@ -48,6 +48,8 @@ struct health_check {
 	uint64_t start_period_ms, interval_ms, timeout_ms, retries;
 };
 
+enum runtime { RUNTIME_CRUN, RUNTIME_LXC };
+
 enum network_mode { NETWORK_NONE, NETWORK_HOST, NETWORK_BRIDGE };
 
 struct port {
@@ -65,6 +67,7 @@ struct layer {
 	char kind[NAME_SIZE];
 	char version[TEXT_SIZE];	// for people; may be empty
 	bool container;			// it is run: it has a rootfs and a run-config
+	enum runtime runtime;
 	const struct blob *rootfs, *run_config, *modules, *firmware;
 	unsigned group;
 	size_t after_count;
