@@ -25,7 +25,6 @@ FOLDER = "/run/pycontainer/lxc"
 
 _TEMPLATE = Path(__file__).with_name("lxc.conf.j2")
 _TEMPLATE_MAX = 256 * 1024
-_DEV_OWN = ("/dev", "/dev/pts")  # made by LXC itself
 _NAMESPACES = {"pid": "pid", "mount": "mnt", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "network": "net"}
 _MASKED_FILES = frozenset(
     ("/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list",
@@ -155,12 +154,10 @@ def _entry(source: str, place: str, kind: str, options: Sequence[str]) -> str:
 
 
 def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
-    # The /dev that LXC made, over itself: only so can it have flags.
-    yield "dev dev none bind,relative,remount,nosuid,noexec,dev 0 0"
     for mount in oci["mounts"]:
         place, kind, options = str(mount["destination"]), str(mount["type"]), [*mount["options"]]
-        if place in _DEV_OWN:
-            continue
+        if place == "/dev/pts":
+            continue  # LXC makes it itself, and the nodes in what is mounted at /dev by then
         if place.startswith("/dev/"):
             options.append("create=dir")
         if kind == "bind":

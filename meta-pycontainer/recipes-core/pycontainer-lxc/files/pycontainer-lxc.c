@@ -204,10 +204,9 @@ static int run(const char *bundle, const char *pid_file, const char *name)
 		complain_errno("fork");
 		return 1;
 	}
-	if (keeper == 0) {
-		close(ends[0]);
+	// It has the reading end too: when it reports, nobody else may have it any more.
+	if (keeper == 0)
 		keep(name, words, ends[1]);
-	}
 	close(ends[1]);
 	struct lxc_container *c = open_container(name);
 	pid_t init = c == NULL ? -1 : wait_for_start(c, keeper, ends[0]);
@@ -358,6 +357,8 @@ int main(int argc, char **argv)
 	const char *bundle = NULL, *pid_file = NULL, *verb = NULL;
 	int at = 1;
 
+	// What our caller has open is not for a container, and liblxc closes nothing that it is not told of.
+	close_range(3, ~0u, 0);
 	for (; at < argc; at++) {
 		const char *word = argv[at];
 		if (strcmp(word, "--root") == 0 && at + 1 < argc)
