@@ -62,6 +62,7 @@ def run_options(name: str, layer: Layer, root: Path) -> RunOptions:
         cpus=layer.cpus,
         processes=layer.pids,
         files=tuple(FileMapping(root / each.source, each.destination, each.uid, each.gid) for each in layer.files),
+        init=None if layer.init == "none" else layer.init,
         runtime=layer.runtime,
         lxc_template=None if layer.lxc_template is None else root / layer.lxc_template,
         reasons=reasons,
@@ -127,6 +128,7 @@ def container_layer(
             healthy_for_ms=parse_duration(layer.confirm.healthy_for), max_restarts=layer.confirm.max_restarts
         ),
         required=layer.required,
+        machine_id=layer.init == "systemd",
         network=options.network,
         ports=[
             RevisionPort(host=each.host, container=each.container, protocol=each.protocol) for each in layer.published

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.layers.init import capabilities_of
 from orchestrator.layers.options import RunOptions
 
 
@@ -33,6 +34,15 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
     found += [made("ports", f"publishes {port}", port) for port in options.ports]
     for name in sorted({name.upper().removeprefix("CAP_") for name in options.capabilities}):
         found.append(made("capabilities", f"keeps the capability {name}", name))
+    own = set(options.capabilities)
+    for name in sorted({each.removeprefix("CAP_") for each in capabilities_of(options) if each not in own}):
+        found.append(Relaxation("init", f"keeps the capability {name}", f"{options.init}, its own init, needs it"))
+    if options.init is not None:
+        what = "makes control groups below its own"
+        found.append(Relaxation("init", what, f"{options.init} limits its services by them"))
+    if options.lxc_template is not None:
+        what = f"is confined by the LXC template {options.lxc_template.name} instead of ours"
+        found.append(Relaxation("lxcTemplate", what, "lxcTemplate in the product file"))
     if options.seccomp == "unconfined":
         found.append(made("seccomp", "may use every system call"))
     if not options.no_new_privileges:

@@ -154,12 +154,15 @@ def _entry(source: str, place: str, kind: str, options: Sequence[str]) -> str:
 
 
 def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
+    memory: list[str] = []  # what is empty when it is mounted: places in it are made then
     for mount in oci["mounts"]:
         place, kind, options = str(mount["destination"]), str(mount["type"]), [*mount["options"]]
         if place == "/dev/pts":
             continue  # LXC makes it itself, and the nodes in what is mounted at /dev by then
-        if place.startswith("/dev/"):
+        if any(place.startswith(each + "/") for each in memory):
             options.append("create=dir")
+        if kind == "tmpfs":
+            memory.append(place)
         if kind == "bind":
             # LXC passes over a bind's flags unless it is told to mount it again.
             yield _entry(str(mount["source"]), place, "none", [*_flags(options), "remount"])

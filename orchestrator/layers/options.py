@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 VolumeKind = Literal["permanent", "revision", "boot"]
+InitName = Literal["systemd", "openrc", "busybox"]
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,10 @@ class RunOptions:
 
     `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
     those kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the
-    audit says it. `lxc_template` is the product's own in place of ours. `reasons` says why a relaxation is needed: by
-    the capability's name or the device's path where there is such an entry, else by the relaxation's key (network,
-    ports, capabilities, seccomp, no_new_privileges, devices, control).
+    audit says it. `init` is the image's own init, which is its first process
+    then; `lxc_template` is the product's own in place of ours. `reasons` says why a relaxation is needed: by the
+    capability's name or the device's path where there is such an entry, else by the relaxation's key (network, ports,
+    capabilities, seccomp, no_new_privileges, devices, control).
     """
 
     name: str
@@ -109,6 +111,7 @@ class RunOptions:
     processes: int = 512
     shared_memory: int = 16 * 1024 * 1024
     files: tuple[FileMapping, ...] = ()
+    init: InitName | None = None
     runtime: Literal["crun", "lxc"] = "crun"
     lxc_template: Path | None = None
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

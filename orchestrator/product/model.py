@@ -95,6 +95,7 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     group: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     restart: Restart = Restart()
     required: bool = False
+    init: Literal["none", "systemd", "openrc", "busybox"] = "none"
     runtime: Literal["crun", "lxc"] = "crun"
     lxc_template: str | None = None
     stop_timeout: str = "10s"

@@ -174,6 +174,7 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     health: Health | None = None
     confirm: Confirm = Confirm()
     required: bool = False
+    machine_id: bool = False
     network: Literal["none", "host", "bridge"] = "none"
     ports: Annotated[list[PublishedPort], msgspec.Meta(max_length=PORTS_LIMIT)] = []
     io: Io | None = None

@@ -233,9 +233,14 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 	container_output(container);
 	bool success = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	// The process that the kernel chose may be another one of the container, whose end its first process tells.
+	// reboot(2) in a process namespace: the kernel ends its first process by one of these, and nobody in it else can.
+	bool off = WIFSIGNALED(status) && WTERMSIG(status) == SIGINT, again = WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
 	snprintf(how, sizeof how, "%s %d%s", WIFEXITED(status) ? "exited with status" : "killed by signal",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
 		 !success && crun_oom_kills(container->layer) > 0 ? ", out of memory" : "");
+	if (container->state == STATE_RUNNING && (off || again))
+		snprintf(how, sizeof how, "%s", off ? "powered itself off" : "restarts itself");
+	success = success || (off && container->state == STATE_RUNNING);
 	// At last: what was left behind is cleared away.
 	if (container->state == STATE_STOPPED) {
 		container->then = THEN_STAY;

@@ -274,7 +274,8 @@ int container_config_parse(struct layer *layer, const json_t *object, struct err
 		return -1;
 	if (parse_health(&layer->health, object, err) < 0)
 		return fail_in(err, "health");
-	if (parse_confirm(layer, object, err) < 0 || json_get_flag(object, "required", &layer->required, err) < 0)
+	if (parse_confirm(layer, object, err) < 0 || json_get_flag(object, "required", &layer->required, err) < 0 ||
+	    json_get_flag(object, "machineId", &layer->machine_id, err) < 0)
 		return -1;
 	if (parse_network(layer, object, err) < 0 || parse_io(&layer->io, object, err) < 0)
 		return -1;

@@ -2,7 +2,9 @@
 #include "place.h"
 #include "bridge.h"
 #include "console.h"
+#include "machine_id.h"
 #include "nat.h"
+#include "storage.h"
 #include "volume.h"
 
 #include <stdbool.h>
@@ -26,6 +28,11 @@ static unsigned index_of(const char *name, struct error *err)
 
 int place_make(const struct revision *revision, const struct layer *layer, struct error *err)
 {
+	struct fs fs;
+
+	fs_real(&fs, STORAGE);
+	if (layer->machine_id && machine_id_put(&fs, layer->name, err) < 0)
+		return -1;
 	if (volume_mount_all(revision, layer, err) < 0) {
 		volume_unmount_all(layer);
 		return -1;

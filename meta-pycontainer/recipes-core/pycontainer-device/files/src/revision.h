@@ -83,6 +83,7 @@ struct layer {
 	// A trial counts this container as well when it was healthy (without a check: running) for so long without a break,
 	// and had no more than so many restarts.
 	uint64_t healthy_for_ms, max_restarts;
+	bool machine_id;		// it finds one of its own (machine_id.h)
 	bool required;			// the device is not well without it
 	enum network_mode network;
 	size_t port_count;		// published, NETWORK_BRIDGE only
