@@ -52,7 +52,8 @@ INITS: Mapping[str, Init] = {
     ),
     # OpenRC, which BusyBox's init often starts, knows containers by the names of a few managers only, and skips in them
     # what is for real machines.
-    "openrc": Init("SIGTERM", _SERVICES, _MEMORY, {"container": "docker"}),
+    # openrc-init ends by reboot(2) alone, which in a process namespace ends the namespace only.
+    "openrc": Init("SIGTERM", (*_SERVICES, "SYS_BOOT"), _MEMORY, {"container": "docker"}),
     "busybox": Init("SIGUSR2", _SERVICES, _MEMORY, {"container": "docker"}),
 }
 

@@ -54,7 +54,7 @@ def make_lxc_config(name: str, oci: Mapping[str, Any], stop_signal: int, templat
         "name": name,
         "folder": f"{FOLDER}/{name}",
         "hostname": oci["hostname"],
-        "namespaces": _namespaces(oci),
+        "namespaces": _namespaces(name, oci),
         "network": _network(oci),
         "mounts": list(_mounts(name, oci)),
         "capabilities": _capabilities(name, process),
@@ -131,7 +131,14 @@ def _check(name: str, values: Mapping[str, Any]) -> None:
                 )
 
 
-def _namespaces(oci: Mapping[str, Any]) -> list[str]:
+def _namespaces(name: str, oci: Mapping[str, Any]) -> list[str]:
+    for each in oci["linux"]["namespaces"]:
+        if each["type"] not in _NAMESPACES:
+            raise ConfigError(
+                f"the layer {name} cannot have a namespace for {each['type']}s under LXC",
+                "its LXC configuration is made for the device's own",
+                "leave 'runtime: lxc' out, or relax it with the reason",
+            )
     found = [_NAMESPACES[each["type"]] for each in oci["linux"]["namespaces"] if "path" not in each]
     return sorted(found)
 

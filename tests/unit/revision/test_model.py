@@ -55,7 +55,8 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     assert value["created"] == "2026-01-01T00:00:00Z"
     web = value["layers"][4]
     assert sorted(web) == [
-        "after", "blobs", "confirm", "control", "health", "io", "kind", "logs", "machineId", "name", "network", "ports", "required",
+        "after", "blobs", "confirm", "control", "health", "io", "kind", "logs", "machineId", "name",
+            "network", "ports", "required",
         "restart", "runtime", "spdx", "startGroup", "stop", "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {
