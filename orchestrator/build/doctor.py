@@ -67,6 +67,7 @@ _PROGRAMS = (
     _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),
     _Program("debugfs", "e2fsprogs", "stands in for the native tools in unit tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
+    _Program("rpmbuild", "rpm", "makes packages of another family for a test", "test"),
 )
 _TEST_FILES = (
     (Path("/usr/include/stdio.h"), "libc6-dev", "the device program's unit tests include it"),
