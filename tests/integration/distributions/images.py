@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Root file systems that are not Debian's, made of what the archive has: their programs are Debian's, and nothing else is.
+"""Root file systems that are not Debian's, made of what the archive has: their programs are Debian's, no more.
 
 `rpm_openrc`: packages built by rpmbuild and installed by rpm into an empty root, so that the package database is RPM's
 own, with OpenRC as init and BusyBox as userland; no dpkg, no systemd. `busybox`: one static program and its init.
@@ -38,8 +38,9 @@ _INITTAB = """\
 ::respawn:/bin/httpd -f -p 8000 -h /
 ::shutdown:/bin/echo box stops
 """
-_APPLETS = ("sh", "cat", "echo", "sleep", "mkdir", "rm", "ls", "kill", "ps", "sed", "grep", "awk", "mount", "umount", "id",
-            "hostname", "sync", "dd", "true", "httpd", "ln", "mkfifo", "halt", "poweroff", "uname", "head", "stat")  # fmt: skip
+_APPLETS = ("sh", "cat", "echo", "sleep", "mkdir", "rm", "ls", "kill", "ps", "sed", "grep", "awk", "mount", "umount",
+            "id", "hostname", "sync", "dd", "true", "httpd", "ln", "mkfifo", "halt", "poweroff", "uname", "head",
+            "stat")  # fmt: skip
 
 
 def rpm_openrc(folder: Path) -> Path:
@@ -130,7 +131,8 @@ def _package(folder: Path, name: str, tree: Path) -> Path:
     spec = folder / f"{name}.spec"
     spec.write_text(
         f"Name: {name}\nVersion: 1\nRelease: 1\nSummary: {name} of the archive\nLicense: see its sources\n"
-        "AutoReqProv: no\n%define __os_install_post %{nil}\n%define debug_package %{nil}\n%define _build_id_links none\n%description\nFor a test.\n"
+        "AutoReqProv: no\n%define __os_install_post %{nil}\n%define debug_package %{nil}\n"
+        "%define _build_id_links none\n%description\nFor a test.\n"
         f"%install\nmkdir -p %{{buildroot}}\ncp -a {tree}/. %{{buildroot}}/\n%files\n"
         + "".join(f"/{path.name}\n" for path in sorted(tree.iterdir()))
     )

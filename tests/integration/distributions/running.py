@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One product whose containers are distributions with inits of their own, and one app under both runtimes; booted once."""
+"""One product, booted once: distributions with inits of their own, and one app under both runtimes."""
 
 from __future__ import annotations
 
