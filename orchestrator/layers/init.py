@@ -67,8 +67,8 @@ _LOG_UNIT = """\
 [Unit]
 Description=The journal in the container's log
 DefaultDependencies=no
-After=systemd-journald.socket
-Requires=systemd-journald.socket
+# Before that there is no journal to follow, and journalctl would wait at a folder that never comes.
+After=systemd-journald.service systemd-journal-flush.service
 Conflicts=shutdown.target
 Before=shutdown.target
 

@@ -112,7 +112,7 @@ class Running:
         end = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None and time.monotonic() < end, f"never {what}\n{self.console}"
-            time.sleep(1)
+            time.sleep(2)  # each look costs the emulated machine something
 
 
 def start(product: Product, folder: Path) -> Running:

@@ -29,7 +29,8 @@ def test_systemd_reaches_its_running_state(running: Running, name: str) -> None:
 def test_a_unit_is_ended_at_its_own_memory_limit(running: Running, name: str) -> None:
     booted(running, name)
     running.shell(name, "systemd-run --wait -q -u hungry -p MemoryMax=8M sh -c 'x=a; while :; do x=$x$x; done'")
-    assert "Failed with result 'oom-kill'" in running.inside(name, "journalctl", "-u", "hungry", "-o", "cat")
+    words = ("journalctl", "-u", "hungry", "-o", "cat")
+    running.until(lambda: "Failed with result 'oom-kill'" in running.inside(name, *words, check=False), "ended", 120)
     assert running.state(name)["state"] == "running"
 
 
