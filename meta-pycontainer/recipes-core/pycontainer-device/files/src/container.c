@@ -191,6 +191,7 @@ static void started(struct container *container, int status)
 		if (container->init > 0) {
 			container->since = clock_ms();
 			enter(container, STATE_RUNNING, UINT64_MAX);
+			crun_make_exec_group(container->layer);
 			container->was_healthy = false;
 			checkup_begin(container, container->since);
 			if (io_limit_apply(container->layer, &err) < 0)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_SIZE (NAME_SIZE + 96)
@@ -154,6 +155,32 @@ pid_t crun_delete(const struct layer *layer, struct error *err)
 static void cgroup_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
 {
 	snprintf(out, PATH_SIZE, "/sys/fs/cgroup/pycontainer/%s/%s", layer->name, file);
+}
+
+void crun_make_exec_group(const struct layer *layer)
+{
+	char path[PATH_SIZE];
+
+	// LXC makes one by itself.
+	cgroup_path(path, layer, "exec");
+	if (layer->runtime == RUNTIME_CRUN)
+		mkdir(path, 0755);
+}
+
+size_t crun_exec_words(const char *words[CRUN_EXEC_WORDS], const char *program, const char *container, const char *pid_file)
+{
+	const char *const head[] = {program, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs"};
+	size_t count = sizeof head / sizeof *head;
+	char path[PATH_SIZE];
+
+	memcpy(words, head, sizeof head);
+	snprintf(path, sizeof path, "/sys/fs/cgroup/pycontainer/%s/exec", container);
+	if (access(path, F_OK) == 0)
+		words[count++] = "--cgroup=exec";
+	words[count++] = "--pid-file";
+	words[count++] = pid_file;
+	words[count++] = container;
+	return count;
 }
 
 int crun_kill(const struct layer *layer, struct error *err)
