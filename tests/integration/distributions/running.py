@@ -39,7 +39,7 @@ def product_file(folder: Path) -> dict[str, Any]:
     app = {
         "kind": "app", "from": {"directory": "busybox"}, "command": ["/bin/sh", "-c", _APP], "user": "1000:1000",
         "memory": "32MiB", "cpus": 0.5, "pids": 40, "environment": {"COLOUR": "deep blue"}, "tmpfs": ["/tmp"],
-        "volumes": [{"name": "data", "destination": "/data"}],
+        "volumes": [{"name": "data", "destination": "/data", "uid": 1000, "gid": 1000}],
         "health": {"command": ["/bin/sh", "-c", "test -e /data"], "interval": "5s"},
     }  # fmt: skip
     slow = {"stopTimeout": "120s"}
