@@ -71,7 +71,7 @@ def make_lxc_config(name: str, oci: Mapping[str, Any], stop_signal: int, templat
         "gid": process["user"]["gid"],
         "groups": process["user"]["additionalGids"],
         "working_directory": process["cwd"],
-        "environment": process["env"],
+        "environment": _environment(process["env"]),
         "stop_signal": stop_signal,
     }
     _check(name, values)
@@ -149,6 +149,12 @@ def _network(oci: Mapping[str, Any]) -> str:
         if each["type"] == "network":
             return str(each.get("path", "none"))
     return "host"
+
+
+def _environment(variables: Sequence[str]) -> list[str]:
+    """Return the environment with the HOME that crun gives to a user who has none."""
+    own = any(variable.startswith("HOME=") for variable in variables)
+    return [*variables] if own else [*variables, "HOME=/"]
 
 
 def _escaped(path: str) -> str:

@@ -59,6 +59,13 @@ def test_every_mount_of_crun_is_there_but_what_lxc_makes_itself(make, image, pro
     assert wanted == {f"/{place}" for place in places}
 
 
+def test_a_user_without_a_home_has_the_one_that_crun_gives(make):
+    assert values(make(user="4242"), "lxc.environment")[-1] == "HOME=/"
+    assert [each for each in values(make(environment={"HOME": "/x"}), "lxc.environment") if "HOME" in each] == [
+        "HOME=/x"
+    ]
+
+
 def test_the_words_of_the_program_stay_as_they_are(make):
     assert json.loads(make().data)["args"] == ["/bin/server", "two words"]
 
