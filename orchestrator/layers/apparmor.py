@@ -90,6 +90,9 @@ def tools_identity(tools: Tools, tools_digest: str) -> str:
 def default_profile(options: RunOptions) -> str:
     """Return the text of the profile of a container that has none of its own; its name is to be put in."""
     named = {*options.capabilities, *capabilities_of(options)}
+    if options.runtime == "lxc":
+        # LXC changes to the profile first and to the user after it; the container itself keeps neither.
+        named |= {"SETGID", "SETUID"}
     kept = sorted({name.upper().removeprefix("CAP_") for name in named})
     rules = [f"  capability {name.lower()}," for name in kept]
     rules += [f"  network {family}," for family in _NETWORKS]

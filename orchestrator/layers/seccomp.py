@@ -118,7 +118,15 @@ def _tightened(rules: list[dict[str, Any]], capabilities: frozenset[str]) -> lis
         found.append({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
         flags = {"index": 0, "value": _NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
         found.append({"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [flags]})
+        # Programs that do without a namespace, as systemd for its generators, do so when it is not permitted.
+        for flag in _bits(_NEW_NAMESPACES):
+            one = {"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}
+            found.append({"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM, "args": [one]})
     return found
+
+
+def _bits(flags: int) -> list[int]:
+    return [1 << place for place in range(flags.bit_length()) if flags >> place & 1]
 
 
 def _applies(call: dict[str, Any], machine: str, capabilities: frozenset[str], kernel: tuple[int, int]) -> bool:

@@ -47,7 +47,7 @@ REFUSED = {
     "other-groups": "EPERM",
     # No namespaces of its own, in which it would have all capabilities again.
     "user-namespace": "EPERM",
-    "user-namespace-by-clone": "ENOSYS",
+    "user-namespace-by-clone": "EPERM",
     "user-namespace-by-clone3": "ENOSYS",
     "network-namespace": "EPERM",
     # Keyrings are no container's own.
