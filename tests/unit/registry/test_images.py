@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,25 @@ def test_a_tag_is_resolved_without_its_manifest(registry: Registry, web: Web, ba
     found = several(registry, "1")
     assert resolve_image(Reference(base, "1"), web=web) == found["index"]["digest"]
     assert not registry.asked("GET", "manifests")
+
+
+def test_a_tag_that_is_not_there_is_named(registry: Registry, web: Web, base: Repository):
+    several(registry, "1")
+    with pytest.raises(FetchError) as caught:
+        resolve_image(Reference(base, "2"), web=web)
+    assert caught.value.what == f"there is no 2 in {base}"
+
+
+def test_a_port_at_which_nobody_listens_is_said_to_be_that(web: Web):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(FetchError) as caught:
+        resolve_image(Reference(Repository(host, "web"), "1"), web=web)
+    assert (caught.value.what, caught.value.why) == (
+        f"the registry {host} cannot be reached",
+        "nobody listens at its port",
+    )
 
 
 def test_a_platform_that_is_not_there_is_refused_with_those_that_are(
