@@ -288,9 +288,24 @@ def test_an_import_over_layers_that_are_there_needs_a_word(run: Run, folder: Pat
     assert run("import", "compose.yaml", "--drop", "all")[0] == 0
     (folder / "compose.yaml").write_text(COMPOSE.replace("r.example/db", "r.example/db:2"))
     code, _, err = run("import", "compose.yaml", "--drop", "all")
-    assert (code, "has a layer web already" in err) == (2, True)
+    assert (code, "has a layer web already" in err, "--replace" in err) == (2, True, True)
+    assert run("import", "compose.yaml", "--drop", "all", "--dry-run")[0] == 2
     assert run("import", "compose.yaml", "--drop", "all", "--replace")[0] == 0
     assert layers(folder)["db"]["from"] == {"image": "r.example/db:2"}
+
+
+def test_an_import_that_fails_leaves_no_files_and_takes_the_place_of_none(run: Run, folder: Path):
+    (folder / "compose.yaml").write_text(COMPOSE.replace("r.example/db", "r.example/DB"))
+    code, _, err = run("import", "compose.yaml", "--drop", "all")
+    assert (code, "layers.db.from" in err) == (2, True), err
+    assert not (folder / "compose").exists()
+    (folder / "compose.yaml").write_text(COMPOSE)
+    (folder / "compose" / "web").mkdir(parents=True)
+    (folder / "compose" / "web" / "hosts").write_text("mine\n")
+    code, _, err = run("import", "compose.yaml", "--drop", "all")
+    assert (code, "is there already" in err) == (2, True), err
+    assert (folder / "compose" / "web" / "hosts").read_text() == "mine\n"
+    assert (folder / "pycontainer.yaml").read_text() == PRODUCT
 
 
 def test_an_import_writes_no_file_through_a_link(run: Run, folder: Path, tmp_path: Path):
