@@ -66,7 +66,8 @@ class Emulator(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand.
 
-    `copyright` is a tar of `<package>/copyright`, `contents` says who owns which file (`orchestrator.sbom.contents`).
+    `copyright` is a tar of `<package>/copyright`, `contents` says who owns which file (`orchestrator.sbom.contents`),
+    `runtimes` of a host what it can run containers by.
     """
 
     name: LayerName
@@ -77,6 +78,7 @@ class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     files: dict[str, DeployFile]
     command_line: list[str] = []
     config: dict[str, Any] = {}
+    runtimes: tuple[Literal["crun", "lxc"], ...] = ("crun",)
     spdx: DeployFile | None = None
     copyright: DeployFile | None = None
     contents: DeployFile | None = None

@@ -10,6 +10,8 @@ PYCONTAINER_FILES ??= "rootfs=rootfs.tar"
 PYCONTAINER_COMMAND_LINE ??= ""
 # An OCI image configuration object as JSON: Cmd, Env, WorkingDir, User, StopSignal, ExposedPorts, Volumes.
 PYCONTAINER_CONFIG ??= "{}"
+# Of a host: what it can run containers by.
+PYCONTAINER_HOST_RUNTIMES ??= ""
 # Recipes whose own products are in the layer, beside Debian packages.
 PYCONTAINER_COMPONENTS ??= ""
 # Deployed layers that this one has files of: what they are made of is in this one too, with its licences.
@@ -78,7 +80,8 @@ python do_deploy() {
     shutil.copytree(d.getVar("D"), folder, copy_function=os.link)
     layer = Layer(d.getVar("PYCONTAINER_LAYER"), d.getVar("PYCONTAINER_KIND"), d.getVar("PN"), d.getVar("PV").replace("%3a", ":"),
                   d.getVar("DEBIAN_ARCH"), d.getVar("DEBIAN_PURL_DISTRO"), int(d.getVar("SOURCE_DATE_EPOCH")),
-                  d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")))
+                  d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")),
+                  d.getVar("PYCONTAINER_HOST_RUNTIMES").split())
     try:
         debs = [(file, Deb(file.path)) for file in debian_debs(d) if file.locked.name in names]
         publish(layer, folder, roles, debs, copyrights, components, carried, (facts / "contents.json").read_bytes(),

@@ -28,6 +28,11 @@ def recipes(product: Product) -> list[str]:
     return sorted({layer.source.bitbake for layer in product.layers.values() if layer.source.bitbake})
 
 
+def runtimes(product: Product) -> list[str]:
+    """Return what the product's containers are run by, sorted; crun is always there."""
+    return sorted({"crun", *(layer.runtime for layer in product.layers.values())})
+
+
 def extra_layers(product: Product, place: Workspace) -> list[Path]:
     """Return the product's own BitBake layers; raises ConfigError for one without conf/layer.conf."""
     found = [(place.root / path).resolve() for path in product.bitbake_layers]
@@ -51,6 +56,7 @@ def fingerprint(product: Product, place: Workspace) -> str:
             "machine": place.machine,
             "base": product.base,
             "recipes": recipes(product),
+            "runtimes": runtimes(product),
             "layers": tree_fingerprint(
                 [home / "kas", *sorted(home.glob("meta-pycontainer*")), *extra_layers(product, place)]
             ),
@@ -63,6 +69,7 @@ def environment(product: Product, place: Workspace) -> dict[str, str]:
     """Return what the kas configuration reads from the environment to build for this product."""
     return {
         "PYCONTAINER_RECIPES": " ".join(recipes(product)),
+        "PYCONTAINER_RUNTIMES": " ".join(runtimes(product)),
         "PYCONTAINER_EXTRA_LAYERS": " ".join(map(str, extra_layers(product, place))),
         "DEBIAN_LOCK": str(place.package_lock),
     }
@@ -165,6 +172,14 @@ def _check(deploy: Deploy, product: Product, place: Workspace) -> None:
     for kind in PLATFORM:
         if len(deploy.of_kind(kind)) != 1:
             raise BuildError(f"the base has {len(deploy.of_kind(kind))} layers of kind {kind}", "exactly one is needed")
+    there = deploy.of_kind("host")[0].runtimes
+    for runtime in runtimes(product):
+        if runtime not in there:
+            raise ConfigError(
+                f"the host of this base cannot run containers by {runtime}",
+                f"it has {', '.join(there)}; a layer of the product says 'runtime: {runtime}'",
+                f"build a host with PYCONTAINER_RUNTIMES that names {runtime}, or leave 'runtime' out",
+            )
     for recipe in recipes(product):
         if deploy.layer(recipe) is None:
             built = ", ".join(layer.recipe for layer in deploy.manifest.layers)

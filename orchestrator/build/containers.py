@@ -93,6 +93,9 @@ def run_options(name: str, layer: Layer, root: Path, user_base: int = 0) -> RunO
         cpus=layer.cpus,
         processes=layer.pids,
         files=tuple(_file(root, each) for each in layer.files),
+        init=None if layer.init == "none" else layer.init,
+        runtime=layer.runtime,
+        lxc_template=None if layer.lxc_template is None else root / layer.lxc_template,
         reasons=reasons,
     )
 
@@ -189,6 +192,7 @@ def container_layer(
         version=version,
         blobs={role: blob.digest for role, blob in built.blobs.items()},
         spdx=spdx,
+        runtime=layer.runtime,
         start_group=group,
         after=sorted(each.layer for each in layer.predecessors if each.condition != "completed"),
         after_end=sorted(each.layer for each in layer.predecessors if each.condition == "completed"),
@@ -217,6 +221,7 @@ def container_layer(
             healthy_for_ms=parse_duration(layer.confirm.healthy_for), max_restarts=layer.confirm.max_restarts
         ),
         required=layer.required,
+        machine_id=layer.init == "systemd",
         network=options.network,
         ports=[
             RevisionPort(host=each.host, container=each.container, protocol=each.protocol) for each in layer.published

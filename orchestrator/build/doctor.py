@@ -73,6 +73,7 @@ _PROGRAMS = (
     _Program("skopeo", "skopeo", "copies them into every form", "test"),
     _Program("docker-registry", "docker-registry", "the registry of the registry's tests", "test"),
     _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
+    _Program("rpmbuild", "rpm", "makes packages of another family for a test", "test"),
 )
 _TEST_FILES = (
     (Path("/usr/include/stdio.h"), "libc6-dev", "the device program's unit tests include it"),

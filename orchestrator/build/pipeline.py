@@ -127,7 +127,8 @@ def product_fingerprint(
     for layer in product.layers.values():
         given, reference = layer.source, layer.source.reference
         image = reference.place if reference and reference.transport != "docker" else None
-        for path in (image, given.tar, given.directory, layer.apparmor, *(each.source for each in layer.files)):
+        named = (image, given.tar, given.directory, layer.apparmor, layer.lxc_template)
+        for path in (*named, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(

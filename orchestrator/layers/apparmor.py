@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.canonical import hash_file, hex_of, read_limited, sha256_digest
 from orchestrator.errors import ConfigError
 from orchestrator.layers.apparmor_features import features
+from orchestrator.layers.init import capabilities_of
 from orchestrator.layers.options import RunOptions
 from orchestrator.run import Tools, run
 
@@ -88,7 +89,8 @@ def tools_identity(tools: Tools, tools_digest: str) -> str:
 
 def default_profile(options: RunOptions) -> str:
     """Return the text of the profile of a container that has none of its own; its name is to be put in."""
-    kept = sorted(name.upper().removeprefix("CAP_") for name in options.capabilities)
+    named = {*options.capabilities, *capabilities_of(options)}
+    kept = sorted({name.upper().removeprefix("CAP_") for name in named})
     rules = [f"  capability {name.lower()}," for name in kept]
     rules += [f"  network {family}," for family in _NETWORKS]
     if "SYS_ADMIN" in kept:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.layers.init import capabilities_of
 from orchestrator.layers.options import DeviceNode, RunOptions
 from orchestrator.layers.userns import why_shared
 
@@ -71,6 +72,10 @@ def rate_container(options: RunOptions) -> Rating:
     """Return the rating of a container: its relaxations, and what its product leaves without a bound."""
     found = [*relaxations(options), *_unbounded(options)]
     broken = {each.key for each in found}
+    if options.lxc_template is not None:
+        return rate(found)  # what holds is the template's word
+    if options.init is not None:
+        broken.add("capabilities")
     return rate(found, [text for key, text in _DEFAULTS if key not in broken])
 
 
@@ -130,6 +135,17 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
     for name in sorted({name.upper().removeprefix("CAP_") for name in options.capabilities}):
         points = _CAPABILITIES.get(name, _OTHER_CAPABILITY)
         found.append(made("capabilities", f"keeps the capability {name}", points, name))
+    own = set(options.capabilities)
+    for name in sorted({each.removeprefix("CAP_") for each in capabilities_of(options) if each not in own}):
+        why = f"{options.init}, its own init, needs it"
+        points = _CAPABILITIES.get(name, _OTHER_CAPABILITY)
+        found.append(Relaxation("init", f"keeps the capability {name}", why, points))
+    if options.init is not None:
+        what = "makes control groups below its own"
+        found.append(Relaxation("init", what, f"{options.init} limits its services by them", 1))
+    if options.lxc_template is not None:
+        what = f"is confined by the LXC template {options.lxc_template.name} instead of ours"
+        found.append(Relaxation("lxcTemplate", what, "lxcTemplate in the product file", 45))
     if options.seccomp == "unconfined":
         found.append(made("seccomp", "may use every system call", 25))
     if options.apparmor == "unconfined":

@@ -22,6 +22,7 @@ from orchestrator.layers.command import image_path
 from orchestrator.layers.directory import Owner, directory_digest, read_directory, read_file
 from orchestrator.layers.imageconfig import parse_image_config
 from orchestrator.layers.inputs import LayerSource, Loaded
+from orchestrator.layers.lxc import make_lxc_config
 from orchestrator.layers.nodes import Directory
 from orchestrator.layers.options import FileMapping, RunOptions
 from orchestrator.layers.runconfig import make_run_config
@@ -76,8 +77,9 @@ def build_layer(
         ]
         for item in options.files
     ]
-    own = options.apparmor_profile
+    own, template = options.apparmor_profile, options.lxc_template
     shown["apparmor_profile"] = "" if own is None else hash_file(own) if own.is_file() else "missing"
+    shown["lxc_template"] = "" if template is None else hash_file(template) if template.is_file() else "missing"
     with _disk_errors():
         compiler = tools_identity(around.tools, around.tools_digest) if options.apparmor == "default" else ""
         key = _key(
@@ -109,9 +111,12 @@ def build_layer(
                 kernel=around.kernel,
                 apparmor=policy.name if policy else "",
             )
+            data = run.data
+            if options.runtime == "lxc":
+                data = make_lxc_config(options.name, run.config, run.stop_signal, options.lxc_template).data
             image = workspace / f"image{form.suffix}"
             form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
-            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}
+            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(data)}
             if policy:
                 blobs["policy"] = around.cache.add_bytes(policy.data)
         facts = RunFacts(

@@ -103,6 +103,7 @@ class LayerCache:
 def code_digest() -> str:
     """Return a digest of this package's own modules: a change of the code is a change of the input."""
     total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for path in sorted([*folder.glob("*.py"), *folder.glob("*.j2")]):
         total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return "sha256:" + total.hexdigest()

@@ -10,6 +10,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import image_path
 from orchestrator.layers.imageconfig import ImageConfig
+from orchestrator.layers.init import MACHINE_ID
 from orchestrator.layers.nodes import BytesContent, Directory, File
 from orchestrator.layers.options import RunOptions, Tmpfs, Volume
 from orchestrator.layers.tree import Tree
@@ -87,7 +88,7 @@ def _image_volume(place: str, taken: set[str]) -> str:
 
 def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, Any]]:
     """Return the mounts in the order in which the runtime makes them; raises ConfigError for two at one place."""
-    found = defaults.mounts(options.shared_memory)
+    found = defaults.mounts(options.shared_memory, own_groups=options.init is not None)
     extra = []
     for item in options.tmpfs:
         extra.append(
@@ -121,6 +122,15 @@ def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str
                 "destination": defaults.CONTROL_PLACE,
                 "type": "bind",
                 "source": f"{defaults.CONTROL_ROOT}/{options.name}",
+                "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+            }
+        )
+    if options.init == "systemd":
+        extra.append(
+            {
+                "destination": MACHINE_ID,
+                "type": "bind",
+                "source": f"{defaults.MACHINE_ID_ROOT}/{options.name}",
                 "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
             }
         )

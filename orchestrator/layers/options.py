@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 VolumeKind = Literal["permanent", "revision", "boot"]
+InitName = Literal["systemd", "openrc", "busybox"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ class RunOptions:
     kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the audit
     says it. `users` says whether it may have a user namespace, `user_base` which number its user 0 has on the device
     then (0: it is given none). `apparmor_profile` is a profile of the product's own in the place of the default one.
-    `reasons` says why a relaxation is needed: by the capability's name or the device's path where there is such an
-    entry, else by the relaxation's key (network, ports, capabilities, seccomp, apparmor, users, new_privileges,
+    `init` is the image's own init, which is its first process then; `lxc_template` is the product's own in place of
+    ours. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there is such
+    an entry, else by the relaxation's key (network, ports, capabilities, seccomp, apparmor, users, new_privileges,
     devices, control).
     """
 
@@ -118,4 +120,7 @@ class RunOptions:
     processes: int = 512
     shared_memory: int = 16 * 1024 * 1024
     files: tuple[FileMapping, ...] = ()
+    init: InitName | None = None
+    runtime: Literal["crun", "lxc"] = "crun"
+    lxc_template: Path | None = None
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

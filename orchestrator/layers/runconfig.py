@@ -16,6 +16,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
+from orchestrator.layers.init import MACHINE_ID, with_init
 from orchestrator.layers.labels import annotations_of
 from orchestrator.layers.mounts import emptied, hosts_mount, mounts_of, volumes_of
 from orchestrator.layers.options import RunOptions, Volume
@@ -65,6 +66,7 @@ def make_run_config(
     time of directories that are made, `kernel` the oldest kernel that the device runs. Raises ConfigError for what
     cannot run: no command, an unknown user, signal, capability or limit, two mounts at one place.
     """
+    options = with_init(options, image, tree, mtime)
     user = resolve_user(tree, options.user if options.user is not None else image.user, options.groups)
     environment = _environment(image, options, user)
     capabilities = _capabilities(options)
@@ -78,6 +80,8 @@ def make_run_config(
     if options.network == "bridge":
         mounts.append(hosts_mount(options, tree, mtime))
     for place in places:
+        if place == MACHINE_ID and options.init == "systemd":
+            continue  # a file, which is there
         if not place.startswith(("/dev/", "/sys/", "/proc/")):  # what lies there belongs to other mounts
             tree.ensure_directory(place.encode(), mtime=mtime)
     if not any(working == place or working.startswith(place + "/") for place in places):

@@ -47,6 +47,10 @@ def why_shared(options: RunOptions) -> str | None:
     """Return why a container cannot have users of its own, or None when it has them."""
     if options.users == "host":
         return "the product file says so"
+    if options.runtime == "lxc":
+        return "under LXC there are only the device's"
+    if options.init is not None:
+        return f"{options.init}, its own init, makes control groups, which belong to the device's users"
     if options.devices:
         return "the devices that it uses belong to the device's users"
     if options.control:

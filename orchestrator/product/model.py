@@ -126,6 +126,9 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     restart: Restart = Restart()
     required: bool = False
     stop_signal: Annotated[str, msgspec.Meta(pattern=SIGNAL)] | None = None
+    init: Literal["none", "systemd", "openrc", "busybox"] = "none"
+    runtime: Literal["crun", "lxc"] = "crun"
+    lxc_template: str | None = None
     stop_timeout: str = "10s"
     logs: Logs = Logs()
     health: Health | Literal["none"] | None = None
@@ -133,6 +136,8 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def __post_init__(self) -> None:
         within("stopTimeout", parse_duration, self.stop_timeout)
+        if self.lxc_template is not None and self.runtime != "lxc":
+            raise FieldError("lxcTemplate", "it is for LXC, which does not run this layer", "write also runtime: lxc")
         if self.memory is not None and within("memory", parse_size, self.memory) < 1024 * 1024:
             raise FieldError("memory", "memory must be at least 1MiB", "write for example 64MiB")
         if within("shmSize", parse_size, self.shm_size) < 4096:

@@ -86,6 +86,11 @@ class RevisionConfig(_Head, frozen=True, kw_only=True):
         """Return a layer by its name, or None."""
         return next((layer for layer in self.layers if layer.name == name), None)
 
+    def media_type(self, layer: str, role: str) -> str:
+        """Return the media type of a layer's blob."""
+        found = self.layer(layer)
+        return media_type(role, found.runtime if isinstance(found, ContainerLayer) else "crun")
+
     def containers(self) -> list[ContainerLayer]:
         """Return the container layers in the order in which the device starts them."""
         found = [layer for layer in self.layers if isinstance(layer, ContainerLayer)]
@@ -97,8 +102,10 @@ def created_at(source_date_epoch: int) -> str:
     return datetime.fromtimestamp(source_date_epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def media_type(role: str) -> str:
-    """Return the media type of a blob role."""
+def media_type(role: str, runtime: str = "crun") -> str:
+    """Return the media type of a blob role; that of a run configuration depends on what runs it."""
+    if (role, runtime) == ("run-config", "lxc"):
+        return "application/vnd.pycontainer.lxc.config.v1+json"
     special = {
         "initramfs": "application/vnd.pycontainer.initramfs.v1.cpio",
         "run-config": "application/vnd.oci.runtime.config.v1+json",

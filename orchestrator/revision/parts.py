@@ -173,7 +173,7 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     version: Text
     blobs: dict[str, Digest]
     spdx: Digest
-    runtime: Literal["crun"] = "crun"
+    runtime: Literal["crun", "lxc"] = "crun"
     start_group: Natural = 1
     after: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
     after_end: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
@@ -184,6 +184,7 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     health: Health | None = None
     confirm: Confirm = Confirm()
     required: bool = False
+    machine_id: bool = False
     network: Literal["none", "host", "bridge"] = "none"
     ports: Annotated[list[PublishedPort], msgspec.Meta(max_length=PORTS_LIMIT)] = []
     io: Io | None = None

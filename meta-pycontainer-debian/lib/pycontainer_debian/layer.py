@@ -74,6 +74,7 @@ class Layer:
     epoch: int
     command_line: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
+    runtimes: list[str] = field(default_factory=list)
 
 
 def publish(
@@ -125,6 +126,8 @@ def publish(
         value["commandLine"] = layer.command_line
     if layer.config:
         value["config"] = layer.config
+    if layer.runtimes:
+        value["runtimes"] = layer.runtimes
     (folder / FRAGMENT).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -5,22 +5,29 @@ inherit pycontainer-layer
 PYCONTAINER_LAYER = "host"
 PYCONTAINER_KIND = "host"
 PYCONTAINER_FILES = "initramfs=initramfs.cpio.zst"
-PYCONTAINER_COMPONENTS = "pycontainer-device sd-stub"
+PYCONTAINER_COMPONENTS = "pycontainer-device sd-stub ${HOST_LXC_PROGRAM}"
 # The modules are files of the kernel's package, which come by way of the bsp layer.
 PYCONTAINER_CARRIED = "bsp"
+
+# A product that runs nothing by LXC does not carry it: it is as large as crun.
+PYCONTAINER_HOST_RUNTIMES = "${PYCONTAINER_RUNTIMES}"
+HOST_LXC_PROGRAM = "${@bb.utils.contains('PYCONTAINER_RUNTIMES', 'lxc', 'pycontainer-lxc', '', d)}"
+HOST_LXC_PACKAGES = "${@bb.utils.contains('PYCONTAINER_RUNTIMES', 'lxc', 'liblxc1t64', '', d)}"
+HOST_LXC_PLACE = "${@bb.utils.contains('PYCONTAINER_RUNTIMES', 'lxc', 'usr/libexec/pycontainer-lxc', '', d)}"
 
 # The device program has these libraries in it, so their licences are the layer's too.
 HOST_STATIC = "libjansson-dev libsodium-dev"
 PYCONTAINER_STATIC = '{"pycontainer-device": ["libjansson-dev", "libsodium-dev"]}'
-DEBIAN_PACKAGES = "crun e2fsprogs ${HOST_STATIC}"
+DEBIAN_PACKAGES = "crun e2fsprogs ${HOST_STATIC} ${HOST_LXC_PACKAGES}"
 DEBIAN_PACKAGES_EXCLUDE = "logsave libc6-dev"
 DEBIAN_MAIN_PACKAGE = ""
-HOST_PROGRAMS = "usr/sbin/pycontainer-init usr/bin/crun usr/sbin/e2fsck"
+HOST_PROGRAMS = "usr/sbin/pycontainer-init usr/bin/crun usr/sbin/e2fsck ${HOST_LXC_PLACE}"
 HOST_LIBRARIES = "usr/lib/${TARGET_TRIPLET}"
 SRC_URI = "file://modules.list file://load.list"
 
 do_install[depends] += "linux-debian:do_deploy native-tools:do_deploy pycontainer-device:do_populate_sysroot \
-    sd-stub:do_populate_sysroot native-toolchain:do_populate_sysroot"
+    sd-stub:do_populate_sysroot native-toolchain:do_populate_sysroot \
+    ${@bb.utils.contains('PYCONTAINER_RUNTIMES', 'lxc', 'pycontainer-lxc:do_populate_sysroot', '', d)}"
 do_install[file-checksums] += "${PYCONTAINER_LIB}/initramfs.py:True ${PYCONTAINER_LIB}/elf.py:True ${PYCONTAINER_LIB}/modules.py:True"
 do_install[cleandirs] += "${WORKDIR}/depmod"
 python do_install() {
@@ -37,6 +44,8 @@ python do_install() {
         libraries = [d.getVar("HOST_LIBRARIES")]
         host_own(d, packages.tree, "sd-stub", "usr/lib/libsystemd.so.0", libraries[0] + "/libsystemd.so.0")
         host_own(d, packages.tree, "pycontainer-device", "usr/sbin/pycontainer-init", "usr/sbin/pycontainer-init")
+        if d.getVar("HOST_LXC_PLACE"):
+            host_own(d, packages.tree, "pycontainer-lxc", d.getVar("HOST_LXC_PLACE"), d.getVar("HOST_LXC_PLACE"))
         initramfs.add_programs(tree, packages.tree, d.getVar("HOST_PROGRAMS").split(), libraries)
         tree.symlink("init", "usr/sbin/pycontainer-init")
         bsp = read_tar(Path(d.getVar("DEPLOY_DIR_IMAGE"), "bsp/modules.tar"), "lib/modules")

@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.build.pipeline import tools_of
 from orchestrator.canonical import canonical_json
+from orchestrator.deploy import Deploy
 from orchestrator.layers import defaults
 from orchestrator.layers.build import Surroundings, build_layer
+from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.inputs import DirectorySource
 from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
 from orchestrator.layers.userns import bases
@@ -36,6 +39,21 @@ def compile_probe(folder: Path) -> Path:
     argv = ["gcc", "-std=c11", "-Os", "-static", "-Wall", "-Wextra", "-Werror", "-o", program, *sources]
     subprocess.run(argv, check=True)
     return program
+
+
+def surroundings(folder: Path, cache: Path) -> Surroundings:
+    """Return what the layers of probes are built with, of a deploy folder."""
+    deploy = Deploy(folder)
+    tools = deploy.manifest.tools
+    assert tools is not None
+    return Surroundings(
+        tools=tools_of(deploy),
+        cache=LayerCache(cache),
+        architecture=deploy.manifest.architecture,
+        source_date_epoch=deploy.manifest.source_date_epoch,
+        seccomp_profile=deploy.resolve(tools.path) / "share/containers/seccomp.json",
+        tools_digest=tools.digest,
+    )
 
 
 def probe_options(name: str, **more: Any) -> RunOptions:
@@ -117,16 +135,20 @@ class ProbeRevision(Revision):
         options = RunOptions(**{**vars(container.options), "files": files})
         built = build_layer(DirectorySource(root), options, self.around)
         parts = {role: blob.path.read_bytes() for role, blob in built.blobs.items()}
-        config = container.change(json.loads(parts["run-config"]))
-        if "apparmorProfile" in config["process"]:
-            container.entry["apparmor"] = config["process"]["apparmorProfile"]
-        else:
-            parts.pop("policy", None)
         container.volumes = [
             {"name": each.name, "kind": each.kind, "destination": each.destination,
              "mode": f"{each.mode or 0o755:04o}", "uid": each.uid or 0, "gid": each.gid or 0}
             for each in (built.run.volumes if built.run else ())
         ]  # fmt: skip
+        if container.options.runtime == "lxc":
+            assert built.run is not None
+            container.entry |= {"runtime": "lxc", "apparmor": built.run.apparmor}
+            return parts
+        config = container.change(json.loads(parts["run-config"]))
+        if "apparmorProfile" in config["process"]:
+            container.entry["apparmor"] = config["process"]["apparmorProfile"]
+        else:
+            parts.pop("policy", None)
         if mapped := config["linux"].get("uidMappings"):
             container.entry["userNamespace"] = {"hostId": mapped[0]["hostID"], "size": mapped[0]["size"]}
         return parts | {"run-config": canonical_json(config)}

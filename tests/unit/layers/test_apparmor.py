@@ -56,6 +56,8 @@ def test_an_unconfined_container_has_no_policy(tmp_path):
 def test_only_what_the_container_keeps_is_allowed():
     plain = default_profile(RunOptions(name="web"))
     assert "capability" not in plain and "  mount," not in plain and "userns" not in plain
+    init = default_profile(RunOptions(name="web", init="busybox", capabilities=("KILL",)))
+    assert init.count("  capability kill,\n") == 1 and "  capability setuid,\n" in init and "  mount," not in init
     admin = default_profile(RunOptions(name="web", capabilities=("CAP_SYS_ADMIN", "NET_RAW")))
     assert "  capability net_raw,\n  capability sys_admin,\n" in admin
     assert "  mount,\n" in admin and "deny mount fstype=(securityfs" in admin

@@ -48,6 +48,23 @@ def test_every_capability_counts(name):
     assert points(capabilities=(name,)) > 0
 
 
+def test_an_init_weighs_what_it_keeps():
+    rating = rate_container(RunOptions(**BOUNDED | {"user": "root", "init": "busybox"}))
+    kept = [each for each in rating.found if each.key == "init" and "capability" in each.what]
+    assert len(kept) == 7 and sum(each.points for each in kept) == points(
+        capabilities=("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+    )
+    assert {"init", "users", "user"} == {each.key for each in rating.found}
+    assert "has no capability" not in rating.holds and "has an AppArmor profile" in rating.holds
+
+
+def test_lxc_shares_the_devices_users_and_a_template_vouches_for_nothing(tmp_path):
+    rating = rate_container(RunOptions(**BOUNDED | {"runtime": "lxc"}))
+    assert [(each.key, each.reason) for each in rating.found] == [("users", "under LXC there are only the device's")]
+    own = rate_container(RunOptions(**BOUNDED | {"runtime": "lxc", "lxc_template": tmp_path / "own.j2"}))
+    assert own.holds == () and own.grade == "D"
+
+
 def test_what_gives_the_device_away_has_the_worst_grades():
     assert grade(points(capabilities=("SYS_MODULE",))) == "D"
     assert grade(points(capabilities=("SYS_ADMIN",), seccomp="unconfined", apparmor="unconfined")) == "E"

@@ -44,6 +44,8 @@ def test_a_layer_keeps_its_numbers_when_others_come():
         ({"devices": (DeviceNode("/dev/ttyS1", "c", 4, 65),)}, "the devices"),
         ({"control": ("status",)}, "the control socket"),
         ({"users": "host"}, "the product file"),
+        ({"runtime": "lxc"}, "under LXC"),
+        ({"init": "systemd"}, "systemd, its own init"),
     ],
 )
 def test_it_has_users_of_its_own_where_nothing_needs_the_devices(change, why):

@@ -55,9 +55,9 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     assert value["created"] == "2026-01-01T00:00:00Z"
     web = value["layers"][4]
     assert sorted(web) == [
-        "after", "afterEnd", "apparmor", "blobs", "confirm", "control", "health", "io", "kind", "logs", "name",
-        "network", "ports", "required", "restart", "runtime", "spdx", "startGroup", "stop", "userNamespace", "version",
-        "volumes",
+        "after", "afterEnd", "apparmor", "blobs", "confirm", "control", "health", "io", "kind", "logs", "machineId",
+        "name", "network", "ports", "required", "restart", "runtime", "spdx", "startGroup", "stop", "userNamespace",
+        "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {
         "policy": "always", "maxRetries": 0, "initialDelayMs": 500, "maxDelayMs": 30000, "resetAfterMs": 60000,

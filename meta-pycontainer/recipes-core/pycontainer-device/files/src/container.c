@@ -187,10 +187,11 @@ static void started(struct container *container, int status)
 	// What crun had to say stands at the end of the log.
 	container_output(container);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		container->init = crun_pid(container->layer, &err);
+		container->init = crun_pid(container->layer, &container->keeper, &err);
 		if (container->init > 0) {
 			container->since = clock_ms();
 			enter(container, STATE_RUNNING, UINT64_MAX);
+			crun_make_exec_group(container->layer);
 			container->was_healthy = false;
 			checkup_begin(container, container->since);
 			if (io_limit_apply(container->layer, &err) < 0)
@@ -205,9 +206,9 @@ static void started(struct container *container, int status)
 		container->init = 0;
 		snprintf(how, sizeof how, "started, but %s", err.text);
 	} else if (WIFEXITED(status)) {
-		snprintf(how, sizeof how, "crun failed: %s", container->log.last);
+		snprintf(how, sizeof how, "%s failed: %s", crun_name(container->layer), container->log.last);
 	} else {
-		snprintf(how, sizeof how, "crun was killed by signal %d", WTERMSIG(status));
+		snprintf(how, sizeof how, "%s was killed by signal %d", crun_name(container->layer), WTERMSIG(status));
 	}
 	ended(container, false, how);
 }
@@ -228,14 +229,19 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 {
 	char how[64];
 
-	if (container->init == 0 || container->init != pid)
+	if (container->init == 0 || container->keeper != pid)
 		return false;
 	container_output(container);
 	bool success = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	// The process that the kernel chose may be another one of the container, whose end its first process tells.
+	// reboot(2) in a process namespace: the kernel ends its first process by one of these, and nobody in it else can.
+	bool off = WIFSIGNALED(status) && WTERMSIG(status) == SIGINT, again = WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
 	snprintf(how, sizeof how, "%s %d%s", WIFEXITED(status) ? "exited with status" : "killed by signal",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
 		 !success && crun_oom_kills(container->layer) > 0 ? ", out of memory" : "");
+	if (container->state == STATE_RUNNING && (off || again))
+		snprintf(how, sizeof how, "%s", off ? "powered itself off" : "restarts itself");
+	success = success || (off && container->state == STATE_RUNNING);
 	// At last: what was left behind is cleared away.
 	if (container->state == STATE_STOPPED) {
 		container->then = THEN_STAY;
@@ -266,13 +272,14 @@ void container_deadline(struct container *container, const struct revision *revi
 	case STATE_STARTING:
 	case STATE_CLEANING:
 		if (!container->killed) {
-			console_line("container %s: crun hangs, killed", container->layer->name);
+			console_line("container %s: %s hangs, killed", container->layer->name, crun_name(container->layer));
 			kill(container->helper, SIGKILL);
 			kill_all(container);
 			break;
 		}
 		// It sleeps in the kernel and may never end; whether the container lives is not known.
-		console_line("container %s: crun does not end, given up", container->layer->name);
+		console_line("container %s: %s does not end, given up", container->layer->name,
+			     crun_name(container->layer));
 		container->helper = 0;
 		enter(container, STATE_FAILED, UINT64_MAX);
 		break;

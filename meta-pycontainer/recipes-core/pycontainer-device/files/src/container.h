@@ -35,6 +35,7 @@ struct container {
 	enum state next;	// after STATE_CLEANING
 	pid_t helper;		// crun, or 0
 	pid_t init;		// the container's first process, or 0
+	pid_t keeper;		// its end is the container's: init itself, or LXC's monitor
 	uint64_t since;		// when it began to run
 	uint64_t deadline;	// of the state; UINT64_MAX: none
 	uint64_t resume;	// when it is started again

@@ -4,7 +4,9 @@
 #include "console.h"
 #include "crun.h"
 #include "hosts.h"
+#include "machine_id.h"
 #include "nat.h"
+#include "storage.h"
 #include "volume.h"
 
 #include <stdbool.h>
@@ -63,6 +65,11 @@ static int write_hosts(const struct revision *revision, const struct layer *laye
 
 int place_make(const struct revision *revision, const struct layer *layer, struct error *err)
 {
+	struct fs fs;
+
+	fs_real(&fs, STORAGE);
+	if (layer->machine_id && machine_id_put(&fs, layer->name, err) < 0)
+		return -1;
 	if (volume_mount_all(revision, layer, err) < 0) {
 		volume_unmount_all(layer);
 		return -1;

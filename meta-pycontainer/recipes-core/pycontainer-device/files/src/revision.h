@@ -49,6 +49,8 @@ struct health_check {
 	uint64_t start_period_ms, interval_ms, timeout_ms, retries;
 };
 
+enum runtime { RUNTIME_CRUN, RUNTIME_LXC };
+
 enum network_mode { NETWORK_NONE, NETWORK_HOST, NETWORK_BRIDGE };
 
 struct port {
@@ -66,6 +68,7 @@ struct layer {
 	char kind[NAME_SIZE];
 	char version[TEXT_SIZE];	// for people; may be empty
 	bool container;			// it is run: it has a rootfs and a run-config
+	enum runtime runtime;
 	const struct blob *rootfs, *run_config, *modules, *firmware, *policy;
 	unsigned group;
 	size_t after_count;
@@ -83,6 +86,7 @@ struct layer {
 	// A trial counts this container as well when it was healthy (without a check: running) for so long without a break,
 	// and had no more than so many restarts.
 	uint64_t healthy_for_ms, max_restarts;
+	bool machine_id;		// it finds one of its own (machine_id.h)
 	bool required;			// the device is not well without it
 	enum network_mode network;
 	size_t port_count;		// published, NETWORK_BRIDGE only

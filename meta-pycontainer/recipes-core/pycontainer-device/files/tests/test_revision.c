@@ -196,7 +196,7 @@ static void test_bad_configs(void)
 	check_error(refuse_config("\"signal\":15", "\"signal\":65", err), "stop: signal");
 	check_error(refuse_config("\"files\":2", "\"files\":0", err), "logs: files");
 	check_error(refuse_config("\"maxBytes\":1048576", "\"maxBytes\":true", err), "logs: maxBytes");
-	check_error(refuse_config("\"runtime\":\"crun\"", "\"runtime\":\"sh\"", err), "runtime is sh");
+	check_error(refuse_config("\"runtime\":\"crun\"", "\"runtime\":\"sh\"", err), "runtime: unknown: sh");
 	check_error(refuse_config("\"0750\"", "\"17777\"", err), "mode: above");
 	check_error(refuse_config("\"0750\"", "\"0x1f\"", err), "mode");
 	check_error(refuse_config("\"name\":\"data\"", "\"name\":\"..\"", err), "volumes[0]: name");

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""The distributions' product: built once, on a copy of the demo's BitBake folder, and booted once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.confinement.conftest import probe
+from tests.integration.conftest import Product
+from tests.integration.distributions.running import Running, make, start
+
+__all__ = ["probe"]
+
+
+@pytest.fixture(scope="session")
+def distributions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product, built. PYC_BITBAKE may name a BitBake folder that was built before, and is built further."""
+    folder = tmp_path_factory.mktemp("distributions")
+    if named := os.environ.get("PYC_BITBAKE"):
+        yield make(folder / "product", Path(named), folder / "keys")
+        return
+    # Its host and its layers are others than the demo's, whose tests count on finding theirs.
+    bitbake = folder / "bitbake"
+    shutil.copytree(request.getfixturevalue("demo").folder / "build/bitbake-qemu-amd64", bitbake, symlinks=True)
+    yield make(folder / "product", bitbake, folder / "keys")
+    shutil.rmtree(bitbake)
+
+
+@pytest.fixture(scope="session")
+def running(distributions: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The product in QEMU."""
+    machine = start(distributions, tmp_path_factory.mktemp("running"))
+    try:
+        yield machine
+    finally:
+        if machine.process.poll() is None:
+            machine.process.terminate()
+            machine.process.wait(60)
