@@ -38,6 +38,7 @@ from orchestrator.sbom import (
     check_spdx23,
     cyclonedx_bytes,
     layer_document,
+    sourcehashes,
     spdx3_bytes,
     spdx23_bytes,
 )
@@ -106,6 +107,11 @@ class Documents:
     def curated(self) -> Curated:
         """What people concluded of licences."""
         return Curated(self.root)
+
+    @functools.cached_property
+    def sources(self) -> dict[str, sourcehashes.Recorded]:
+        """The hashes of source packages that were recorded; raises ConfigError for a broken file."""
+        return sourcehashes.load(self.root / sourcehashes.SOURCES_FILE)
 
     def platform(self, deployed: DeployLayer, blobs: Mapping[str, Blob]) -> LayerDocuments:
         """Return the documents of the boot loader, the BSP or the host."""
@@ -215,7 +221,7 @@ class Documents:
         if document is None:
             document = self._made(name, kind, version, blobs, deployed, origin, load, hand)
             write_atomically(self._record(key), msgspec.json.encode(document))
-        return self._written(self.curated.apply(document))
+        return self._written(sourcehashes.apply(self.curated.apply(document), self.sources))
 
     def _made(
         self,
