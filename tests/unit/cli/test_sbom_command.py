@@ -136,6 +136,13 @@ def test_diff_compares_folders_and_files(product: Path, tmp_path: Path, capsys: 
     assert "1.2-3 -> 2.0" in said(capsys, "diff", folder / "image.spdx3.json", after)
 
 
+def test_diff_says_what_is_not_there_and_speaks_of_no_product(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["sbom", "diff", str(tmp_path / "gone"), str(tmp_path), "--product", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert f"there are no documents at {tmp_path / 'gone'}" in shown
+    assert "product file" not in shown
+
+
 def test_notice_is_written_as_text_and_page(product: Path, tmp_path: Path, capsys: Capture) -> None:
     text = said(capsys, "notice", product)
     assert "tool 1.2-3" in text.splitlines()
