@@ -30,6 +30,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	MYPYPATH=$(DEBIAN)/lib $(BIN)/mypy $(DEBIAN)/lib/pycontainer_debian
+	MYPYPATH=meta-pycontainer/lib $(BIN)/mypy meta-pycontainer/lib/pycontainer
 	cd $(DEBIAN)/bitbake/lib && MYPYPATH=.:../../lib $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	  pycontainer_bitbake hashserv prserv
 
