@@ -7,7 +7,8 @@ inherit image pycontainer-layer
 
 IMAGE_FEATURES = ""
 IMAGE_LINGUAS = ""
-PYCONTAINER_IMAGE = "${IMGDEPLOYDIR}/${IMAGE_NAME}${IMAGE_NAME_SUFFIX}"
+# By the link's name: the file's own has the time in it, which is another in the next run.
+PYCONTAINER_IMAGE = "${IMGDEPLOYDIR}/${IMAGE_LINK_NAME}"
 PYCONTAINER_IMAGE[doc] = "Where the image's files lie, without their suffix"
 PYCONTAINER_PACKAGES = "${PYCONTAINER_IMAGE}.manifest"
 PYCONTAINER_SPDX = "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${SPDXIMAGEDEPLOYDIR}/${IMAGE_LINK_NAME}.spdx.json', '', d)}"
@@ -18,13 +19,11 @@ do_pycontainer_layer[recrdeptask] += "do_populate_lic"
 
 # Which recipe each installed package comes from: known after do_rootfs, so it is asked when the layer is written.
 python pycontainer_image_licences() {
-    import oe.packagedata
-    from oe.rootfs import image_list_installed_packages
-    pairs = []
-    for package in sorted(image_list_installed_packages(d)):
-        recipe = oe.packagedata.recipename(package, d)
-        if recipe:
-            pairs.append(package + "=" + recipe)
-    d.setVar("PYCONTAINER_LICENCES", " ".join(pairs))
+    from pathlib import Path
+    import pycontainer.licences
+    from pycontainer.errors import reported
+    with reported(bb.fatal):
+        recipes = pycontainer.licences.recipes_of(Path(d.getVar("PYCONTAINER_PACKAGES")), Path(d.getVar("PKGDATA_DIR")))
+    d.setVar("PYCONTAINER_LICENCES", " ".join("%s=%s" % pair for pair in sorted(recipes.items())))
 }
 do_pycontainer_layer[prefuncs] += "pycontainer_image_licences"

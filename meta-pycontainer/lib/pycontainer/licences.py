@@ -15,6 +15,28 @@ _NOT_TEXTS = ("recipeinfo",)
 _LIMIT = 8 * 1024 * 1024
 
 
+def recipes_of(manifest: Path, pkgdata: Path) -> dict[str, str]:
+    """Map each package of an image's manifest (`name architecture version` a line) to the recipe that it comes from.
+
+    `pkgdata` is PKGDATA_DIR: `runtime-reverse/<name>` there is found by the name that a package has when it is
+    installed, and has a line `PN: <recipe>`. A package without it (one of a prebuilt feed) is left out. Raises
+    LayerError when the manifest cannot be read.
+    """
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as problem:
+        raise LayerError(f"the image's manifest {manifest} cannot be read", str(problem)) from problem
+    found: dict[str, str] = {}
+    for name in sorted({line.split()[0] for line in lines if line.strip()}):
+        facts = pkgdata / "runtime-reverse" / name
+        if "/" in name or not facts.is_file():
+            continue
+        for line in facts.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("PN: "):
+                found[name] = line[4:].strip()
+    return found
+
+
 def texts_of(folder: Path) -> bytes:
     """Return the licence texts that BitBake collected for one recipe, each under its file's name.
 
