@@ -64,7 +64,10 @@ class Emulator(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand."""
+    """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand.
+
+    `packages` is an image's manifest (name, architecture, version a line), which its SPDX document is held against.
+    """
 
     name: LayerName
     kind: Kind
@@ -75,6 +78,7 @@ class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     command_line: list[str] = []
     config: dict[str, Any] = {}
     spdx: DeployFile | None = None
+    packages: DeployFile | None = None
     copyright: DeployFile | None = None
 
 
@@ -121,7 +125,7 @@ class Deploy:
     def intact(self) -> bool:
         """Whether every file that the manifest lists is there in its size; contents are checked when they are used."""
         for layer in self.manifest.layers:
-            for file in (*layer.files.values(), layer.spdx, layer.copyright):
+            for file in (*layer.files.values(), layer.spdx, layer.packages, layer.copyright):
                 if file is not None:
                     try:
                         if self.resolve(file.path).stat().st_size != file.size:

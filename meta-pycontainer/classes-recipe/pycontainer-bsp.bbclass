@@ -21,7 +21,6 @@ def pycontainer_consoles(d):
     return " ".join("console=%s,%s" % tuple(reversed(word.split(";"))) for word in reversed(consoles))
 
 do_pycontainer_layer[depends] += "virtual/kernel:do_deploy"
-do_pycontainer_layer[cleandirs] += "${WORKDIR}/pycontainer-parts"
 python pycontainer_bsp_parts() {
     import os
     from pathlib import Path
@@ -37,4 +36,5 @@ python pycontainer_bsp_parts() {
         parts["dtb"] = os.path.join(d.getVar("DEPLOY_DIR_IMAGE"), os.path.basename(tree))
     d.setVar("PYCONTAINER_FILES", " ".join("%s=%s" % part for part in sorted(parts.items())))
 }
+pycontainer_bsp_parts[cleandirs] = "${WORKDIR}/pycontainer-parts"
 do_pycontainer_layer[prefuncs] += "pycontainer_bsp_parts"
