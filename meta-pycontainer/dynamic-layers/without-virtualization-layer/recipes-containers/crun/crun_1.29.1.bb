@@ -6,6 +6,7 @@ LICENSE = "GPL-2.0-only"
 LIC_FILES_CHKSUM = "file://COPYING;md5=b234ee4d69f5fce4486a80fdaf4a4263"
 
 DEPENDS = "json-c libcap libseccomp"
+DEPENDS:append:libc-musl = " argp-standalone"
 
 # libocispec, of which the configuration's parser is generated, is a submodule with submodules of its own.
 SRC_URI = "gitsm://github.com/containers/crun.git;protocol=https;branch=main"
@@ -15,8 +16,6 @@ inherit autotools-brokensep pkgconfig python3native
 
 # The supervisor is no systemd, and nothing loads the runtime as a library.
 EXTRA_OECONF = "--disable-systemd --disable-criu --disable-libcrun --enable-embedded-blake3"
-
-DEPENDS:append:libc-musl = " argp-standalone"
 
 # Its GNUmakefile refuses every target before configure has run, `clean` too.
 CLEANBROKEN = "1"
