@@ -183,6 +183,7 @@ class Assembly:
             blobs={role: blob.digest for role, blob in blobs.items()},
             origin=f"recipe {deployed.recipe}" if deployed else origin,
             spdx=spdx,
+            packages=self.deploy.verified(deployed.packages) if deployed and deployed.packages else None,
             copyright=copyright_files,
             rootfs=rootfs if spdx is None else None,
         )

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from orchestrator.deploy import Kind
 from orchestrator.errors import BuildError
-from orchestrator.sbom import archive, dpkg, facts
+from orchestrator.sbom import archive, bitbake, dpkg, facts
 from orchestrator.sbom.archive import Files
 from orchestrator.sbom.cache import FindingCache
 from orchestrator.sbom.expression import all_of, parse
@@ -22,7 +22,8 @@ from orchestrator.sbom.resolver import resolve_recipe
 class LayerFacts:
     """What describes one layer. `blobs` are the digests of its files by role.
 
-    `spdx` and `copyright` are the base's document and archive of `<package>/copyright` files (deploy contract);
+    `spdx` and `copyright` are the base's document and archive of `<package>/copyright` files (deploy contract), and
+    `packages` is the manifest that BitBake's own document is held against;
     `rootfs` is a root file system tar, read when there is no `spdx`. Without both, only the layer itself is described.
     """
 
@@ -33,6 +34,7 @@ class LayerFacts:
     blobs: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     spdx: Path | None = None
+    packages: Path | None = None
     copyright: Path | None = None
     rootfs: Path | None = None
 
@@ -48,7 +50,14 @@ def layer_document(layer: LayerFacts, product: Product, source_date_epoch: int, 
     components: list[Component] = []
     dependencies: list[Dependency] = []
     if layer.spdx is not None:
-        components, dependencies = _from_facts(layer.spdx, layer.copyright, findings)
+        if bitbake.is_bitbakes(layer.spdx):
+            found = bitbake.read(layer.spdx, layer.packages, boots=layer.kind == "bsp")
+            known = found.facts
+            if found.unaccounted:
+                remarks.append(f"Installed, and not in the base's document: {', '.join(found.unaccounted)}.")
+        else:
+            known = facts.read(layer.spdx)
+        components, dependencies = _from_facts(known, layer.copyright, findings)
     elif layer.rootfs is not None:
         database = dpkg.read(layer.rootfs)
         components, dependencies = _from_dpkg(database, findings)
@@ -80,9 +89,8 @@ def layer_document(layer: LayerFacts, product: Product, source_date_epoch: int, 
 
 
 def _from_facts(
-    spdx: Path, copyrights: Path | None, findings: FindingCache
+    known: facts.Facts, copyrights: Path | None, findings: FindingCache
 ) -> tuple[list[Component], list[Dependency]]:
-    known = facts.read(spdx)
     files = archive.read(copyrights, lambda path: path.endswith("/copyright")) if copyrights else Files({}, {})
     keys: dict[str, str] = {}
     components = []
