@@ -125,3 +125,13 @@ def test_architectures_have_the_names_of_images_and_firmware() -> None:
 def test_kernel_arguments_that_grub_would_take_apart_are_refused(text: str) -> None:
     with pytest.raises(LayerError, match="kernel argument"):
         architecture.command_line(text)
+
+
+def test_a_packages_recipe_is_found_by_the_name_that_it_is_installed_under(tmp_path: Path) -> None:
+    manifest, data = tmp_path / "image.manifest", tmp_path / "pkgdata"
+    manifest.write_text("libc6 core2-64 2.42\nstray core2-64 1\n../../etc/passwd all 1\n")
+    (data / "runtime-reverse").mkdir(parents=True)
+    (data / "runtime-reverse" / "libc6").write_text("PN: glibc\nPV: 2.42\n")
+    assert licences.recipes_of(manifest, data) == {"libc6": "glibc"}
+    with pytest.raises(LayerError, match="cannot be read"):
+        licences.recipes_of(tmp_path / "none", data)
