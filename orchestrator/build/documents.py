@@ -203,7 +203,11 @@ class Documents:
         exactly: str = "",
     ) -> LayerDocuments:
         hand = tuple(each for each in self.by_hand if each.component.layer == name)
-        files = [file for file in (deployed.spdx, deployed.copyright, deployed.contents) if file] if deployed else []
+        files = (
+            [file for file in (deployed.spdx, deployed.packages, deployed.copyright, deployed.contents) if file]
+            if deployed
+            else []
+        )
         key = sha256_digest(
             canonical_json(
                 [
@@ -251,6 +255,7 @@ class Documents:
                     origin_uri=came.uri,
                     base_image=came.base,
                     spdx=verified(deployed.spdx) if deployed else None,
+                    packages=verified(deployed.packages) if deployed else None,
                     copyright=verified(deployed.copyright) if deployed else None,
                     contents=verified(deployed.contents) if deployed else None,
                     tree=tree,
