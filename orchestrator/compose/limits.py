@@ -141,8 +141,7 @@ def _option(draft: Draft, path: str, word: Value) -> None:
     elif name == "seccomp":
         raise wrong(path, "an own seccomp profile is not taken", "leave it out: the engines' common one is used")
     elif name == "apparmor":
-        hint = "remove it, and write 'apparmor: FILE' into the layer, with the profile's text beside it"
-        raise wrong(path, "a profile of this machine is not on the device", hint)
+        raise wrong(path, "a profile of this machine is not on the device", "write 'apparmor: FILE' into the layer")
     elif name == "label":
         raise wrong(path, "the device has no SELinux", "remove it")
     else:

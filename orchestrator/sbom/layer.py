@@ -39,8 +39,8 @@ class LayerFacts:
     `spdx`, `copyright` and `contents` are the base's document, archive of `<package>/copyright` files, and list of who
     owns which file (deploy contract), `packages` the manifest that BitBake's own document is held against. `tree` are
     the layer's files; without `spdx` its package databases are read. `images` names the files that are booted (path to
-    `kernel` or `bootloader`), `own` the files that the product laid over the layer, `removed` what its inputs had and it
-    has not, `by_hand` what people wrote of its files.
+    `kernel` or `bootloader`), `own` the files that the product laid over the layer, `removed` what its inputs had and
+    it has not, `by_hand` what people wrote of its files.
     """
 
     name: str

@@ -240,6 +240,14 @@ def test_a_runtime_configuration_that_would_lack_its_policy_is_not_printed(
     assert (code, "the AppArmor policy cannot be made yet" in err) == (4, True), err
 
 
+def test_a_layer_of_lxc_says_so_and_has_no_configuration_of_oci(run: Run, folder: Path):
+    with (folder / "pycontainer.yaml").open("a") as file:
+        file.write("  web: {kind: app, from: {directory: root}, command: [/bin/serve], runtime: lxc}\n")
+    assert shown(run, "web")["runtime"] == [("lxc", "product")]
+    code, _, err = run("show", "web", "--runtime-config")
+    assert (code, "has no OCI runtime configuration" in err) == (2, True), err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [(["nobody"], 2, "has no layer nobody"), (["base"], 2, "has nothing to run")],

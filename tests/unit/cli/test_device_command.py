@@ -214,9 +214,8 @@ def test_without_a_name_it_is_the_products_running_machine(
         (tmp_path / "pycontainer.yaml").write_text(PRODUCT + control)
         code, _, err = run("ps", "--product", str(tmp_path))
         assert (code, "no control port org.pycontainer.control" in err) == (2, True), err
-    (tmp_path / "pycontainer.yaml").write_text(
-        PRODUCT + "control: {port: org.pycontainer.control, reason: a line for us}\n"
-    )
+    control = "control: {port: org.pycontainer.control, reason: a line for us}\n"
+    (tmp_path / "pycontainer.yaml").write_text(PRODUCT + control)
     assert run("ps", "--product", str(tmp_path))[0] == 0
     monkeypatch.chdir(tmp_path)
     assert run("ps")[0] == 0
