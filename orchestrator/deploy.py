@@ -67,7 +67,8 @@ class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand.
 
     `copyright` is a tar of `<package>/copyright`, `contents` says who owns which file (`orchestrator.sbom.contents`),
-    `runtimes` of a host what it can run containers by.
+    `packages` is an image's manifest (name, architecture, version a line), which BitBake's own SPDX document is held
+    against, `runtimes` of a host what it can run containers by.
     """
 
     name: LayerName
@@ -80,6 +81,7 @@ class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     config: dict[str, Any] = {}
     runtimes: tuple[Literal["crun", "lxc"], ...] = ("crun",)
     spdx: DeployFile | None = None
+    packages: DeployFile | None = None
     copyright: DeployFile | None = None
     contents: DeployFile | None = None
 
@@ -127,7 +129,7 @@ class Deploy:
     def intact(self) -> bool:
         """Whether every file that the manifest lists is there in its size; contents are checked when they are used."""
         for layer in self.manifest.layers:
-            for file in (*layer.files.values(), layer.spdx, layer.copyright, layer.contents):
+            for file in (*layer.files.values(), layer.spdx, layer.packages, layer.copyright, layer.contents):
                 if file is not None:
                     try:
                         if self.resolve(file.path).stat().st_size != file.size:

@@ -12,7 +12,7 @@ from orchestrator.apps.reference import source_of
 from orchestrator.canonical import write_atomically
 from orchestrator.compose import Import, Request, import_compose
 from orchestrator.errors import ConfigError
-from orchestrator.product.edit import add_layers, edit_product, remove_layer
+from orchestrator.product.edit import add_layers, edit_product, remove_layer, try_edit
 from orchestrator.product.load import load_product
 from orchestrator.product.model import Layer, Product
 
@@ -98,19 +98,31 @@ def bring_in(file: Path, request: Request, *, replace: bool = False, dry: bool =
     """Write the layers of a compose file into a product file, and the files that they need beside it.
 
     Nothing is written when a key is refused that was not said to be left out, or with `dry`; the account is returned
-    all the same. Raises ConfigError for a file that is none, or layers that the product cannot have.
+    all the same. Raises ConfigError, with nothing written, for a file that is none, layers that the product cannot
+    have, and files that are there already.
     """
     result = import_compose(request)
-    if result.refused or dry:
+    if result.refused:
         return result
-    for path in result.files:
-        target = file.parent / path
-        if target.is_symlink() or not target.resolve().is_relative_to(file.parent.resolve()):
-            raise ConfigError(f"{target} is a link", "the import writes a file of its own there", "remove it")
+    change = add_layers(result.layers, replace, "add --replace to write it anew, or import others: --service NAME")
+    try_edit(file, change)
+    for path, data in result.files.items():
+        _check_target(file.parent, path, data, replace)
+    if dry:
+        return result
     for path, data in result.files.items():
         write_atomically(file.parent / path, data)
-    edit_product(file, add_layers(result.layers, replace=replace))
+    edit_product(file, change)
     return result
+
+
+def _check_target(folder: Path, path: str, data: bytes, replace: bool) -> None:
+    target = folder / path
+    if target.is_symlink() or not target.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"{target} is a link", "the import writes a file of its own there", "remove it")
+    if target.exists() and not replace and not (target.is_file() and target.read_bytes() == data):
+        why = "the import writes a file of its own there"
+        raise ConfigError(f"{target} is there already", why, "move it, or add --replace if an import wrote it")
 
 
 def by_service(words: Sequence[str], root: Path) -> dict[str, dict[str, str]]:

@@ -198,7 +198,13 @@ def _source(
 
 
 def runtime_config(found: Inspected) -> dict[str, Any]:
-    """Return the OCI runtime configuration; raises BuildError when a part of it could not be made yet."""
+    """Return the OCI runtime configuration; raises ConfigError for a layer that has none, BuildError when a part of it
+    could not be made yet."""
+    if found.options.runtime == "lxc":
+        why = "'runtime: lxc' of the product file gives it a configuration of LXC's own"
+        raise ConfigError(
+            f"the layer {found.options.name} has no OCI runtime configuration", why, "leave the option out"
+        )
     if found.lacking:
         raise BuildError(
             f"the {' and the '.join(found.lacking)} cannot be made yet",

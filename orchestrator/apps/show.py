@@ -38,6 +38,8 @@ def _program(layer: Layer, found: Inspected) -> Iterator[Value]:
     image, run, process = found.image, found.run, found.run.config["process"]
     by_product = layer.entrypoint is not None or (layer.command is not None and not image.entrypoint)
     origin: Origin = "product" if by_product else "image, product" if layer.command is not None else "image"
+    if found.options.runtime != "crun":
+        yield Value("runtime", found.options.runtime, "product")
     yield Value("command", _shell(process["args"]), origin, process["args"])
     for text in process["env"]:
         name, _, content = text.partition("=")

@@ -41,9 +41,13 @@ def extra_layers(product: Product, place: Workspace) -> list[Path]:
             raise ConfigError(
                 f"{path} is not a BitBake layer",
                 "it has no conf/layer.conf; the product file names it in bitbakeLayers",
-                "see docs/debian-base.md for a layer of one's own",
+                f"see {_page(product)} for a layer of one's own",
             )
     return found
+
+
+def _page(product: Product) -> str:
+    return "docs/debian-base.md" if product.base == "debian" else f"docs/{product.base}.md"
 
 
 def fingerprint(product: Product, place: Workspace) -> str:
@@ -67,12 +71,12 @@ def fingerprint(product: Product, place: Workspace) -> str:
 
 def environment(product: Product, place: Workspace) -> dict[str, str]:
     """Return what the kas configuration reads from the environment to build for this product."""
-    return {
+    found = {
         "PYCONTAINER_RECIPES": " ".join(recipes(product)),
         "PYCONTAINER_RUNTIMES": " ".join(runtimes(product)),
         "PYCONTAINER_EXTRA_LAYERS": " ".join(map(str, extra_layers(product, place))),
-        "DEBIAN_LOCK": str(place.package_lock),
     }
+    return found | {"DEBIAN_LOCK": str(place.package_lock)} if product.base == "debian" else found
 
 
 def ensure_base(
@@ -104,6 +108,7 @@ def ensure_base(
         environment=environment(product, place),
         log=place.logs / "kas.log",
         held=held,
+        own_interface=product.base != "debian",
     )
     with reporter.step(f"build the {product.base} base with BitBake") as step:
         try:
@@ -139,7 +144,7 @@ def _no_recipe(problem: NoRecipeError, product: Product, place: Workspace, home:
     return ConfigError(
         f"{locate(place.product_file, ('layers', asked[0], 'from', 'bitbake'))}: no recipe {problem.recipe}",
         f"BitBake finds none of this name in the base {product.base} and in bitbakeLayers",
-        f"did you mean '{near[0]}'?" if near else "docs/debian-base.md lists the recipes, and how to add one",
+        f"did you mean '{near[0]}'?" if near else f"{_page(product)} lists the recipes, and how to add one",
     )
 
 

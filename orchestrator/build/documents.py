@@ -17,6 +17,7 @@ import msgspec
 
 from orchestrator.build.curated import Curated
 from orchestrator.build.layerfiles import LayerFiles
+from orchestrator.build.origins import Origin, origin_of
 from orchestrator.build.stamp import tree_fingerprint
 from orchestrator.canonical import canonical_json, hex_of, read_limited, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
@@ -37,6 +38,7 @@ from orchestrator.sbom import (
     check_spdx23,
     cyclonedx_bytes,
     layer_document,
+    sourcehashes,
     spdx3_bytes,
     spdx23_bytes,
 )
@@ -71,6 +73,7 @@ class Contained:
     own: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     removed: tuple[Removed, ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ class Documents:
         """What people concluded of licences."""
         return Curated(self.root)
 
+    @functools.cached_property
+    def sources(self) -> dict[str, sourcehashes.Recorded]:
+        """The hashes of source packages that were recorded; raises ConfigError for a broken file."""
+        return sourcehashes.load(self.root / sourcehashes.SOURCES_FILE)
+
     def platform(self, deployed: DeployLayer, blobs: Mapping[str, Blob]) -> LayerDocuments:
         """Return the documents of the boot loader, the BSP or the host."""
         load = {"bootloader": self._single, "bsp": self._bsp, "host": self._host}[deployed.kind]
@@ -133,7 +141,8 @@ class Documents:
 
         def load(workspace: Path) -> Contained:
             loaded = source.load(workspace, self.around.limits, self.around.source_date_epoch)
-            everything = deployed is None and self.product.layers[name].source.directory is not None
+            given = self.product.layers[name].source
+            everything = deployed is None and given.directory is not None
             before = set() if everything else {id(node) for _, node in loaded.tree.walk()}
             for item in files:
                 add_files(loaded.tree, item, self.around.source_date_epoch)
@@ -142,9 +151,14 @@ class Documents:
                 for path, node in loaded.tree.walk()
                 if isinstance(node, File) and id(node) not in before
             ]
-            return Contained(loaded.tree, tuple(own), removed=_whited_out(loaded.removed))
+            image = None
+            if loaded.image is not None and given.reference is not None:
+                image = origin_of(given.reference, loaded.image, self.deploy.manifest.architecture)
+            return Contained(loaded.tree, tuple(own), removed=_whited_out(loaded.removed), origin=image)
 
-        return self._layer(name, kind, version, blobs, deployed, origin, load)
+        # Two images can have the same files: which one it was counts, too.
+        exactly = source.digest() if self.product.layers[name].source.image else ""
+        return self._layer(name, kind, version, blobs, deployed, origin, load, exactly)
 
     def _single(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
         tree = Tree()
@@ -186,14 +200,20 @@ class Documents:
         deployed: DeployLayer | None,
         origin: str,
         load: Callable[[Path], Contained],
+        exactly: str = "",
     ) -> LayerDocuments:
         hand = tuple(each for each in self.by_hand if each.component.layer == name)
-        files = [file for file in (deployed.spdx, deployed.copyright, deployed.contents) if file] if deployed else []
+        files = (
+            [file for file in (deployed.spdx, deployed.packages, deployed.copyright, deployed.contents) if file]
+            if deployed
+            else []
+        )
         key = sha256_digest(
             canonical_json(
                 [
                     code_digest(),
-                    [name, kind, version, self.deploy.manifest.architecture, origin, self.around.source_date_epoch],
+                    [name, kind, version, self.deploy.manifest.architecture, origin, exactly],
+                    self.around.source_date_epoch,
                     {role: blob.digest for role, blob in blobs.items()},
                     [file.digest for file in files],
                     msgspec.to_builtins(hand),
@@ -205,7 +225,7 @@ class Documents:
         if document is None:
             document = self._made(name, kind, version, blobs, deployed, origin, load, hand)
             write_atomically(self._record(key), msgspec.json.encode(document))
-        return self._written(self.curated.apply(document))
+        return self._written(sourcehashes.apply(self.curated.apply(document), self.sources))
 
     def _made(
         self,
@@ -223,6 +243,7 @@ class Documents:
 
         with _workspace(self.cache) as workspace:
             found = load(workspace)
+            came = found.origin or Origin(origin)
             with LayerFiles(found.tree) as tree:
                 facts = LayerFacts(
                     name=name,
@@ -230,8 +251,11 @@ class Documents:
                     version=version,
                     architecture=self.deploy.manifest.architecture,
                     blobs=tuple(self._blob(role, blob) for role, blob in sorted(blobs.items())),
-                    origin=origin,
+                    origin=came.words,
+                    origin_uri=came.uri,
+                    base_image=came.base,
                     spdx=verified(deployed.spdx) if deployed else None,
+                    packages=verified(deployed.packages) if deployed else None,
                     copyright=verified(deployed.copyright) if deployed else None,
                     contents=verified(deployed.contents) if deployed else None,
                     tree=tree,
@@ -286,18 +310,19 @@ def put(path: Path, data: bytes) -> None:
 
 
 def _whited_out(paths: Sequence[bytes]) -> tuple[Removed, ...]:
-    """Say what whiteouts of an image took away; its bytes are in the image's lower OCI layers and not counted here."""
+    """Say what whiteouts of an image took away; its bytes are not known here."""
     if not paths:
         return ()
     shown = [os.fsdecode(path).encode("utf-8", "replace").decode() for path in paths[:1000]]
-    return (Removed(reason="whiteouts of the image", files=len(paths), size=0, paths=shown),)
+    return (Removed(reason="whiteouts of the image; bytes not counted", files=len(paths), size=0, paths=shown),)
 
 
 @functools.cache
 def code_digest() -> str:
     """Return the digest of the code that decides what a document says."""
     here = Path(__file__).resolve()
-    rooms = [here.parents[1] / "sbom", here.parents[1] / "layers", here, here.with_name("layerfiles.py")]
+    beside = [here.with_name(f"{name}.py") for name in ("layerfiles", "origins")]
+    rooms = [here.parents[1] / "sbom", here.parents[1] / "layers", here, *beside]
     return tree_fingerprint(rooms)
 
 

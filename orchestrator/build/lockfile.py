@@ -75,7 +75,9 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     """
     if product.base != "debian":
         raise ConfigError(
-            f"the base {product.base} has no package lock", "it builds from source", "pin its layers with 'kas lock'"
+            f"the base {product.base} has no package lock",
+            "it builds from source, and the commits of its BitBake layers are what pins it",
+            f"pin them: kas lock kas/{product.base}-{place.machine}.yml, and with --update to renew",
         )
     target = place.root / LOCK_NAME
     if target.exists() and not update:

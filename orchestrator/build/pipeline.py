@@ -48,6 +48,7 @@ from orchestrator.revision import (
     set_candidate,
 )
 from orchestrator.run import Tools
+from orchestrator.sbom import sourcehashes
 from orchestrator.sbom.curation import CURATION_FILE
 from orchestrator.sbom.curation import load as load_curations
 from orchestrator.sbom.handmade import read as read_handmade
@@ -141,6 +142,7 @@ def product_fingerprint(
                 msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
             ],
             "curations": msgspec.to_builtins(load_curations(place.root / CURATION_FILE)),
+            "sourceHashes": msgspec.to_builtins(sourcehashes.load(place.root / sourcehashes.SOURCES_FILE)),
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,
             "code": code_fingerprint(),

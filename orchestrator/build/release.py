@@ -21,6 +21,7 @@ from orchestrator.compliance.bill import Bill
 from orchestrator.compliance.bundle import Bundle, bundled, make_bundle
 from orchestrator.compliance.bundle.debian import Indexes
 from orchestrator.compliance.bundle.mirror import download, mirrors
+from orchestrator.compliance.bundle.record import record
 from orchestrator.compliance.context import Surroundings
 from orchestrator.compliance.policy import POLICY_FILE, Policy, load_policy
 from orchestrator.compliance.release import Release, of_files, of_folder, of_revision
@@ -31,6 +32,7 @@ from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_prod
 from orchestrator.product.model import Product
 from orchestrator.revision import Revision, candidate_tag, load_revision
 from orchestrator.run import Tools
+from orchestrator.sbom import sourcehashes
 from orchestrator.trust import load_keys, product_keys, verify_revision
 
 Progress = Callable[[int, int], None]
@@ -243,6 +245,22 @@ class Answer:
         cache.mkdir(parents=True, exist_ok=True)
         main, security = mirrors(os.environ)
         return make_bundle(chosen, out, Indexes(main, security, cache, download), download, progress=progress)
+
+    def record_sources(self, cache: Path) -> tuple[Path, int, list[listed.Source]]:
+        """Record the hashes of the documents' sources beside the product file, for the next build.
+
+        What was recorded before of sources that the documents still have stays. Returns the file, how many sources it
+        has now, and those that no index has. Raises ConfigError without a product, FetchError or TrustError.
+        """
+        if self.place is None:
+            raise ConfigError("where is it recorded?", "no product was named", "name the product's folder")
+        cache.mkdir(parents=True, exist_ok=True)
+        path = self.place.root / sourcehashes.SOURCES_FILE
+        here = list(listed.sources(self.bill))
+        found, left = record(here, Indexes(*mirrors(os.environ), cache, download))
+        known = {uri: entry for uri, entry in sourcehashes.load(path).items() if uri in {each.uri for each in here}}
+        write_atomically(path, sourcehashes.encode(known | found))
+        return path, len(known | found), [each for each in left if each.uri not in known]
 
 
 def signatures(asked: Answer) -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ from orchestrator.device.answers import (
 from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.device.stream import LINE_LIMIT
 from orchestrator.device.trial import short
+from orchestrator.emulator.qemu import CONTROL_PORT
 from orchestrator.emulator.running import control_socket
 from orchestrator.errors import ConfigError
 from orchestrator.product.units import format_size
@@ -64,12 +65,19 @@ def transport(options: Namespace) -> Transport:
     if named:
         return parse_transport(named)
     try:
-        _, place = loaded(options)
+        product, place = loaded(options)
     except ConfigError as problem:
         raise ConfigError(
             "no device is named", problem.what, "name one with --to, or a product's folder with --product"
         ) from problem
-    return parse_transport(f"unix:{control_socket(place.running)}")
+    socket = control_socket(place.running)
+    if product.control is None or product.control.port != CONTROL_PORT:
+        raise ConfigError(
+            "the virtual machine of this product cannot be asked",
+            f"the product has no control port {CONTROL_PORT}",
+            f"add it, build and run again: control: {{port: {CONTROL_PORT}, reason: ...}}; see docs/product-file.md",
+        )
+    return parse_transport(f"unix:{socket}")
 
 
 @contextmanager

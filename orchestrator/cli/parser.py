@@ -91,7 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     audit.add_argument("--all", action="store_true", help="list what holds as well")
     auditpage.add_options(audit)
 
-    lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
+    lock = _command(sub, "lock", commands.lock, "pin the packages and images that a product is built from")
     _product(lock)
     _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")

@@ -29,6 +29,7 @@ from orchestrator.compliance.judge import Verdict, judge
 from orchestrator.compliance.policy import rule
 from orchestrator.compliance.release import Release, of_files, of_folder
 from orchestrator.errors import ConfigError, TrustError, VerificationError
+from orchestrator.product.load import PRODUCT_FILE
 
 _SHOWN = 3
 
@@ -258,6 +259,11 @@ def _named(options: Namespace, name: str) -> Release:
         return of_folder(path)
     if path.is_file():
         return of_files([path])
+    if not (options.product / PRODUCT_FILE).is_file() and not options.product.is_file():
+        raise ConfigError(
+            f"there are no documents at {name}", "no file or folder is there, and no product here has revisions",
+            "name a document, a folder of them, or a revision with --product FOLDER",
+        )  # fmt: skip
     return Answer(Question(options.product, None, name)).release
 
 

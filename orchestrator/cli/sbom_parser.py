@@ -66,6 +66,9 @@ def add_sbom(sub: Commands) -> None:
         metavar="FOLDER",
         help="make the source bundle there; exit code 3: one is missing",
     ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    sources.add_argument(
+        "--record", action="store_true", help="look up the sources' hashes for the next build's documents"
+    )
     sources.add_argument("--offer", action="store_true", help="print the written offer of the policy")
 
     obligations = _action(actions, "obligations", sbom.obligations, "list what each licence asks of who passes it on")

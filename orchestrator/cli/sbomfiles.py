@@ -59,6 +59,14 @@ def sources(options: Namespace) -> Result:
             raise ConfigError("the policy has no offer", "key 'offer' with contact and until", "see docs/compliance.md")
         text = written_offer(asked.title, offer, len(asked.bill.layers), sum(each.owed for each in listed))
         return Result(text, {"offer": text, "contact": offer.contact, "until": offer.until})
+    if options.record:
+        with reporter(options.json) as report, report.step("look the sources up") as step:
+            path, count, left = asked.record_sources(asked.place.build / "source-indexes" if asked.place else Path())
+            step.result = f"{count} found"
+        gone = [{"name": each.name, "version": each.version, "components": list(each.components)} for each in left]
+        text = f"{screens.near(str(path))}: {count} sources; the next build has their hashes"
+        text += "".join(f"\n  not in the index: {each.name} {each.version}" for each in left)
+        return Result(text, {"record": str(path), "sources": count, "notFound": gone})
     if options.fetch is not None:
         cache = (asked.place.build if asked.place else options.fetch) / "source-indexes"
         with reporter(options.json) as report, report.step("fetch the sources") as step:

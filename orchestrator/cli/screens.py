@@ -60,13 +60,12 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
     """The end of `pycontainer build`: layers, the revision, what was made, what to do next."""
     rows = []
     for layer in summary.layers:
-        licences = f"{layer.licences} ({layer.copyleft} copyleft)" if layer.copyleft else str(layer.licences)
-        if layer.unknown:
-            licences += f", {layer.unknown} unknown"
-        rows.append((layer.name, layer.kind, layer.version, format_size(layer.size), str(layer.packages), licences))
+        licences = f"{layer.licences}, {layer.unknown} unknown" if layer.unknown else str(layer.licences)
+        counts = (str(layer.packages), str(layer.copyleft), licences)
+        rows.append((layer.name, layer.kind, layer.version, format_size(layer.size), *counts))
     columns = [
-        ("layer", "left"), ("kind", "left"), ("version", "left"), ("size", "right"), ("packages", "right"),
-        ("licences", "left"),
+        ("layer", "left"), ("kind", "left"), ("version", "left"), ("size", "right"), ("components", "right"),
+        ("copyleft", "right"), ("licences", "left"),
     ]  # fmt: skip
     total = sum(layer.size for layer in summary.layers)
     head = Text.assemble((f"{summary.product} {summary.version}", "bold"), f" for {summary.machine}")

@@ -45,6 +45,7 @@ def sources(bill: Bill, layer: str = "") -> Iterator[Source]:
         elements = [bill.sources[each.id] for each in components if each.id in bill.sources]
         uris = [each.download for each in elements if each.download not in UNKNOWN]
         uris += [each.properties.get("sourceuri", "") for each in components]
+        uris += [each.purl for each in elements]
         hashes = {pair for each in elements for pair in each.hashes}
         kinds, distros = set(), set()
         for each in components:

@@ -11,12 +11,11 @@ from typing import Any
 
 from orchestrator.compose import limits, network, process, storage, supervise, values
 from orchestrator.compose.draft import Draft, Entry, Needless, Refused, Rule, Surroundings, Value, follow
+from orchestrator.compose.names import layer_names
 from orchestrator.compose.variables import interpolate, read_env_file
 from orchestrator.compose.yamlread import read_compose
 from orchestrator.errors import ConfigError
 
-_LAYER = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_TAKEN = ("bootloader", "bsp", "host")
 # fmt: off
 _ORDER = (
     "kind", "from", "version", "files", "entrypoint", "command", "environment", "user", "groups", "workingDirectory",
@@ -149,7 +148,8 @@ def import_compose(request: Request) -> Import:
     file = request.file.resolve()
     variables = _variables(request)
     unset: dict[str, str] = {}
-    value = interpolate(read_compose(request.file), variables, unset)
+    written = read_compose(request.file)
+    value = interpolate(written, variables, unset)
     services = value.get("services")
     if not isinstance(services, Mapping) or not all(isinstance(each, Mapping) for each in services.values()):
         raise ConfigError(
@@ -161,7 +161,7 @@ def import_compose(request: Request) -> Import:
         root=root,
         variables=variables,
         top={key: value[key] or {} for key in TOP if isinstance(value.get(key) or {}, Mapping) and key in value},
-        services={name: _layer_name(name) for name in chosen},
+        services=layer_names(chosen),
         known=frozenset(services),
         images=request.images,
         registry=request.registry,
@@ -171,7 +171,7 @@ def import_compose(request: Request) -> Import:
     drafts: list[Draft] = []
     owners: dict[str, str] = {}
     for name in chosen:
-        draft = _draft(name, services[name], around, owners, networks)
+        draft = _draft(name, services[name], around, owners, networks, written["services"][name])
         owners |= dict.fromkeys(draft.volumes, name)
         drafts.append(draft)
     dropped = [word.removeprefix("services.") for word in request.drop]
@@ -221,21 +221,19 @@ def _chosen(request: Request, services: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _layer_name(service: str) -> str:
-    name = service.lower()
-    if not _LAYER.fullmatch(name) or name in _TAKEN:
-        why = "it belongs to the base's own layer" if name in _TAKEN else "a layer's name begins with a letter or digit"
-        raise ConfigError(f"the service {service} cannot become a layer of that name", why, "rename the service")
-    return name
-
-
 def _draft(
-    name: str, service: Mapping[str, Value], around: Surroundings, owners: Mapping[str, str], networks: set[str]
+    name: str,
+    service: Mapping[str, Value],
+    around: Surroundings,
+    owners: Mapping[str, str],
+    networks: set[str],
+    written: Mapping[str, Value],
 ) -> Draft:
     draft = Draft(name, around, {"kind": "app", "from": dict(around.images.get(name, {}))})
     draft.facts |= {
         "service": service,
         "image": service.get("image"),
+        "written": values.literal(written.get("environment")),
         "volumes_of_others": owners,
         "networks_used": networks,
     }

@@ -127,25 +127,25 @@ def _cap_drop(draft: Draft, path: str, value: Value) -> None:
 
 
 def _security(draft: Draft, path: str, value: Value) -> None:
-    for position, word in enumerate(values.words(path, value)):
-        where = f"{path}[{position}]"
-        name, _, setting = word.replace("=", ":", 1).partition(":")
-        if name == "no-new-privileges":
-            if setting == "false":
-                draft.refuse(where, "a program cannot gain privileges by setuid", "give it what it needs by cap_add")
-            else:
-                draft.tell(where, "honoured", "that is so for every container")
-        elif (name, setting) == ("seccomp", "unconfined"):
-            draft.relax("security_opt", seccomp="unconfined")
-            draft.tell(where, "honoured")
-        elif name == "seccomp":
-            draft.refuse(where, "an own seccomp profile is not taken", "leave it out: the engines' common one is used")
-        elif name == "label":
-            draft.refuse(where, "the device has no SELinux", "remove it")
-        elif name == "apparmor":
-            draft.refuse(where, "a profile of this machine is not on the device", "remove it")
-        else:
-            draft.refuse(where, f"{name!r} is unknown", "remove it")
+    attempt_each(draft, path, values.words(path, value), _option)
+
+
+def _option(draft: Draft, path: str, word: Value) -> None:
+    name, _, setting = word.replace("=", ":", 1).partition(":")
+    if name == "no-new-privileges" and setting == "false":
+        draft.relax("security_opt", newPrivileges="allowed")
+    elif name == "no-new-privileges":
+        draft.tell(path, "honoured", "that is so for every container")
+    elif name in ("seccomp", "apparmor") and setting == "unconfined":
+        draft.relax("security_opt", **{name: setting})
+    elif name == "seccomp":
+        raise wrong(path, "an own seccomp profile is not taken", "leave it out: the engines' common one is used")
+    elif name == "apparmor":
+        raise wrong(path, "a profile of this machine is not on the device", "write 'apparmor: FILE' into the layer")
+    elif name == "label":
+        raise wrong(path, "the device has no SELinux", "remove it")
+    else:
+        raise wrong(path, f"{name!r} is unknown", "remove it")
 
 
 def _devices(draft: Draft, path: str, value: Value) -> None:
@@ -189,6 +189,15 @@ def _oneself(why: str, hint: str = "") -> Handler:
             draft.refuse(path, why, hint)
 
     return rule
+
+
+def _users(draft: Draft, path: str, value: Value) -> None:
+    if value == "host":
+        draft.relax("userns_mode", userNamespace="host")
+    elif value:
+        raise wrong(path, "a container has users of its own, or the device's", "write host, or remove it")
+    else:
+        draft.tell(path, "needless", "that is so")
 
 
 def _read_only(draft: Draft, path: str, value: Value) -> None:
@@ -260,7 +269,7 @@ RULES: dict[str, Rule] = {
     "cgroup_parent": Refused("the device puts each container into a group of its own", "remove it"),
     "ipc": _oneself("a container shares no memory with others", "let them speak over the network"),
     "pid": _oneself("a container sees its own processes only", "remove it"),
-    "userns_mode": _oneself("it would be root on the device", "remove it"),
+    "userns_mode": _users,
     "uts": _oneself("a container has a host name of its own", "remove it"),
     "scale": _replicas,
 }

@@ -168,8 +168,15 @@ def unless_on(why: str, hint: str = "") -> Handler:
 def finish(draft: Draft) -> None:
     """Put the environment together: files first, then what the service says itself."""
     environment = draft.facts.get("env_file", {}) | draft.facts.get("environment", {})
-    if environment:
-        draft.layer["environment"] = environment
+    if not environment:
+        return
+    draft.layer["environment"] = environment
+    written = draft.facts["written"]
+    if taken := sorted(name for name, text in environment.items() if written.get(name) != text):
+        shown = ", ".join(taken[:4]) + (f" and {len(taken) - 4} more" if len(taken) > 4 else "")
+        draft.tightened.append(
+            f"{shown}: what the variables hold now, a password too, is written into the product file and the layer"
+        )
 
 
 _ENGINE = "it belongs to another way of running containers"

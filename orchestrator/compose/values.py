@@ -112,6 +112,14 @@ def command(path: str, value: Any) -> list[str]:
         raise wrong(path, f"{problem}: {value!r}", "write it as a list of words") from problem
 
 
+def literal(value: Any) -> dict[str, str]:
+    """Return the pairs of a mapping or a list of NAME=VALUE words that are as they are written; no value is wrong."""
+    if isinstance(value, Mapping):
+        return {name: item for name, item in value.items() if isinstance(item, str)}
+    found = [item.partition("=") for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return {name: content for name, equals, content in found if equals}
+
+
 def pairs(path: str, value: Any) -> dict[str, str | None]:
     """Return a mapping, or a list of NAME=VALUE words, as a mapping; None where there is no value."""
     if isinstance(value, Mapping):

@@ -30,5 +30,9 @@ def load(path: Path) -> Database:
     head = data[: 1 << 20]
     advisory = b'"affected"' in head and b'"id"' in head
     if data[:4] == b"PK\x03\x04" or head.lstrip()[:1] == b"[" or advisory:
-        return osv.database(data, path.name, digest)
-    return debian.database(data, path.name, digest)
+        found = osv.database(data, path.name, digest)
+    else:
+        found = debian.database(data, path.name, digest)
+    if not found.entries:  # it would find nothing, which reads like good news
+        raise VerificationError(f"{path} has no entries", "nothing could be found by it", "get the whole database")
+    return found

@@ -17,6 +17,7 @@ from orchestrator.layers.imagefiles import HINT, ArchiveFiles, ImageFiles, small
 from orchestrator.layers.inputs import Loaded, uncompressed
 from orchestrator.layers.layout import (
     FoundImage,
+    ImageIdentity,
     OciLayer,
     check_layout,
     check_platform,
@@ -110,9 +111,8 @@ def _select(files: ImageFiles, name: str) -> _Entry:
 
 def _read_docker(files: ImageFiles, name: str, platform: Platform) -> FoundImage:
     entry = _select(files, name)
-    config: ImageDocument = read_config(
-        small_file(files, entry.config, CONFIG_LIMIT), f"the configuration of {files.shown}"
-    )
+    data = small_file(files, entry.config, CONFIG_LIMIT)
+    config: ImageDocument = read_config(data, f"the configuration of {files.shown}")
     check_platform(config, platform, files.shown)
     members = entry.layers or []
     if len(members) != len(config.diff_ids):
@@ -127,4 +127,4 @@ def _read_docker(files: ImageFiles, name: str, platform: Platform) -> FoundImage
         if content is None:
             raise VerificationError(f"{files.shown} is not whole", f"it lacks {member[:200]!r}", HINT)
         layers.append(OciLayer(content, None, None, diff_id))
-    return FoundImage(files.shown, config.config, tuple(layers))
+    return FoundImage(files.shown, config.config, tuple(layers), ImageIdentity("", sha256_digest(data)))

@@ -73,4 +73,4 @@ def load_image(image: FoundImage, workspace: Path, limits: Limits, mtime: int) -
         except VerificationError as problem:
             raise VerificationError(f"{shown} is refused: {problem.what}", problem.why, problem.hint) from problem
     removed = sorted(path for path in gone if tree.get(path, follow=False) is None)
-    return Loaded(tree, image.config, tuple(removed))
+    return Loaded(tree, image.config, tuple(removed), image.identity)

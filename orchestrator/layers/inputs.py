@@ -15,6 +15,7 @@ from orchestrator.deploy import Deploy, DeployLayer
 from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.layers.compression import DAMAGED, Uncompressed, sniff
 from orchestrator.layers.directory import Owner, directory_digest, read_directory
+from orchestrator.layers.layout import ImageIdentity
 from orchestrator.layers.tarread import read_tar
 from orchestrator.layers.tree import Limits, Tree
 
@@ -24,12 +25,13 @@ class Loaded:
     """A source's file system and the image configuration that came with it (OCI `config` object, may be empty).
 
     `removed` are the paths of what lay in a lower OCI layer of an image and was removed by a whiteout of a higher one,
-    in byte order.
+    in byte order. `image` says which image it was, None for what was none.
     """
 
     tree: Tree
     config: Mapping[str, Any]
     removed: tuple[bytes, ...] = ()
+    image: ImageIdentity | None = None
 
 
 class LayerSource(Protocol):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.canonical import DIGEST
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.layers.imagefiles import HINT, ImageFiles, find_blob, small_blob, small_file
 from orchestrator.layers.nodes import FileContent
@@ -28,6 +29,9 @@ from orchestrator.oci.platform import Platform, best, suitability
 from orchestrator.oci.strict import load_json
 
 _FULL_NAME = "io.containerd.image.name"
+_BASE_NAME = "org.opencontainers.image.base.name"
+_BASE_DIGEST = "org.opencontainers.image.base.digest"
+_BASE_MAX = 512
 _NESTED_MAX = 3
 _IMAGES_MAX = 1000
 
@@ -44,12 +48,24 @@ class OciLayer:
 
 
 @dataclass(frozen=True)
+class ImageIdentity:
+    """Which image it is: the digests of its manifest (empty where a form has none) and of its configuration, and what
+    its maker says that it was built on (OCI image specification, annotations.md: `base.name`, `base.digest`)."""
+
+    manifest: str
+    config: str
+    base_name: str = ""
+    base_digest: str = ""
+
+
+@dataclass(frozen=True)
 class FoundImage:
     """An image whose documents are checked and whose OCI layers, the lowest first, are not yet."""
 
     shown: str
     config: dict[str, Any]
     layers: tuple[OciLayer, ...]
+    identity: ImageIdentity
 
 
 def check_layout(files: ImageFiles) -> None:
@@ -94,6 +110,7 @@ def read_image(files: ImageFiles, manifest: str, platform: Platform) -> FoundIma
     document = _document(files, manifest)
     if isinstance(document, Index):
         chosen = _choose(files, candidates(document.entries), platform)
+        manifest = chosen.digest
         document = _document(files, chosen.digest, chosen)
     if isinstance(document, Index):
         raise VerificationError(f"{files.shown} is refused", "its indexes are nested in each other", HINT)
@@ -109,7 +126,11 @@ def read_image(files: ImageFiles, manifest: str, platform: Platform) -> FoundIma
         OciLayer(find_blob(files, entry.digest, entry.size), entry.digest, compression_of(entry), diff_id)
         for entry, diff_id in zip(document.layers, config.diff_ids, strict=True)
     ]
-    return FoundImage(files.shown, config.config, tuple(layers))
+    stated = document.annotations
+    digest = stated.get(_BASE_DIGEST, "")
+    base = stated.get(_BASE_NAME, "")[:_BASE_MAX], digest if DIGEST.match(digest) else ""
+    identity = ImageIdentity(manifest, document.config.digest, *base)
+    return FoundImage(files.shown, config.config, tuple(layers), identity)
 
 
 def check_platform(config: ImageDocument, platform: Platform, shown: str) -> None:

@@ -72,6 +72,7 @@ class _Document(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     manifests: Annotated[list[ImageDescriptor], msgspec.Meta(max_length=_ENTRIES_MAX)] | None = None
     config: ImageDescriptor | None = None
     layers: Annotated[list[ImageDescriptor], msgspec.Meta(max_length=LAYERS_MAX)] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -85,6 +86,7 @@ class ImageManifest(msgspec.Struct, frozen=True):
 
     config: ImageDescriptor
     layers: tuple[ImageDescriptor, ...]
+    annotations: dict[str, str] = {}
 
 
 class _RootFs(msgspec.Struct, frozen=True):
@@ -140,7 +142,7 @@ def read_document(data: bytes, what: str, media_type: str | None = None) -> Inde
             f"its configuration is of the kind {document.config.media_type}",
             "name an image that was built to run",
         )
-    return ImageManifest(document.config, tuple(document.layers or ()))
+    return ImageManifest(document.config, tuple(document.layers or ()), document.annotations or {})
 
 
 def read_config(data: bytes, what: str) -> ImageDocument:

@@ -30,24 +30,39 @@ def edit_product(path: Path, change: Change) -> Product:
     Raises ConfigError, naming line and path, when the result would be wrong; the file is then as it was.
     """
     before = read_product_text(path)
-    after = change(before)
-    # The line that is wrong is perhaps none of the file's yet.
-    product = parse_product(path.with_name(f"{path.name} (with the change)"), after)
+    after, product = _changed(path, before, change)
     if after != before:
         mode = path.stat().st_mode & 0o777
         write_atomically(Path(os.path.realpath(path)), after.encode(), mode=mode)
     return product
 
 
-def add_layers(layers: Mapping[str, Mapping[str, Any]], replace: bool = False) -> Change:
+def try_edit(path: Path, change: Change) -> Product:
+    """Return the product that `edit_product` would make, writing nothing; raises what that would."""
+    return _changed(path, read_product_text(path), change)[1]
+
+
+def _changed(path: Path, before: str, change: Change) -> tuple[str, Product]:
+    after = change(before)
+    # The line that is wrong is perhaps none of the file's yet.
+    return after, parse_product(path.with_name(f"{path.name} (with the change)"), after)
+
+
+def add_layers(layers: Mapping[str, Mapping[str, Any]], replace: bool = False, hint: str = "") -> Change:
     """Return the change that writes layers behind those that are there, in the words of the product file.
 
-    One that is there already is refused, or with `replace` written anew in its place.
+    One that is there already is refused, with `hint` as what to do, or with `replace` written anew in its place.
     """
 
     def change(text: str) -> str:
         for name, value in layers.items():
-            text = _put(text, name, value, replace)
+            if name in _File(text).names and not replace:
+                raise ConfigError(
+                    f"the product has a layer {name} already",
+                    "its settings would be lost",
+                    hint or f"choose another name, or remove it first: pycontainer app rm {name}",
+                )
+            text = _put(text, name, value)
         return text
 
     return change
@@ -68,7 +83,7 @@ def remove_layer(name: str) -> Change:
     return change
 
 
-def _put(text: str, name: str, value: Mapping[str, Any], replace: bool) -> str:
+def _put(text: str, name: str, value: Mapping[str, Any]) -> str:
     file = _File(text)
     plain = yaml.load(entry("layer", value, 0), yaml.BaseLoader)["layer"]
 
@@ -76,12 +91,6 @@ def _put(text: str, name: str, value: Mapping[str, Any], replace: bool) -> str:
         whole["layers"] = (whole.get("layers") or {}) | {name: plain}
 
     if name in file.names:
-        if not replace:
-            raise ConfigError(
-                f"the product has a layer {name} already",
-                "its settings would be lost",
-                f"choose another name, or remove it first: pycontainer app rm {name}",
-            )
         start, end = file.place_of(name)
         block = file.lines(entry(name, value, file.column, file.step, block=True))
         return _checked(text, text[:start] + block + text[end:], expect)

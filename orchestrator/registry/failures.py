@@ -39,6 +39,12 @@ def connection_failure(host: str, problem: httpx.TransportError) -> FetchError:
             return BrokenTransferError(
                 f"the registry {host} cannot be reached", "its name is not known", "check the name and the network"
             )
+        if isinstance(each, ConnectionRefusedError):
+            return BrokenTransferError(
+                f"the registry {host} cannot be reached",
+                "nobody listens at its port",
+                "check host and port, and that the registry runs",
+            )
     if isinstance(problem, httpx.TimeoutException):
         return BrokenTransferError(
             f"the registry {host} does not answer", "nothing came in time", "check the network and try again"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import FetchError, VerificationError
+from orchestrator.errors import ConfigError, FetchError, VerificationError
 from orchestrator.oci import Descriptor, Store
 from orchestrator.oci.descriptor import MANIFEST_LIMIT
 from orchestrator.oci.image import ImageDescriptor, ImageManifest, Index, candidates, read_document
@@ -125,7 +125,7 @@ def _choose(index: Index, platform: Platform, what: str) -> ImageDescriptor:
         place = 0  # an index of one that says nothing of platforms: its configuration will be looked at
     if place is None:
         there = ", ".join(sorted({str(each) for each in offered if each.os})) or "nothing with a platform"
-        raise FetchError(
+        raise ConfigError(
             f"{what} is not there for {platform}", f"it has: {there[:300]}", "choose one of them with 'platform'"
         )
     return entries[place]

@@ -78,7 +78,10 @@ class Remote:
 
         Raises NotFoundError when there is no such tag.
         """
-        answer = self.session.call("HEAD", self.session.url(f"manifests/{name}"), headers={"Accept": _ACCEPT})
+        url = self.session.url(f"manifests/{name}")
+        answer = self.session.call("HEAD", url, headers={"Accept": _ACCEPT}, expected=_OK_OR_MISSING)
+        if answer.status == 404:
+            raise self._missing(name)
         digest = answer.headers.get("docker-content-digest", "")
         return digest if DIGEST.match(digest) else None
 
@@ -94,10 +97,12 @@ class Remote:
         """Return the manifest or index that a tag or a digest names; FetchError unless it is one, of that digest."""
         answer = self._document(name)
         if answer is None:
-            raise NotFoundError(
-                f"there is no {name} in {self.session.repository}", "the registry answered 404", "check name and tag"
-            )
+            raise self._missing(name)
         return self._checked(answer, name)
+
+    def _missing(self, name: str) -> NotFoundError:
+        what = f"there is no {name} in {self.session.repository}"
+        return NotFoundError(what, "the registry answered 404", "check the name, the tag and who may read it")
 
     def _document(self, name: str) -> Answer | None:
         answer = self.session.call(

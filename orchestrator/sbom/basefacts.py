@@ -18,13 +18,12 @@ from orchestrator.sbom.resolver import joined, resolve_recipe
 
 
 def components(
-    spdx: Path, copyrights: Path | None, findings: FindingCache, maker: Contact | None
+    known: facts.Facts, copyrights: Path | None, findings: FindingCache, maker: Contact | None
 ) -> tuple[list[Component], set[Dependency]]:
-    """Return the components of a base's document and their dependencies; raises BuildError for a broken document.
+    """Return the components that a base's document tells of, and their dependencies.
 
     What a recipe built from source is supplied by whoever builds the product, `maker`.
     """
-    known = facts.read(spdx)
     files = archive.read(copyrights, lambda path: path.endswith("/copyright")) if copyrights else Files({}, {})
     keys: dict[str, str] = {}
     made = []

@@ -176,9 +176,11 @@ def _component(layer: str, each: Component) -> Value:
             "licenses": [{"license": {"name": name, "text": {"content": text}}} for name, text in sorted(texts.items())]
         }
     if each.source is not None:
-        source = {"type": "library", "name": each.source.name, "version": each.source.version}
+        source: Value = {"type": "library", "name": each.source.name, "version": each.source.version}
         if each.source.uri.startswith("pkg:"):
             source["purl"] = each.source.uri
+        if each.source.checksums:
+            source["hashes"] = _hashes(each.source.checksums)
         value["pedigree"] = {"ancestors": [source]}
     if uri(each.homepage):
         value["externalReferences"] = [{"type": "website", "url": each.homepage}]

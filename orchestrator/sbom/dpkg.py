@@ -23,6 +23,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,200}\Z")
 _VERSION = re.compile(r"[A-Za-z0-9.+:~-]{1,200}\Z")
 _ARCHITECTURE = re.compile(r"[a-z0-9-]{1,40}\Z")
 _SOURCE = re.compile(r"(\S+)(?: \((\S+)\))?\Z")
+_BUILT_USING = re.compile(r"\s*(\S+)\s+\(=\s*([^)\s]+)\)\s*")  # one source only (Debian Policy 7.8)
 _MAINTAINER = re.compile(r"(.*?)\s*<([^<>]*)>\Z")
 _WORD = re.compile(r"\s*([a-z0-9][a-z0-9+.-]*)")
 _ORGANISATION = re.compile(
@@ -57,6 +58,9 @@ def _package(tree: FileTree, path: str, paragraph: deb822.Paragraph, identity: R
         )
     source = _SOURCE.match(paragraph.value("source"))
     source_name, source_version = (source[1], source[2] or version) if source else (name, version)
+    if "-signed" in source_name and (signed := _BUILT_USING.fullmatch(paragraph.value("built-using"))):
+        # A source of signatures: the code that was signed, and what a licence asks for, is in another one.
+        source_name, source_version = signed[1], signed[2]
     distribution, number = identity.id or "debian", identity.version
     url = purl(name, version, architecture, distribution, number)
     return Package(

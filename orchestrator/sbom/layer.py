@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.deploy import Kind
-from orchestrator.sbom import apk, basefacts, byhand, dpkg, languages, opkg, platformparts, rpm
+from orchestrator.sbom import apk, basefacts, bitbake, byhand, dpkg, facts, languages, opkg, platformparts, rpm
 from orchestrator.sbom.cache import FindingCache
 from orchestrator.sbom.census import Accounts
 from orchestrator.sbom.components import Reader, check_keys, counted, unnamed
@@ -37,9 +37,10 @@ class LayerFacts:
     """What describes one layer.
 
     `spdx`, `copyright` and `contents` are the base's document, archive of `<package>/copyright` files, and list of who
-    owns which file (deploy contract). `tree` are the layer's files; without `spdx` its package databases are read.
-    `images` names the files that are booted (path to `kernel` or `bootloader`), `own` the files that the product laid
-    over the layer, `removed` what its inputs had and it has not, `by_hand` what people wrote of its files.
+    owns which file (deploy contract), `packages` the manifest that BitBake's own document is held against. `tree` are
+    the layer's files; without `spdx` its package databases are read. `images` names the files that are booted (path to
+    `kernel` or `bootloader`), `own` the files that the product laid over the layer, `removed` what its inputs had and
+    it has not, `by_hand` what people wrote of its files.
     """
 
     name: str
@@ -51,6 +52,7 @@ class LayerFacts:
     origin_uri: str = ""
     base_image: str = ""
     spdx: Path | None = None
+    packages: Path | None = None
     copyright: Path | None = None
     contents: Path | None = None
     tree: FileTree | None = None
@@ -124,7 +126,14 @@ class _Making:
     def stated(self) -> None:
         """What the base says, or else the package databases."""
         if self.layer.spdx is not None:
-            made, edges = basefacts.components(self.layer.spdx, self.layer.copyright, self.reader.findings, self.maker)
+            if bitbake.is_bitbakes(self.layer.spdx):
+                found = bitbake.read(self.layer.spdx, self.layer.packages, boots=self.layer.kind == "bsp")
+                known = found.facts
+                if found.unaccounted:
+                    self.remarks.append(f"Installed, and not in the base's document: {', '.join(found.unaccounted)}.")
+            else:
+                known = facts.read(self.layer.spdx)
+            made, edges = basefacts.components(known, self.layer.copyright, self.reader.findings, self.maker)
             self.components += made
             self.edges |= edges
             self.known = True

@@ -153,6 +153,8 @@ class _Parts:
             package["downloadLocation"] = source.uri
         if source.checksums:
             package["checksums"] = _checksums(source.checksums)
+            if of_what := statements.hash_of_source(source):
+                package["comment"] = of_what
         self.packages[identifier] = package
         return identifier
 

@@ -21,6 +21,7 @@ from orchestrator.sbom import spdxlist
 from orchestrator.sbom.expression import licences, parse
 from orchestrator.sbom.ids import named, short, urn
 from orchestrator.sbom.model import Checksum, Completeness, Contact, ExtractedLicence, Product, Source, Traits
+from orchestrator.sbom.statements import hash_of_source
 
 CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 TERMS = "https://spdx.org/rdf/3.0.1/terms"
@@ -142,6 +143,7 @@ class Graph:
             if uri(source.uri)
             else None,
             verifiedUsing=hashes(source.checksums),
+            comment=hash_of_source(source),
         )
 
     def document(self, uri: str, name: str, sbom_name: str, root: str, comment: str = "") -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.sbom.model import Bucket, Census, Component, Document, Traits
+from orchestrator.sbom.model import Bucket, Census, Component, Document, Source, Traits
 from orchestrator.sbom.resolver import SOURCE_TREE
 
 PURPOSES = {"bootloader": "firmware", "bsp": "operatingSystem", "host": "operatingSystem", "rootfs": "container",
@@ -51,6 +51,12 @@ def traits(each: Traits) -> dict[str, bool]:
     """Return the traits that were looked at."""
     known = {"executable": each.executable, "archive": each.archive, "structured": each.structured}
     return {key: value for key, value in known.items() if value is not None}
+
+
+def hash_of_source(each: Source) -> str:
+    """Return what the hash of a source package is that of, where it is not one archive; empty for others."""
+    debian = each.checksums and each.uri.startswith("pkg:deb/")
+    return "The hash is that of the .dsc file, which holds those of the source package's other files." if debian else ""
 
 
 def layer(document: Document) -> dict[str, Any]:

@@ -63,6 +63,9 @@ def test_the_kernels_modules_in_the_initramfs_are_accounted_for(demo: Product):
     assert len(kernels[0]) == 1
     assert [kernel["checksums"] for kernel in kernels[0]] == [kernel["checksums"] for kernel in kernels[1]]
     assert "GPL-2.0-only" in kernels[1][0]["licenseDeclared"]
+    # The source that the licence asks for is the kernel's, not that of the signatures on it.
+    for (kernel,) in kernels:
+        assert kernel["sourceInfo"].startswith("built from source package: linux 6.")
 
 
 def test_the_documents_are_valid_for_spdx_tools(demo: Product):

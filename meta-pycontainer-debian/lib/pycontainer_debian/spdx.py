@@ -57,8 +57,16 @@ def supplier(maintainer: str) -> str:
 
 
 def source_of(deb: Deb) -> tuple[str, str]:
-    """Return name and version of the source package, from the Source field (Policy 5.6.1)."""
+    """Return name and version of the source package, from the Source field (Policy 5.6.1).
+
+    The source of a signed kernel or boot loader holds signatures only; what was signed, and what a licence asks for, is
+    the one source that its field Built-Using names (Policy 7.8).
+    """
     match = re.match(r"(\S+)(?:\s+\(([^)]+)\))?", deb.control.get("Source", deb.name))
+    if match and "-signed" in match[1]:
+        signed = re.fullmatch(r"\s*(\S+)\s+\(=\s*([^)\s]+)\)\s*", deb.control.get("Built-Using", ""))
+        if signed:
+            return signed[1], signed[2]
     return (match[1], match[2] or deb.version) if match else (deb.name, deb.version)
 
 

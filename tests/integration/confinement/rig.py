@@ -178,7 +178,8 @@ def run_probes(revision: ProbeRevision) -> tuple[dict[str, Findings], str]:
     """
     revision.build()
     storage = revision.storage_image()
-    with boot(revision, storage) as machine:
+    # What takes much memory unconfined must find it, whatever its neighbours do at that moment.
+    with boot(revision, storage, memory_mib=512) as machine:
         for container in revision.containers:
             if container.name != "neighbour":
                 machine.expect(f"container {container.name}: exited with status 0, done", timeout=120)

@@ -426,13 +426,14 @@ def boot(
     facts: bytes | None = None,
     id: str | None = None,
     panic: str = "poweroff",
+    memory_mib: int = 256,
 ) -> Iterator[Machine]:
     """Boot a revision; the machine is killed at the end if it still runs."""
     # A kernel that panics ends the machine at once, and a test need not wait for it.
     words = f"console=ttyS0 quiet panic=-1 pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
     machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
-                      revision.folder)  # fmt: skip
+                      revision.folder, memory_mib)  # fmt: skip
     try:
         yield machine
     finally:

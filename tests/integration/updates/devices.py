@@ -184,7 +184,7 @@ class Device:
 
     # What others see of it.
 
-    def page(self, port: int = 8080, timeout: float = 20.0) -> str:
+    def page(self, port: int = 8080, timeout: float = BOOT_SECONDS) -> str:
         """The page, asked for until it comes."""
         url = f"http://127.0.0.1:{self.machine.host_port(port)}/"
         deadline = time.monotonic() + timeout

@@ -240,6 +240,14 @@ def test_a_runtime_configuration_that_would_lack_its_policy_is_not_printed(
     assert (code, "the AppArmor policy cannot be made yet" in err) == (4, True), err
 
 
+def test_a_layer_of_lxc_says_so_and_has_no_configuration_of_oci(run: Run, folder: Path):
+    with (folder / "pycontainer.yaml").open("a") as file:
+        file.write("  web: {kind: app, from: {directory: root}, command: [/bin/serve], runtime: lxc}\n")
+    assert shown(run, "web")["runtime"] == [("lxc", "product")]
+    code, _, err = run("show", "web", "--runtime-config")
+    assert (code, "has no OCI runtime configuration" in err) == (2, True), err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [(["nobody"], 2, "has no layer nobody"), (["base"], 2, "has nothing to run")],
@@ -288,9 +296,24 @@ def test_an_import_over_layers_that_are_there_needs_a_word(run: Run, folder: Pat
     assert run("import", "compose.yaml", "--drop", "all")[0] == 0
     (folder / "compose.yaml").write_text(COMPOSE.replace("r.example/db", "r.example/db:2"))
     code, _, err = run("import", "compose.yaml", "--drop", "all")
-    assert (code, "has a layer web already" in err) == (2, True)
+    assert (code, "has a layer web already" in err, "--replace" in err) == (2, True, True)
+    assert run("import", "compose.yaml", "--drop", "all", "--dry-run")[0] == 2
     assert run("import", "compose.yaml", "--drop", "all", "--replace")[0] == 0
     assert layers(folder)["db"]["from"] == {"image": "r.example/db:2"}
+
+
+def test_an_import_that_fails_leaves_no_files_and_takes_the_place_of_none(run: Run, folder: Path):
+    (folder / "compose.yaml").write_text(COMPOSE.replace("r.example/db", "r.example/DB"))
+    code, _, err = run("import", "compose.yaml", "--drop", "all")
+    assert (code, "layers.db.from" in err) == (2, True), err
+    assert not (folder / "compose").exists()
+    (folder / "compose.yaml").write_text(COMPOSE)
+    (folder / "compose" / "web").mkdir(parents=True)
+    (folder / "compose" / "web" / "hosts").write_text("mine\n")
+    code, _, err = run("import", "compose.yaml", "--drop", "all")
+    assert (code, "is there already" in err) == (2, True), err
+    assert (folder / "compose" / "web" / "hosts").read_text() == "mine\n"
+    assert (folder / "pycontainer.yaml").read_text() == PRODUCT
 
 
 def test_an_import_writes_no_file_through_a_link(run: Run, folder: Path, tmp_path: Path):

@@ -210,6 +210,12 @@ def test_without_a_name_it_is_the_products_running_machine(
     assert "no virtual machine of this product runs" in err
     note = tmp_path / "build" / "run-qemu-amd64.json"
     write_atomically(note, json.dumps({"control": str(device.path), "pid": os.getpid()}).encode())
+    for control in ("", "control: {port: ttyS1, reason: a line for us}\n"):
+        (tmp_path / "pycontainer.yaml").write_text(PRODUCT + control)
+        code, _, err = run("ps", "--product", str(tmp_path))
+        assert (code, "no control port org.pycontainer.control" in err) == (2, True), err
+    control = "control: {port: org.pycontainer.control, reason: a line for us}\n"
+    (tmp_path / "pycontainer.yaml").write_text(PRODUCT + control)
     assert run("ps", "--product", str(tmp_path))[0] == 0
     monkeypatch.chdir(tmp_path)
     assert run("ps")[0] == 0

@@ -12,8 +12,10 @@ import pytest
 
 from orchestrator.canonical import canonical_json
 from orchestrator.cli.main import main
+from orchestrator.sbom.sourcehashes import SOURCES_FILE, load
 
 from ..compliance.sample import image_graph, layer_graph, named, related, rootfs_graph
+from ..compliance.test_bundle import MAIN, Mirror, sha256
 
 PRODUCT = """
 product: demo
@@ -136,6 +138,13 @@ def test_diff_compares_folders_and_files(product: Path, tmp_path: Path, capsys: 
     assert "1.2-3 -> 2.0" in said(capsys, "diff", folder / "image.spdx3.json", after)
 
 
+def test_diff_says_what_is_not_there_and_speaks_of_no_product(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["sbom", "diff", str(tmp_path / "gone"), str(tmp_path), "--product", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert f"there are no documents at {tmp_path / 'gone'}" in shown
+    assert "product file" not in shown
+
+
 def test_notice_is_written_as_text_and_page(product: Path, tmp_path: Path, capsys: Capture) -> None:
     text = said(capsys, "notice", product)
     assert "tool 1.2-3" in text.splitlines()
@@ -161,6 +170,32 @@ def test_obligations_are_listed_by_duty_and_layer(product: Path, capsys: Capture
     assert {(each["component"], each["duty"]) for each in data} == {
         ("init", "notice"), ("init", "source"), ("init", "written offer"), ("libodd", "notice"),
     }  # fmt: skip
+
+
+def test_sources_are_recorded_beside_the_product_file_and_what_no_index_has_is_named(
+    product: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purl = "pkg:deb/debian/tool-src@1.2-3?arch=source&distro=debian-13"
+    graph = image_graph()
+    for each in graph["@graph"]:
+        if each.get("name") == "tool-src":
+            del each["software_downloadLocation"]
+            each["software_packageUrl"] = purl
+    (product / "build" / "sbom" / "image.spdx3.json").write_bytes(canonical_json(graph))
+    mirror = Mirror()
+    mirror.release("trixie", MAIN, [("tool-src", "1.2-3", "pool/main/t/tool", {"tool_1.2-3.dsc": b"dsc"})])
+    indexes = mirror.indexes(tmp_path / "indexes")
+    monkeypatch.setattr("orchestrator.build.release.Indexes", lambda *where: indexes)
+    monkeypatch.setattr("orchestrator.build.release.mirrors", lambda environment: ("http://m.example", ""))
+    value = told(capsys, "sources", product, "--record")
+    recorded = load(product / SOURCES_FILE)
+    assert value["record"] == str(product / SOURCES_FILE)
+    assert value["sources"] == 1
+    assert recorded[purl].sha256 == sha256(b"dsc")
+    listed = {(each["name"], each["version"]) for each in told(capsys, "sources", product, "--all")["sources"]}
+    missing = {(each["name"], each["version"]) for each in value["notFound"]}
+    assert len(recorded) + len(missing) == len({each for each in listed if each[0]})
+    assert said(capsys, "sources", product, "--record").count("not in the index") == len(missing)
 
 
 def test_export_writes_a_table_that_no_spreadsheet_runs(product: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -264,15 +264,38 @@ def test_secrets_configs_and_names_become_files_of_the_layer(take):
 def test_host_network_devices_and_seccomp_are_relaxations_that_name_their_origin(take):
     (app,) = take(
         "services: {a: {image: r.e/a, network_mode: host, devices: ['/dev/ttyUSB0:/dev/ttyS9:rw'],"
-        " security_opt: [seccomp=unconfined, 'no-new-privileges:true']}}"
+        " security_opt: [seccomp=unconfined, 'apparmor:unconfined', 'no-new-privileges:false'], userns_mode: host}}"
     ).services
     assert [{key: value for key, value in each.items() if key != "reason"} for each in app.layer["relax"]] == [
         {"network": "host"},
         {"devices": [{"path": "/dev/ttyS9", "kind": "c", "major": 188, "minor": 0, "access": "rw"}]},
         {"seccomp": "unconfined"},
+        {"apparmor": "unconfined"},
+        {"newPrivileges": "allowed"},
+        {"userNamespace": "host"},
     ]
+    assert {each.status for each in app.entries} == {"honoured"}
     assert all("to be reviewed: imported from compose.yaml, a." in each["reason"] for each in app.layer["relax"])
     assert "network" not in app.layer
+
+
+@pytest.mark.parametrize("option", ["seccomp:x.json", "apparmor:docker-default", "label:disable", "sysbox"])
+def test_other_security_options_are_refused_by_name(take, option):
+    (refused,) = take(f"services: {{a: {{image: r.e/a, security_opt: ['no-new-privileges', '{option}']}}}}").refused
+    assert refused.path == "a.security_opt[1]"
+
+
+def test_values_of_variables_are_said_to_be_written_into_the_product(take):
+    (app,) = take(
+        "services: {a: {image: r.e/a, env_file: app.env,"
+        " environment: ['URL=pg://${USER}:${PASS}@db', PLAIN=1, 'ALSO=$$1', GIVEN]}}",
+        environment={"USER": "me", "PASS": "hush", "GIVEN": "x"},
+    ).services
+    (said,) = [text for text in app.tightened if "a password too" in text]
+    assert said.startswith("ALSO, FROM_FILE, GIVEN, URL: ")
+    assert "hush" not in said
+    (app,) = take("services: {a: {image: r.e/a, environment: {PLAIN: '1'}}}").services
+    assert not any("a password too" in text for text in app.tightened)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +326,7 @@ def test_only_devices_with_the_same_numbers_everywhere_are_known(path, numbers):
         ("services: {a: {image: x}, a: {image: y}}\n", "stands twice"),
         ("services: {a: {image: !reset x}}\n", "belongs to several files"),
         ("services: {host: {image: r.e/x}}\n", "cannot become a layer"),
+        ("services: {web: {image: r.e/x}, Web: {image: r.e/y}}\n", "would both be the layer web"),
         ("services: {a: {image: '${X'}}\n", "${ without }"),
         ("services: {a: {image: '${X:?name it}'}}\n", "the variable X is needed"),
         ("a: &a [x, x]\nb: &b [*a, *a, *a, *a, *a, *a]\n" + "".join(

@@ -272,6 +272,15 @@ def test_openvex_goes_out_and_comes_in_again(tmp_path: Path) -> None:
     assert "CVE-2026-0001" not in {each.advisory.id for each in again.open}
 
 
+@pytest.mark.parametrize("data", [b"{}", b"[]", b" [ ] "])
+def test_a_database_without_entries_is_refused_because_finding_nothing_by_it_reads_like_good_news(
+    data: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "db.json").write_bytes(data)
+    with pytest.raises(VerificationError, match="has no entries"):
+        load(tmp_path / "db.json")
+
+
 @pytest.mark.parametrize("data", [b"", b"7", b"[7]", b'{"a": 7}', b"PK\x03\x04broken", b'{"id": 1, "affected": []}'])
 def test_a_file_that_is_no_database_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,30 @@ def test_a_tag_is_resolved_without_its_manifest(registry: Registry, web: Web, ba
     assert not registry.asked("GET", "manifests")
 
 
+def test_a_tag_that_is_not_there_is_named(registry: Registry, web: Web, base: Repository):
+    several(registry, "1")
+    with pytest.raises(FetchError) as caught:
+        resolve_image(Reference(base, "2"), web=web)
+    assert caught.value.what == f"there is no 2 in {base}"
+
+
+def test_a_port_at_which_nobody_listens_is_said_to_be_that(web: Web):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(FetchError) as caught:
+        resolve_image(Reference(Repository(host, "web"), "1"), web=web)
+    assert (caught.value.what, caught.value.why) == (
+        f"the registry {host} cannot be reached",
+        "nobody listens at its port",
+    )
+
+
 def test_a_platform_that_is_not_there_is_refused_with_those_that_are(
     registry: Registry, web: Web, base: Repository, tmp_path: Path
 ):
     several(registry, "1")
-    with pytest.raises(PyContainerError) as caught:
+    with pytest.raises(ConfigError) as caught:
         pull_image(Reference(base, "1"), Platform("linux", "riscv64"), tmp_path / "layout", web=web)
     assert "linux/amd64, linux/arm64, linux/s390x" in caught.value.why
 

@@ -131,7 +131,7 @@ def kept(name: str, finding: object) -> bool:
     ids = {licence.id for licence in licences(parse(finding.expression))}  # type: ignore[attr-defined]
     family = name.split("-")[0]
     texts = any(entry.copyleft and name in entry.text + entry.name for entry in finding.extracted)  # type: ignore[attr-defined]
-    return texts or any(entry.split("-")[0] == family for entry in ids)
+    return texts or any(entry.removesuffix("+").split("-")[0] == family for entry in ids)
 
 
 @settings(max_examples=400, deadline=None)

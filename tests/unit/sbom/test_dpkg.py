@@ -70,3 +70,20 @@ def test_a_damaged_database_is_refused() -> None:
     tree = tree_of({"var/lib/dpkg/status": b"Package: ../x\nVersion: 1\nArchitecture: amd64\n"})
     with pytest.raises(BuildError, match="damaged"):
         dpkg.read(tree)
+
+
+@pytest.mark.parametrize(
+    ("more", "source"),
+    [
+        ("Source: linux-signed-amd64 (6.12.1+1)\nBuilt-Using: linux (= 6.12.1-1)\n", ("linux", "6.12.1-1")),
+        ("Source: grub-efi-amd64-signed (1+2)\nBuilt-Using: grub2 (= 2)\n", ("grub2", "2")),
+        ("Source: linux-signed-amd64 (6.12.1+1)\n", ("linux-signed-amd64", "6.12.1+1")),
+        ("Source: busybox\nBuilt-Using: glibc (= 2.41-12)\n", ("busybox", "6.12.1-1")),
+    ],
+)
+def test_the_source_of_what_was_signed_is_not_that_of_the_signatures(more: str, source: tuple[str, str]) -> None:
+    status = f"Package: a\nStatus: install ok installed\nVersion: 6.12.1-1\nArchitecture: amd64\n{more}"
+    found = dpkg.read(tree_of({"var/lib/dpkg/status": status.encode()})).packages[0].source
+    assert found is not None
+    assert (found.name, found.version) == source
+    assert f"/{source[0]}@" in found.uri

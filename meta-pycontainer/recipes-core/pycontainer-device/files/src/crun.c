@@ -67,6 +67,9 @@ static int copy_config(const struct layer *layer, int config, struct error *err)
 		result = file_make(path, text, length, 0600, err);
 	}
 	free(text);
+	// A part of it would say that all is there, and the policy, which another revision may have too, be taken out twice.
+	if (result < 0)
+		unlink(path);
 	return result;
 }
 
