@@ -4,7 +4,7 @@
 #include "bpf_code.h"
 #include <stdbool.h>
 
-#define BPF_RING_BYTES (256u * 1024)
+#define BPF_RING_BYTES (1024u * 1024)	// some 950 paths
 
 struct bpf {
 	bool open;

@@ -108,6 +108,9 @@ static bool is_attribute(const char *path)
 
 bool observed_is_own(const struct observe *observe, const struct observed *what)
 {
+	// What lies in no file system that is mounted is no file: "anon_inode:[pidfd]".
+	if (what->head.kind == OBSERVED_WRITE && what->path[0] != '\0' && what->path[0] != '/')
+		return true;
 	return what->head.kind == OBSERVED_WRITE && is_plain(what->path) &&
 	       (matches(&observe->volumes, what->path) || is_attribute(what->path));
 }

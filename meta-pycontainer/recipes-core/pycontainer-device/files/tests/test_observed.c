@@ -84,6 +84,8 @@ static void test_rules(void)
 	struct observed attribute = path_event(OBSERVED_WRITE, "/proc/12/task/12/attr/apparmor/exec");
 	struct observed maps = path_event(OBSERVED_WRITE, "/proc/12/uid_map");
 	check(observed_is_own(&observe, &attribute) && !observed_is_own(&observe, &maps));
+	struct observed process = path_event(OBSERVED_WRITE, "anon_inode:[pidfd]"), asked = path_event(OBSERVED_REFUSED, "bin/x");
+	check(observed_is_own(&observe, &process) && !observed_is_own(&observe, &asked));
 	check(declared(&observe, address_event("10.1.15.255", 5432, 6)));
 	check(!declared(&observe, address_event("10.1.16.0", 5432, 6)) && !declared(&observe, address_event("10.1.1.1", 5433, 6)));
 	check(!declared(&observe, address_event("10.1.1.1", 5432, 17)));
