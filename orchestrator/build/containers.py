@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.build.images import RegistryImages
+from orchestrator.build.observing import observed
 from orchestrator.errors import BuildError, ConfigError
 from orchestrator.layers import userns
 from orchestrator.layers.archive import ArchiveSource
@@ -186,6 +187,7 @@ def container_layer(
     run = built.run
     if run is None:
         raise BuildError(f"layer {name} was built without its run configuration")
+    health = _health(layer, run.health)
     return ContainerLayer(
         name=name,
         kind=layer.kind,
@@ -216,7 +218,7 @@ def container_layer(
             )
             for each in run.volumes
         ],
-        health=_health(layer, run.health),
+        health=health,
         confirm=Confirm(
             healthy_for_ms=parse_duration(layer.confirm.healthy_for), max_restarts=layer.confirm.max_restarts
         ),
@@ -234,6 +236,7 @@ def container_layer(
         ),
         control=sorted(options.control),
         apparmor=run.apparmor or None,
+        observe=observed(name, layer.observe, health),
         user_namespace=UserNamespace(host_id=run.user_base, size=userns.SIZE) if run.user_base else None,
     )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import Namespace
@@ -20,6 +21,7 @@ from orchestrator.device import update as update_device
 from orchestrator.device.answers import (
     Collected,
     Containers,
+    Event,
     Identity,
     Installed,
     Status,
@@ -172,6 +174,23 @@ def logs(options: Namespace) -> Result:
     with _linked(options) as link, link.dropping():
         link.connection().follow(options.container, options.lines, options.follow, show)
     return Result("", {"lines": lines})
+
+
+def observe(options: Namespace) -> Result:
+    """`pycontainer device observe`; with --json and --follow one object a line, as they come."""
+    kept: list[dict[str, Any]] = []
+
+    def show(event: dict[str, Any]) -> None:
+        if not options.json:
+            print(screens.event(typed(event, Event, "observe")), flush=options.follow)
+        elif options.follow:
+            print(json.dumps(event, sort_keys=True), flush=True)
+        else:
+            kept.append(event)
+
+    with _linked(options) as link, link.dropping():
+        link.connection().observe(options.container, options.lines, options.follow, show)
+    return Result("", {"events": kept})
 
 
 def execute(options: Namespace) -> Result:

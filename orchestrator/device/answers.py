@@ -238,6 +238,25 @@ class Identity(_Part, frozen=True, kw_only=True):
     keyid: str
 
 
+class Event(_Part, frozen=True, kw_only=True):
+    """One object of `observe`: what a container did, or, with `count`, how much is not told of."""
+
+    time: str
+    layer: str
+    event: str
+    boot_ms: Count = 0
+    declared: bool = False
+    refused: bool = False
+    pid: int | None = None
+    uid: int | None = None
+    program: str = ""
+    path: str | None = None
+    address: str | None = None
+    port: int | None = None
+    protocol: str = ""
+    count: Count | None = None
+
+
 class Offset(_Part, frozen=True, kw_only=True):
     """Where a blob that was begun goes on."""
 

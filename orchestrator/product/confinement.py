@@ -12,8 +12,8 @@ from orchestrator.product.fields import FieldError
 from orchestrator.product.words import ACCESS, DEVICE, Capability, Mode, Reason, UserId
 
 Verb = Literal[
-    "version", "status", "ps", "logs", "exec", "start", "stop", "restart", "install", "put", "try", "confirm",
-    "rollback", "revisions", "gc", "volumes", "identity", "sbom", "reboot", "poweroff",
+    "version", "status", "ps", "logs", "observe", "exec", "start", "stop", "restart", "install", "put", "try",
+    "confirm", "rollback", "revisions", "gc", "volumes", "identity", "sbom", "reboot", "poweroff",
 ]  # fmt: skip
 """What the device's control socket can be asked for."""
 

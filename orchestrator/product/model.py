@@ -15,6 +15,7 @@ import msgspec
 
 from orchestrator.product.confinement import PublishedPort, Relaxation, published_port
 from orchestrator.product.fields import FieldError, Path, within
+from orchestrator.product.observation import Observe
 from orchestrator.product.process import After, Tmpfs, Ulimit, check_labels, check_sysctls
 from orchestrator.product.reference import ImageReference, parse_reference
 from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
@@ -131,6 +132,7 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     lxc_template: str | None = None
     stop_timeout: str = "10s"
     logs: Logs = Logs()
+    observe: Observe | None = None
     health: Health | Literal["none"] | None = None
     confirm: LayerConfirm = LayerConfirm()
 

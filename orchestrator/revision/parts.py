@@ -17,6 +17,7 @@ WORDS_LIMIT = 256
 PORTS_LIMIT = 64
 VERBS_LIMIT = 32
 CONDITIONS_LIMIT = 16
+DECLARED_LIMIT = 256
 BLOBS_LIMIT = 512
 BLOB_SIZE_LIMIT = 1 << 40
 
@@ -127,6 +128,31 @@ class Io(Part, frozen=True, kw_only=True):
     write_bytes_per_second: Rate = 0
 
 
+class Peer(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a container connects to; what is not there is any."""
+
+    address: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F:.]{2,45}(?:/[0-9]{1,3})?\Z")] | None = None
+    port: Port | None = None
+    protocol: Literal["tcp", "udp"] | None = None
+
+
+class Declared(Part, frozen=True, kw_only=True):
+    """What a container does by design; a path that ends with / is everything below it."""
+
+    exec: Annotated[list[AbsolutePath], msgspec.Meta(max_length=DECLARED_LIMIT)] = []
+    connect: Annotated[list[Peer], msgspec.Meta(max_length=DECLARED_LIMIT)] = []
+    write: Annotated[list[AbsolutePath], msgspec.Meta(max_length=DECLARED_LIMIT)] = []
+
+
+class Observe(Part, frozen=True, kw_only=True):
+    """What of a container's doings is recorded, or stops it unless it is declared; volumes it writes as it likes."""
+
+    exec: Literal["off", "record", "stop"] = "off"
+    connect: Literal["off", "record", "stop"] = "off"
+    write: Literal["off", "record", "stop"] = "off"
+    allow: Declared = Declared()
+
+
 class FileCondition(Part, frozen=True, kw_only=True):
     """A file that must be in a container's volume; `path` is relative to it."""
 
@@ -190,4 +216,5 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     io: Io | None = None
     control: Annotated[list[Verb], msgspec.Meta(max_length=VERBS_LIMIT)] = []
     apparmor: Profile | None = None
+    observe: Observe | None = None
     user_namespace: UserNamespace | None = None

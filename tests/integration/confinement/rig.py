@@ -127,13 +127,16 @@ class ProbeRevision(Revision):
     around: Surroundings | None = None
     probe: Path = Path()
 
-    def parts(self, container: Container) -> dict[str, bytes]:
-        assert isinstance(container, ProbeContainer) and self.around is not None
+    def source(self) -> DirectorySource:
         root = self.folder / "root"
         root.mkdir(exist_ok=True)
+        return DirectorySource(root)
+
+    def parts(self, container: Container) -> dict[str, bytes]:
+        assert isinstance(container, ProbeContainer) and self.around is not None
         files = (FileMapping(self.probe, "/probe"), FileMapping(self.probe, "/gain", mode=0o4755))
         options = RunOptions(**{**vars(container.options), "files": files})
-        built = build_layer(DirectorySource(root), options, self.around)
+        built = build_layer(self.source(), options, self.around)
         parts = {role: blob.path.read_bytes() for role, blob in built.blobs.items()}
         container.volumes = [
             {"name": each.name, "kind": each.kind, "destination": each.destination,

@@ -30,6 +30,7 @@ STORAGE_UUID = "6d1f1a0c-9f2e-4c57-8c5b-1f6a0d3c2b11"
 PAYLOAD_TYPE = "application/vnd.pycontainer.revision.signature.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 VERITY_BLOCK = 4096
+CONTROL = "org.pycontainer.control"
 
 
 def fsverity_digest(data: bytes) -> str:
@@ -338,6 +339,7 @@ class Machine:
         command_line: str,
         folder: Path,
         memory_mib: int = 256,
+        control: Path | None = None,
     ) -> None:
         self.text = ""
         self.qmp = folder / "qmp"
@@ -351,6 +353,9 @@ class Machine:
         ]  # fmt: skip
         if storage:
             argv += ["-drive", f"file={storage},if=virtio,format=raw,cache=unsafe"]
+        if control:
+            argv += ["-device", "virtio-serial-pci", "-chardev", f"socket,id=control,path={control},server=on,wait=off"]
+            argv += ["-device", f"virtserialport,chardev=control,name={CONTROL}"]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
         )
@@ -427,13 +432,15 @@ def boot(
     id: str | None = None,
     panic: str = "poweroff",
     memory_mib: int = 256,
+    control: Path | None = None,
 ) -> Iterator[Machine]:
-    """Boot a revision; the machine is killed at the end if it still runs."""
+    """Boot a revision; the machine is killed at the end if it still runs. `control`: the socket of its control port."""
     # A kernel that panics ends the machine at once, and a test need not wait for it.
     words = f"console=ttyS0 quiet panic=-1 pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
+    words += f" pycontainer.control={CONTROL}" if control else ""
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
     machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
-                      revision.folder, memory_mib)  # fmt: skip
+                      revision.folder, memory_mib, control)  # fmt: skip
     try:
         yield machine
     finally:

@@ -93,6 +93,25 @@ def test_logs_are_printed_and_counted(run: Run, device: Device) -> None:
     assert run("logs", "web", "-f", "--json")[0] == 2
 
 
+def test_what_a_container_did_is_a_line_each(run: Run, device: Device) -> None:
+    code, out, _ = run("observe", "web")
+    head = "2026-01-01T00:00:00.000Z  web  "
+    by = "  by sh\ufffd[2J (process 7, user 33)"
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            f"{head}exec  /bin/sh{by}",
+            f"{head}write  /bin/x{by}, not declared, refused",
+            f"{head}connect  [2001:db8::1]:443/tcp{by}, not declared",
+            f"{head}lost  3 that are not told of",
+        ],
+    )
+    assert device.asked[-1] == {"verb": "observe", "container": "web", "lines": 100, "follow": False}
+    events = json.loads(run("observe", "--json", "-n", "5")[1])["events"]
+    assert [each["event"] for each in events] == ["exec", "write", "connect", "lost"]
+    assert "container" not in device.asked[-1] and device.asked[-1]["lines"] == 5
+
+
 def test_exec_gives_output_and_status(run: Run, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("exec", "web", "fail", "--json", "-x") == (3, "out �\n", "err\n")
     assert device.asked[-1]["command"] == ["fail", "--json", "-x"]

@@ -4,6 +4,7 @@
 #include "console.h"
 #include "crun.h"
 #include "io_limit.h"
+#include "observer.h"
 #include "place.h"
 #include "storage.h"
 
@@ -26,6 +27,7 @@ int container_init(struct container *container, const struct layer *layer, struc
 {
 	*container = (struct container){.layer = layer, .deadline = UINT64_MAX, .health_due = UINT64_MAX};
 	log_init(&container->log, STORAGE "/logs", layer->name, layer->log_bytes, layer->log_files);
+	log_init(&container->observed.log, OBSERVED_FOLDER, layer->name, layer->log_bytes, layer->log_files);
 	// Our end only is non-blocking: programs expect their standard output to block.
 	if (pipe2(container->output, O_CLOEXEC) < 0 || fcntl(container->output[0], F_SETFL, O_NONBLOCK) < 0)
 		return fail_errno(err, "pipe for %s", layer->name);
@@ -36,6 +38,7 @@ void container_close(struct container *container)
 {
 	container_output(container);
 	log_close(&container->log);
+	log_close(&container->observed.log);
 	for (int i = 0; i < 2; i++)
 		close(container->output[i]);
 	if (container->bound)
@@ -125,6 +128,14 @@ void container_start(struct container *container, const struct revision *revisio
 
 	container->killed = false;
 	container->stop_wanted = false;
+	container->violation[0] = '\0';
+	container->observed.cgroup = 0;
+	container->observed.lost = 0;
+	container->observed.began = false;
+	if (container->observed.blind) {
+		ended(container, false, "the kernel cannot tell what its rules must know");
+		return;
+	}
 	if (!container->bound && place_make(revision, container->layer, &err) < 0) {
 		ended(container, false, err.text);
 		return;
@@ -171,6 +182,24 @@ void container_stop(struct container *container, enum then then)
 	}
 }
 
+static void kill_violator(struct container *container)
+{
+	container->then = THEN_FAIL;
+	enter(container, STATE_STOPPING, UINT64_MAX);
+	kill_all(container);
+}
+
+void container_violated(struct container *container, const char *what)
+{
+	if (container->violation[0] != '\0')
+		return;
+	snprintf(container->violation, sizeof container->violation, "left its declared behaviour: %s", what);
+	console_line("container %s: %s", container->layer->name, container->violation);
+	// One that is starting yet is killed as soon as it is known to run.
+	if (container->state == STATE_RUNNING)
+		kill_violator(container);
+}
+
 bool container_is_up(const struct container *container)
 {
 	if (container->state == STATE_DONE)
@@ -200,6 +229,8 @@ static void started(struct container *container, int status)
 			if (container->stop_wanted) {
 				container->stop_wanted = false;
 				container_stop(container, container->then);
+			} else if (container->violation[0] != '\0') {
+				kill_violator(container);
 			}
 			return;
 		}
@@ -253,7 +284,7 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 		return true;
 	}
 	if (container->then == THEN_FAIL) {
-		ended(container, false, "unhealthy");
+		ended(container, false, container->violation[0] != '\0' ? container->violation : "unhealthy");
 		return true;
 	}
 	console_line("container %s: stopped, %s%s", container->layer->name, how,

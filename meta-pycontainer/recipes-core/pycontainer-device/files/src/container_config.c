@@ -2,6 +2,7 @@
 #include "container_config.h"
 #include "health_config.h"
 #include "json.h"
+#include "observe_config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -244,7 +245,7 @@ int container_config_parse(struct layer *layer, const json_t *object, struct err
 		return -1;
 	if (parse_network(layer, object, err) < 0 || parse_io(&layer->io, object, err) < 0)
 		return -1;
-	return parse_control(layer, object, err);
+	return parse_control(layer, object, err) < 0 ? -1 : observe_config_parse(&layer->observe, object, err);
 }
 
 void container_config_free(struct layer *layer)
@@ -253,4 +254,5 @@ void container_config_free(struct layer *layer)
 	health_config_free(&layer->health);
 	free(layer->ports);
 	free(layer->control);
+	observe_config_free(&layer->observe);
 }

@@ -59,6 +59,16 @@ static void logs(struct request *request)
 		control_work(request, logs_run, NULL);
 }
 
+static void observe(struct request *request)
+{
+	struct error err;
+
+	if (json_object_get(request->arguments, "container") != NULL && known(request, &err) == NULL)
+		control_refuse(request, &err);
+	else
+		control_work(request, work_observe, request->context);
+}
+
 // One that may be started and stopped.
 static struct container *named(struct request *request, struct error *err)
 {
@@ -304,7 +314,7 @@ static void sbom(struct request *request)
 
 const struct handlers device_handlers = {.of = {
 	[VERB_VERSION] = say_version, [VERB_STATUS] = status,     [VERB_PS] = ps,
-	[VERB_LOGS] = logs,	      [VERB_EXEC] = exec,	  [VERB_START] = start,
+	[VERB_LOGS] = logs,	      [VERB_OBSERVE] = observe,	  [VERB_EXEC] = exec,	  [VERB_START] = start,
 	[VERB_STOP] = stop,	      [VERB_RESTART] = restart,	  [VERB_INSTALL] = install,
 	[VERB_PUT] = put,	      [VERB_TRY] = try,		  [VERB_CONFIRM] = confirm,
 	[VERB_ROLLBACK] = rollback,   [VERB_REVISIONS] = revisions, [VERB_GC] = gc,

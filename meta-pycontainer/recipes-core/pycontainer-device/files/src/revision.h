@@ -63,6 +63,28 @@ struct io_limits {
 	uint64_t read, write;
 };
 
+// What a container does is recorded, or it is stopped for what its product does not declare.
+enum watch { WATCH_OFF, WATCH_RECORD, WATCH_STOP };
+
+// Addresses that begin with these bits, IPv4 as ::ffff:0:0/96. No port, no protocol: any.
+struct peer {
+	unsigned char address[16];
+	unsigned prefix, port, protocol;
+};
+
+// Absolute; one that ends with / is all that is below it.
+struct path_list {
+	size_t count;
+	char **each;
+};
+
+struct observe {
+	enum watch exec, connect, write;
+	struct path_list programs, files, volumes;	// declared; of files, those in volumes are not told of at all
+	size_t peer_count;
+	struct peer *peers;
+};
+
 struct layer {
 	char name[NAME_SIZE];
 	char kind[NAME_SIZE];
@@ -97,6 +119,7 @@ struct layer {
 	// Its user namespace: user 0 there is user_base of the device, and so on; no count: it has none.
 	uint32_t user_base, user_count;
 	char apparmor[PROFILE_SIZE];	// the profile in its policy; empty: it has none
+	struct observe observe;
 };
 
 // A trial is not confirmed before this file is in the volume of a container, as a path below it.

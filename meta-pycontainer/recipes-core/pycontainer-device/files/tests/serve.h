@@ -256,6 +256,7 @@ static void do_sbom(struct request *request)
 
 static const struct handlers handlers = {.of = {
 	[VERB_VERSION] = do_version, [VERB_STATUS] = do_status, [VERB_PS] = do_ps, [VERB_LOGS] = do_logs,
+	[VERB_OBSERVE] = do_logs,
 	[VERB_EXEC] = do_exec, [VERB_START] = do_start, [VERB_STOP] = do_stop, [VERB_RESTART] = do_restart,
 	[VERB_INSTALL] = do_install, [VERB_PUT] = do_put, [VERB_TRY] = do_try, [VERB_CONFIRM] = do_confirm,
 	[VERB_ROLLBACK] = do_rollback, [VERB_REVISIONS] = do_revisions, [VERB_GC] = do_gc, [VERB_VOLUMES] = do_volumes,
