@@ -55,6 +55,8 @@ def why_shared(options: RunOptions) -> str | None:
         return "the devices that it uses belong to the device's users"
     if options.control:
         return "the control socket knows the device's users"
+    if options.sysctls:
+        return "the kernel settings that it asks for are those of the device's users"
     kept = {name.upper().removeprefix("CAP_") for name in options.capabilities}
     allowed = _OWN | _NETWORK if options.network == "none" else _OWN
     if beyond := sorted(kept - allowed):

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,15 +17,12 @@ __all__ = ["probe"]
 
 @pytest.fixture(scope="session")
 def distributions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product, built. PYC_BITBAKE may name a BitBake folder that was built before, and is built further."""
+    """The product, built."""
     folder = tmp_path_factory.mktemp("distributions")
-    if named := os.environ.get("PYC_BITBAKE"):
-        yield make(folder / "product", Path(named), folder / "keys")
-        return
     # Its host and its layers are others than the demo's, whose tests count on finding theirs.
-    bitbake = folder / "bitbake"
+    bitbake = folder / "product/build/bitbake-qemu-amd64"
     shutil.copytree(request.getfixturevalue("demo").folder / "build/bitbake-qemu-amd64", bitbake, symlinks=True)
-    yield make(folder / "product", bitbake, folder / "keys")
+    yield make(folder / "product", folder / "keys")
     shutil.rmtree(bitbake)
 
 

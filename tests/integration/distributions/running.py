@@ -66,10 +66,9 @@ def product_file(folder: Path) -> dict[str, Any]:
     }
 
 
-def make(folder: Path, bitbake: Path, keys: Path) -> Product:
-    """Build the product with a BitBake folder, which is changed."""
-    (folder / "build").mkdir(parents=True)
-    (folder / "build/bitbake-qemu-amd64").symlink_to(bitbake)
+def make(folder: Path, keys: Path) -> Product:
+    """Build the product in a folder, which may have a BitBake folder to go on with."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "pycontainer.yaml").write_text(yaml.safe_dump(product_file(folder), sort_keys=False))
     product = Product(folder, keys)
     product.build()

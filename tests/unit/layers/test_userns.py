@@ -43,6 +43,7 @@ def test_a_layer_keeps_its_numbers_when_others_come():
         ({"capabilities": ("SYS_TIME",)}, "SYS_TIME would be without effect"),
         ({"devices": (DeviceNode("/dev/ttyS1", "c", 4, 65),)}, "the devices"),
         ({"control": ("status",)}, "the control socket"),
+        ({"sysctls": {"net.core.somaxconn": "9"}}, "the kernel settings"),
         ({"users": "host"}, "the product file"),
         ({"runtime": "lxc"}, "under LXC"),
         ({"init": "systemd"}, "systemd, its own init"),

@@ -56,7 +56,8 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     web = value["layers"][4]
     assert sorted(web) == [
         "after", "afterEnd", "apparmor", "blobs", "confirm", "control", "health", "io", "kind", "logs", "machineId",
-        "name", "network", "ports", "required", "restart", "runtime", "spdx", "startGroup", "stop", "userNamespace",
+        "name", "network", "observe", "ports",
+        "required", "restart", "runtime", "spdx", "startGroup", "stop", "userNamespace",
         "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {

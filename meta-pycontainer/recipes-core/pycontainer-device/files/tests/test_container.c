@@ -107,6 +107,7 @@ static void test_violation(void)
 		pause();
 		_exit(0);
 	}
+	web.keeper = web.init;
 	web.state = STATE_RUNNING;
 	container_violated(&web, "exec /tmp/x");
 	check(web.state == STATE_STOPPING && web.then == THEN_FAIL);
