@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 DEBIAN := meta-pycontainer-debian
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
-.PHONY: image run test lint unit device integration bench lock clean
+.PHONY: image run test lint unit device integration yocto bench lock clean
 
 # What can be installed is; whether there is room the build finds out itself, when it has something to do.
 image: $(VENV)/.ready
@@ -24,12 +24,16 @@ test: $(VENV)/.ready-dev
 	$(MAKE) lint
 	$(MAKE) device
 	$(BIN)/python -m pytest tests/unit tests/integration
+	$(MAKE) yocto
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	MYPYPATH=$(DEBIAN)/lib $(BIN)/mypy $(DEBIAN)/lib/pycontainer_debian
+	MYPYPATH=meta-pycontainer/lib $(BIN)/mypy meta-pycontainer/lib/pycontainer
+	$(BIN)/oelint-adv --quiet --relpaths --jobs 2 --release wrynose \
+	  $$(git ls-files 'meta-pycontainer/*.bb' 'meta-pycontainer/*.bbappend')
 	cd $(DEBIAN)/bitbake/lib && MYPYPATH=.:../../lib $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	  pycontainer_bitbake hashserv prserv
 
@@ -41,6 +45,11 @@ device:
 
 integration: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest tests/integration
+
+# Needs checkouts of OE-core and BitBake, which PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE name (docs/yocto.md).
+yocto: $(VENV)/.ready-dev
+	@if [ -n "$$PYCONTAINER_OE_CORE" ] && [ -n "$$PYCONTAINER_BITBAKE" ]; then $(BIN)/python tests/yocto/check; \
+	  else echo "tests/yocto/check: not run, PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE are not set"; fi
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python bench/demo.py

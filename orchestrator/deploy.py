@@ -64,7 +64,12 @@ class Emulator(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand."""
+    """One layer as BitBake built it: its files by role, and the SPDX document of the facts that were in hand.
+
+    `copyright` is a tar of `<package>/copyright`, `contents` says who owns which file (`orchestrator.sbom.contents`),
+    `packages` is an image's manifest (name, architecture, version a line), which BitBake's own SPDX document is held
+    against, `runtimes` of a host what it can run containers by.
+    """
 
     name: LayerName
     kind: Kind
@@ -74,8 +79,11 @@ class DeployLayer(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     files: dict[str, DeployFile]
     command_line: list[str] = []
     config: dict[str, Any] = {}
+    runtimes: tuple[Literal["crun", "lxc"], ...] = ("crun",)
     spdx: DeployFile | None = None
+    packages: DeployFile | None = None
     copyright: DeployFile | None = None
+    contents: DeployFile | None = None
 
 
 class DeployManifest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -121,7 +129,7 @@ class Deploy:
     def intact(self) -> bool:
         """Whether every file that the manifest lists is there in its size; contents are checked when they are used."""
         for layer in self.manifest.layers:
-            for file in (*layer.files.values(), layer.spdx, layer.copyright):
+            for file in (*layer.files.values(), layer.spdx, layer.packages, layer.copyright, layer.contents):
                 if file is not None:
                     try:
                         if self.resolve(file.path).stat().st_size != file.size:

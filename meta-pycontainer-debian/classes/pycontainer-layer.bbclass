@@ -10,10 +10,14 @@ PYCONTAINER_FILES ??= "rootfs=rootfs.tar"
 PYCONTAINER_COMMAND_LINE ??= ""
 # An OCI image configuration object as JSON: Cmd, Env, WorkingDir, User, StopSignal, ExposedPorts, Volumes.
 PYCONTAINER_CONFIG ??= "{}"
+# Of a host: what it can run containers by.
+PYCONTAINER_HOST_RUNTIMES ??= ""
 # Recipes whose own products are in the layer, beside Debian packages.
 PYCONTAINER_COMPONENTS ??= ""
 # Deployed layers that this one has files of: what they are made of is in this one too, with its licences.
 PYCONTAINER_CARRIED ??= ""
+# Whose code is in which component's programs, as JSON: {"component": ["package", ...]}.
+PYCONTAINER_STATIC ??= "{}"
 DEBIAN_PURL_DISTRO = "debian-${DEBIAN_VERSION}"
 
 def layer_packages(d):
@@ -22,8 +26,8 @@ def layer_packages(d):
     from pycontainer_debian.layer import Packages
     return Packages(debian_debs(d), Path(d.getVar("SPOOL"), "data"), int(d.getVar("SOURCE_DATE_EPOCH")))
 
-def layer_keep(d, packages, names):
-    """Note which packages the layer has files of, for do_deploy."""
+def layer_keep(d, packages, names, contents):
+    """Note for do_deploy which packages the layer has files of, and who owns which (pycontainer_debian.contents)."""
     import json
     from pathlib import Path
     folder = Path(d.getVar("WORKDIR"), "facts")
@@ -32,6 +36,7 @@ def layer_keep(d, packages, names):
         bb.utils.mkdirhier(str(folder / "copyright"))
         (folder / "copyright" / name).write_bytes(packages.copyrights.get(name, b""))
     (folder / "packages.json").write_text(json.dumps(sorted(names)))
+    (folder / "contents.json").write_bytes(contents.to_json())
 
 def layer_components(d, copyrights):
     from pathlib import Path
@@ -54,7 +59,8 @@ def layer_carried(d, copyrights):
         copyrights.update(texts)
     return found
 
-do_deploy[file-checksums] += "${PYCONTAINER_LIB}/layer.py:True ${PYCONTAINER_LIB}/spdx.py:True ${DEBIAN_LIB_FILES}"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/contents.py:True"
+do_deploy[file-checksums] += "${PYCONTAINER_LIB}/relation.py:True ${PYCONTAINER_LIB}/layer.py:True ${PYCONTAINER_LIB}/spdx.py:True ${DEBIAN_LIB_FILES}"
 do_deploy[vardeps] += "DEBIAN_RESOLVED SOURCE_DATE_EPOCH"
 do_deploy[cleandirs] = "${WORKDIR}/deploy"
 python do_deploy() {
@@ -74,10 +80,12 @@ python do_deploy() {
     shutil.copytree(d.getVar("D"), folder, copy_function=os.link)
     layer = Layer(d.getVar("PYCONTAINER_LAYER"), d.getVar("PYCONTAINER_KIND"), d.getVar("PN"), d.getVar("PV").replace("%3a", ":"),
                   d.getVar("DEBIAN_ARCH"), d.getVar("DEBIAN_PURL_DISTRO"), int(d.getVar("SOURCE_DATE_EPOCH")),
-                  d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")))
+                  d.getVar("PYCONTAINER_COMMAND_LINE").split(), json.loads(d.getVar("PYCONTAINER_CONFIG")),
+                  d.getVar("PYCONTAINER_HOST_RUNTIMES").split())
     try:
         debs = [(file, Deb(file.path)) for file in debian_debs(d) if file.locked.name in names]
-        publish(layer, folder, roles, debs, copyrights, components, carried)
+        publish(layer, folder, roles, debs, copyrights, components, carried, (facts / "contents.json").read_bytes(),
+                json.loads(d.getVar("PYCONTAINER_STATIC")))
     except DebianError as problem:
         bb.fatal(str(problem))
     swap_in(folder, Path(d.getVar("DEPLOY_DIR_IMAGE"), d.getVar("PYCONTAINER_LAYER")))

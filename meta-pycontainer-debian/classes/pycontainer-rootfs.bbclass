@@ -29,6 +29,7 @@ python do_install() {
     from pathlib import Path
     from pycontainer_debian import compose, rootfs
     from pycontainer_debian.archives import write_tar
+    from pycontainer_debian.contents import INSTALLATION, RECIPE, Contents
     from pycontainer_debian.errors import reported
     epoch, output = int(d.getVar("SOURCE_DATE_EPOCH")), Path(d.getVar("D"), "rootfs.tar")
     with reported(bb.fatal):
@@ -44,6 +45,9 @@ python do_install() {
         tree.clamp(epoch)
         write_tar(tree, output)
         kept = used if d.getVar("ROOTFS_CONFIGURE") == "1" else packages.used_by(tree)
-        layer_keep(d, packages, kept)
+        contents = Contents()
+        contents.explain(RECIPE, [tree.real(path) or path for path in compose.places(d.getVar("ROOTFS_FILES").split())])
+        contents.settle(tree, packages.whole, INSTALLATION if d.getVar("ROOTFS_CONFIGURE") == "1" else "")
+        layer_keep(d, packages, kept, contents)
     bb.utils.remove(d.getVar("SPOOL"), recurse=True)
 }

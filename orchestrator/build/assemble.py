@@ -10,21 +10,30 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.build.containers import container_layer, reachable_ports, run_options
+from orchestrator.build.containers import (
+    check_platform,
+    check_waits,
+    container_layer,
+    image_source,
+    reachable_ports,
+    run_options,
+)
+from orchestrator.build.documents import Documents, LayerDocuments
+from orchestrator.build.images import RegistryImages
 from orchestrator.build.platform import kernel_arguments
-from orchestrator.canonical import hex_of, sha256_digest, write_atomically
+from orchestrator.canonical import hex_of, sha256_digest
 from orchestrator.deploy import Deploy, DeployLayer, Kind
-from orchestrator.errors import BuildError, VerificationError
+from orchestrator.errors import BuildError
+from orchestrator.layers import userns
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
 from orchestrator.layers.cache import Blob
 from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
 from orchestrator.progress import Reporter
 from orchestrator.revision import ContainerLayer, LayerBlob, PlatformLayer, boot_env, initramfs_with_facts
-from orchestrator.sbom import LayerFacts, check_spdx23, layer_document, spdx23_bytes, summarise
-from orchestrator.sbom import Product as SbomProduct
-from orchestrator.sbom.summary import Summary
+from orchestrator.sbom import Summary, summarise
 
 RevisionLayer = PlatformLayer | ContainerLayer
 
@@ -38,16 +47,20 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Assembled:
-    """A finished layer: its place in the revision's config, its blobs, its SPDX document, and what to tell of it."""
+    """A finished layer: its place in the revision's config, its blobs, its documents, and what to tell of it."""
 
     layer: RevisionLayer
     blobs: dict[str, Blob]
-    spdx: bytes
-    counts: Summary
+    documents: LayerDocuments
     relaxations: tuple[Relaxation, ...] = ()
     notes: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     cached: bool = False
+
+    @property
+    def counts(self) -> Summary:
+        """What people are told of the layer's components."""
+        return summarise(self.documents.document)
 
     def revision_blobs(self) -> list[LayerBlob]:
         """Return the blobs as the revision's manifest lists them."""
@@ -55,6 +68,10 @@ class Assembled:
             LayerBlob(self.layer.name, role, blob.digest, blob.size, blob.fsverity)
             for role, blob in sorted(self.blobs.items())
         ]
+
+
+def _has_check(layer: RevisionLayer) -> bool:
+    return isinstance(layer, ContainerLayer) and layer.health is not None
 
 
 @dataclass(frozen=True)
@@ -66,17 +83,18 @@ class Assembly:
     deploy: Deploy
     around: Surroundings
     facts: bytes
-    sbom_folder: Path
-    sbom_cache: Path
+    documents: Documents
     reporter: Reporter
+    images: RegistryImages
     groups: Mapping[str, int] = field(default_factory=dict)
 
     def all_layers(self) -> list[Assembled]:
         """Build every layer: the platform's in their order, then the product's in the file's order."""
         platform: tuple[Kind, ...] = ("bootloader", "bsp", "host")
         result = [self._platform(kind) for kind in platform]
-        result += [self._container(name, layer) for name, layer in self.product.layers.items()]
-        return result
+        containers = [self._container(name, layer) for name, layer in self.product.layers.items()]
+        check_waits(self.product, {each.layer.name for each in containers if _has_check(each.layer)})
+        return result + containers
 
     def _platform(self, kind: Kind) -> Assembled:
         deployed = self.deploy.of_kind(kind)[0]
@@ -84,19 +102,26 @@ class Assembly:
             parts = {"bootloader": self._bootloader, "bsp": self._bsp, "host": self._host}[kind](deployed)
             blobs = {role: part.blob for role, part in parts.items()}
             cached = all(part.cached for part in parts.values())
-            document, counts = self._document(deployed.name, kind, deployed.version, blobs, deployed)
+            documents = self.documents.platform(deployed, blobs)
+            blobs = self._with_document(blobs, documents)
             layer = msgspec.convert(
                 {
                     "name": deployed.name,
                     "kind": kind,
                     "version": deployed.version,
                     "blobs": {role: blob.digest for role, blob in blobs.items()},
-                    "spdx": sha256_digest(document),
+                    "spdx": sha256_digest(documents.spdx3),
                 },
                 PlatformLayer,
             )
             step.result = "unchanged" if cached else "taken over" if kind != "bsp" else "packed"
-        return Assembled(layer, blobs, document, counts, cached=cached)
+        return Assembled(layer, blobs, documents, cached=cached)
+
+    def _with_document(self, blobs: dict[str, Blob], documents: LayerDocuments) -> dict[str, Blob]:
+        """Add the layer's document to its blobs, when the product wants it on the device."""
+        if not self.product.sbom.device:
+            return blobs
+        return {**blobs, "sbom": self._keep(documents.spdx3).blob}
 
     def _keep(self, data: bytes) -> _Part:
         """Put bytes into the cache as they are; tells whether they were there."""
@@ -131,21 +156,27 @@ class Assembly:
         }
 
     def _container(self, name: str, layer: Layer) -> Assembled:
+        check_platform(name, layer, self.around.architecture)
         source, deployed = self._source(name, layer)
-        options = run_options(name, layer, self.root)
+        options = run_options(name, layer, self.root, userns.bases(self.product.layers)[name])
         with self.reporter.step(f"layer {name}") as step:
             built = build_layer(source, options, self.around)
             version = layer.version or (deployed.version if deployed else self.product.version)
-            rootfs = source.path if isinstance(source, TarSource) else None
-            origin = f"tar {layer.source.tar}" if layer.source.tar else f"directory {layer.source.directory}"
-            document, counts = self._document(name, layer.kind, version, built.blobs, deployed, rootfs, origin)
+            given = layer.source
+            origin = f"image {given.image}" if given.image else f"tar {given.tar}" if given.tar else ""
+            origin = origin or f"directory {given.directory}"
+            origin = f"recipe {deployed.recipe}" if deployed else origin
+            documents = self.documents.container(
+                name, layer.kind, version, built.blobs, deployed, origin, source, options.files
+            )
             step.result = "unchanged" if built.cached else "packed"
-        entry = container_layer(options, layer, version, built, sha256_digest(document), self.groups[name])
+            blobs = self._with_document(built.blobs, documents)
+        entry = container_layer(options, layer, version, built, sha256_digest(documents.spdx3), self.groups[name])
+        entry = msgspec.structs.replace(entry, blobs={role: blob.digest for role, blob in blobs.items()})
         return Assembled(
             entry,
-            built.blobs,
-            document,
-            counts,
+            blobs,
+            documents,
             tuple(relaxations(options)),
             built.notes,
             reachable_ports(layer, built),
@@ -158,48 +189,9 @@ class Assembly:
             if deployed is None:
                 raise BuildError(f"BitBake deployed nothing for layer {name}", f"recipe {layer.source.bitbake}")
             return bitbake_source(self.deploy, deployed), deployed
+        if (reference := layer.source.reference) is not None:
+            platform = parse_platform(layer.source.platform or f"linux/{self.around.architecture}")
+            return image_source(reference, platform, self.root, self.images), None
         if layer.source.tar:
             return TarSource(self.root / layer.source.tar), None
         return DirectorySource(self.root / (layer.source.directory or "")), None
-
-    def _document(
-        self,
-        name: str,
-        kind: Kind,
-        version: str,
-        blobs: Mapping[str, Blob],
-        deployed: DeployLayer | None,
-        rootfs: Path | None = None,
-        origin: str = "",
-    ) -> tuple[bytes, Summary]:
-        """Make, check and write the layer's SPDX document; returns its bytes and its counts."""
-        spdx = self.deploy.verified(deployed.spdx) if deployed and deployed.spdx else None
-        copyright_files = self.deploy.verified(deployed.copyright) if deployed and deployed.copyright else None
-        facts = LayerFacts(
-            name=name,
-            kind=kind,
-            version=version,
-            architecture=self.deploy.manifest.architecture,
-            blobs={role: blob.digest for role, blob in blobs.items()},
-            origin=f"recipe {deployed.recipe}" if deployed else origin,
-            spdx=spdx,
-            copyright=copyright_files,
-            rootfs=rootfs if spdx is None else None,
-        )
-        supplier = self.product.supplier
-        owner = SbomProduct(
-            self.product.product,
-            self.product.version,
-            supplier.name if supplier else "",
-            supplier.contact if supplier else "",
-        )
-        document = layer_document(facts, owner, self.around.source_date_epoch, self.sbom_cache)
-        data = spdx23_bytes(document)
-        if wrong := [finding for finding in check_spdx23(data) if finding.severity == "error"]:
-            raise VerificationError(
-                f"the SPDX document of layer {name} does not pass its checks",
-                "; ".join(f"{each.check} {each.element}: {each.message}" for each in wrong[:3]),
-                "the base's facts or copyright files are damaged; build again with --force, or report it",
-            )
-        write_atomically(self.sbom_folder / f"{name}.spdx.json", data)
-        return data, summarise(document)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.build.doctor import examine
+from orchestrator.build.imagelock import others_digest
 from orchestrator.build.kas import KasRun, NoRecipeError, checkout, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
 from orchestrator.build.workspace import Workspace
@@ -27,6 +28,11 @@ def recipes(product: Product) -> list[str]:
     return sorted({layer.source.bitbake for layer in product.layers.values() if layer.source.bitbake})
 
 
+def runtimes(product: Product) -> list[str]:
+    """Return what the product's containers are run by, sorted; crun is always there."""
+    return sorted({"crun", *(layer.runtime for layer in product.layers.values())})
+
+
 def extra_layers(product: Product, place: Workspace) -> list[Path]:
     """Return the product's own BitBake layers; raises ConfigError for one without conf/layer.conf."""
     found = [(place.root / path).resolve() for path in product.bitbake_layers]
@@ -35,9 +41,13 @@ def extra_layers(product: Product, place: Workspace) -> list[Path]:
             raise ConfigError(
                 f"{path} is not a BitBake layer",
                 "it has no conf/layer.conf; the product file names it in bitbakeLayers",
-                "see docs/debian-base.md for a layer of one's own",
+                f"see {_page(product)} for a layer of one's own",
             )
     return found
+
+
+def _page(product: Product) -> str:
+    return "docs/debian-base.md" if product.base == "debian" else f"docs/{product.base}.md"
 
 
 def fingerprint(product: Product, place: Workspace) -> str:
@@ -50,21 +60,23 @@ def fingerprint(product: Product, place: Workspace) -> str:
             "machine": place.machine,
             "base": product.base,
             "recipes": recipes(product),
+            "runtimes": runtimes(product),
             "layers": tree_fingerprint(
                 [home / "kas", *sorted(home.glob("meta-pycontainer*")), *extra_layers(product, place)]
             ),
-            "lock": tree_fingerprint([lock]) if lock.exists() else "",
+            "lock": others_digest(lock) if lock.exists() else "",
         }
     )
 
 
 def environment(product: Product, place: Workspace) -> dict[str, str]:
     """Return what the kas configuration reads from the environment to build for this product."""
-    return {
+    found = {
         "PYCONTAINER_RECIPES": " ".join(recipes(product)),
+        "PYCONTAINER_RUNTIMES": " ".join(runtimes(product)),
         "PYCONTAINER_EXTRA_LAYERS": " ".join(map(str, extra_layers(product, place))),
-        "DEBIAN_LOCK": str(place.package_lock),
     }
+    return found | {"DEBIAN_LOCK": str(place.package_lock)} if product.base == "debian" else found
 
 
 def ensure_base(
@@ -96,6 +108,7 @@ def ensure_base(
         environment=environment(product, place),
         log=place.logs / "kas.log",
         held=held,
+        own_interface=product.base != "debian",
     )
     with reporter.step(f"build the {product.base} base with BitBake") as step:
         try:
@@ -131,7 +144,7 @@ def _no_recipe(problem: NoRecipeError, product: Product, place: Workspace, home:
     return ConfigError(
         f"{locate(place.product_file, ('layers', asked[0], 'from', 'bitbake'))}: no recipe {problem.recipe}",
         f"BitBake finds none of this name in the base {product.base} and in bitbakeLayers",
-        f"did you mean '{near[0]}'?" if near else "docs/debian-base.md lists the recipes, and how to add one",
+        f"did you mean '{near[0]}'?" if near else f"{_page(product)} lists the recipes, and how to add one",
     )
 
 
@@ -164,6 +177,14 @@ def _check(deploy: Deploy, product: Product, place: Workspace) -> None:
     for kind in PLATFORM:
         if len(deploy.of_kind(kind)) != 1:
             raise BuildError(f"the base has {len(deploy.of_kind(kind))} layers of kind {kind}", "exactly one is needed")
+    there = deploy.of_kind("host")[0].runtimes
+    for runtime in runtimes(product):
+        if runtime not in there:
+            raise ConfigError(
+                f"the host of this base cannot run containers by {runtime}",
+                f"it has {', '.join(there)}; a layer of the product says 'runtime: {runtime}'",
+                f"build a host with PYCONTAINER_RUNTIMES that names {runtime}, or leave 'runtime' out",
+            )
     for recipe in recipes(product):
         if deploy.layer(recipe) is None:
             built = ", ".join(layer.recipe for layer in deploy.manifest.layers)

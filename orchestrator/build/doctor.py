@@ -62,11 +62,18 @@ _PROGRAMS = (
     _Program("busybox", "busybox-static", "the containers of the device's tests", "test"),
     _Program("cpio", "cpio", "the oracle for initramfs archives", "test"),
     _Program("grub-editenv", "grub-common", "the oracle for boot records", "test"),
+    _Program("chromium", "chromium", "opens and prints the audit page", "test"),
     _Program("sfdisk", "fdisk", "the oracle for partition tables", "test"),
     _Program("mkfs.fat", "dosfstools", "stands in for the native tools in unit tests", "test"),
     _Program("mcopy", "mtools", "stands in for the native tools in unit tests", "test"),
     _Program("debugfs", "e2fsprogs", "stands in for the native tools in unit tests", "test"),
+    _Program("apparmor_parser", "apparmor", "stands in for the native tools in unit tests", "test"),
     _Program("sgdisk", "gdisk", "checks partition tables", "test"),
+    _Program("buildah", "buildah", "builds the images of the import's tests", "test"),
+    _Program("skopeo", "skopeo", "copies them into every form", "test"),
+    _Program("docker-registry", "docker-registry", "the registry of the registry's tests", "test"),
+    _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
+    _Program("rpmbuild", "rpm", "makes packages of another family for a test", "test"),
 )
 _TEST_FILES = (
     (Path("/usr/include/stdio.h"), "libc6-dev", "the device program's unit tests include it"),

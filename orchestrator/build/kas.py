@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Running kas and, through it, BitBake: a subprocess whose progress comes from BitBake's events.
+"""Running kas and, through it, BitBake: a subprocess whose progress comes from BitBake's events, or from its output.
 
 kas's Python interface is not stable, its command line is; so it is a program to us. BitBake runs in a session of its
 own: Ctrl-C reaches it by pid, once, in order, and its server is waited for before the build folder is used again.
@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.build.console import ConsoleTail
 from orchestrator.build.doctor import downloads
 from orchestrator.build.events import EventTail, Outcome
 from orchestrator.errors import BuildError, ConfigError, FetchError, PyContainerError, TryAgainError
@@ -31,6 +32,10 @@ _PASSED_ON = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "PYCONTAINER_DEBIAN_MIRROR", "PYCONTAINER_DEBIAN_SECURITY_MIRROR",
     "DL_DIR", "SSTATE_DIR", "BB_NO_NETWORK", "BB_NUMBER_THREADS", "XDG_CACHE_HOME", "SHELL", "USER", "LOGNAME",
+    "PYCONTAINER_SSTATE_MIRRORS", "PYCONTAINER_SOURCE_MIRROR",
+    "PYCONTAINER_HASHSERVE", "PYCONTAINER_HASHSERVE_UPSTREAM",
+    "PYCONTAINER_ACCEPT_FSL_EULA", "PYCONTAINER_LICENSE_FLAGS",
+    "KAS_PREMIRRORS", "KAS_REPO_REF_DIR", "KAS_CLONE_DEPTH", "SSH_AUTH_SOCK",
 )  # fmt: skip
 
 
@@ -63,6 +68,8 @@ class KasRun:
     """More words for BitBake."""
     held: int | None = None
     """The build folder's lock, which kas holds too: it outlives this process for a moment when that is killed."""
+    own_interface: bool = False
+    """BitBake's own user interface is used, and its output followed; else ours, which writes events."""
 
 
 def checkout() -> Path:
@@ -84,7 +91,8 @@ def configuration(home: Path, base: str, machine: str) -> Path:
     """Return the kas file for a base and a machine; raises ConfigError that lists the machines there are."""
     path = home / "kas" / f"{base}-{machine}.yml"
     if not path.is_file():
-        known = sorted(file.stem.removeprefix(f"{base}-") for file in (home / "kas").glob(f"{base}-*.yml"))
+        files = [file for file in (home / "kas").glob(f"{base}-*.yml") if not file.name.endswith(".lock.yml")]
+        known = sorted(file.stem.removeprefix(f"{base}-") for file in files)
         raise ConfigError(
             f"unknown machine '{machine}' for base '{base}'",
             f"there is no {path.relative_to(home)}",
@@ -116,11 +124,10 @@ def run_kas(run: KasRun, view: View) -> Outcome:
         "LC_ALL": "C.UTF-8",
         "KAS_WORK_DIR": str(run.home),
         "KAS_BUILD_DIR": str(run.build_dir),
-        "PYCONTAINER_EVENTS": str(events),
-        "BITBAKE_UI": "pycontainer",
+        **({} if run.own_interface else {"PYCONTAINER_EVENTS": str(events), "BITBAKE_UI": "pycontainer"}),
         **run.environment,
     }
-    tail = EventTail(events, view)
+    tail = ConsoleTail(run.log, view) if run.own_interface else EventTail(events, view)
     with run.log.open("wb") as log:
         process = subprocess.Popen(
             argv,
@@ -155,7 +162,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _follow(process: subprocess.Popen[bytes], tail: EventTail, view: View) -> int:
+def _follow(process: subprocess.Popen[bytes], tail: EventTail | ConsoleTail, view: View) -> int:
     """Wait for kas, passing each Ctrl-C on; returns how many there were."""
     interrupts = 0
     while True:
@@ -167,13 +174,16 @@ def _follow(process: subprocess.Popen[bytes], tail: EventTail, view: View) -> in
         except KeyboardInterrupt:
             interrupts += 1
             view.message("note", "stopping BitBake" + ("; running tasks finish first" if interrupts == 1 else " now"))
-            _interrupt(process, tail.outcome.pid, interrupts)
+            _interrupt(process, tail.outcome.pid, interrupts, group=isinstance(tail, ConsoleTail))
 
 
-def _interrupt(process: subprocess.Popen[bytes], bitbake: int, times: int) -> None:
+def _interrupt(process: subprocess.Popen[bytes], bitbake: int, times: int, *, group: bool) -> None:
+    """Pass an interrupt on to BitBake, or, where its pid is not told, to all of the session as a terminal does."""
     target = bitbake if bitbake > 0 and times < 4 else process.pid
     try:
-        if times < 4:
+        if times < 4 and group:
+            os.killpg(process.pid, signal.SIGINT)
+        elif times < 4:
             os.kill(target, signal.SIGINT)
         else:
             os.killpg(process.pid, signal.SIGTERM)
@@ -215,7 +225,7 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
         also = f" (and {len(outcome.failed) - 1} more)" if len(outcome.failed) > 1 else ""
         what, why, hint = _three_lines("\n".join(outcome.errors), log)
         name = f"{task.recipe}: {task.task.removeprefix('do_')} failed{also}"
-        reason = ": ".join(filter(None, [what, why]))
+        reason = ": ".join(filter(None, [what, why])) or next(iter(outcome.errors), "")[:400]
         # A program that cannot even write its message has no room for it.
         if not reason and (scarce := _full_place(run, _SCARCE_BELOW)):
             return scarce

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`pycontainer lock`: which package versions a product is built from, and what an update would change.
+"""`pycontainer lock`: which package versions and images a product is built from, and what an update would change.
 
 The base resolves; this room only compares and replaces. A base leaves the lock that is in force alone and writes what
 it would be today beside it, with the suffix `.new`.
@@ -7,21 +7,31 @@ it would be today beside it, with the suffix `.new`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.build.base import environment
+from orchestrator.build.imagelock import (
+    MEMBER,
+    ImageChange,
+    changes,
+    decode_lock,
+    image_lock,
+    pinned_images,
+    pins_of,
+    read_lock,
+    resolve,
+    tagged_images,
+    with_pins,
+)
 from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
 from orchestrator.build.workspace import LOCK_NAME, Workspace
-from orchestrator.canonical import read_limited, write_atomically
+from orchestrator.canonical import write_atomically
 from orchestrator.errors import BuildError, ConfigError
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
-
-_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,15 @@ class Change:
 
 @dataclass(frozen=True)
 class LockChanges:
-    """What a lock run did: the lock's path, how many packages it pins, what changed, and whether it was written."""
+    """What a lock run did: the lock's path, how many packages and images it pins, what changed, and whether it was
+    written."""
 
     path: Path
     packages: int
     changes: tuple[Change, ...]
     written: bool
+    images: int = 0
+    image_changes: tuple[ImageChange, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -49,6 +62,8 @@ class LockChanges:
             "packages": self.packages,
             "written": self.written,
             "changes": [{"package": c.package, "before": c.before, "after": c.after} for c in self.changes],
+            "images": self.images,
+            "imageChanges": [{"image": c.image, "before": c.before, "after": c.after} for c in self.image_changes],
         }
 
 
@@ -60,27 +75,54 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     """
     if product.base != "debian":
         raise ConfigError(
-            f"the base {product.base} has no package lock", "it builds from source", "pin its layers with 'kas lock'"
+            f"the base {product.base} has no package lock",
+            "it builds from source, and the commits of its BitBake layers are what pins it",
+            f"pin them: kas lock kas/{product.base}-{place.machine}.yml, and with --update to renew",
         )
     target = place.root / LOCK_NAME
     if target.exists() and not update:
-        return LockChanges(target, len(_versions(_read(target))), (), False)
+        return _completed(product, place, target, reporter)
     # Which lock is in force changes as soon as the product has its own: ask once.
     in_force = place.package_lock
     before = _before(in_force, update)
+    pinned = _pinned(image_lock(place), update)
+    # The tags first: that is quick, and fails now and not after the packages.
+    wanted = list(tagged_images(product))
+    pins = resolve(wanted if update else [key for key in wanted if key not in pinned], reporter)
+    pins = {key: pins.get(key) or pinned[key] for key in wanted}
     fresh = _resolved(product, place, reporter, held) if update or not in_force.exists() else in_force
     data = fresh.read_bytes()
-    after = _versions(_decode(data, fresh))
+    content = decode_lock(data, fresh)
+    after = _versions(content)
     old = before if update else {}
-    changes = tuple(
+    changed = tuple(
         Change(name, old.get(name), after.get(name))
         for name in sorted(old.keys() | after.keys())
         if old.get(name) != after.get(name)
     )
-    write_atomically(target, data)
+    write_atomically(target, with_pins(content, pins) if pins or MEMBER in content else data)
     if fresh != in_force:
         fresh.unlink(missing_ok=True)
-    return LockChanges(target, len(after), changes if old else (), True)
+    moved = changes(pinned, pins) if update and pinned else ()
+    return LockChanges(target, len(after), changed if old else (), True, len(pins), moved)
+
+
+def _completed(product: Product, place: Workspace, target: Path, reporter: Reporter) -> LockChanges:
+    """Report a lock that is there, once the images that the product has named since are pinned in it too."""
+    before = target.read_bytes()
+    packages = len(_versions(read_lock(target)))
+    pins = pinned_images(product, place, reporter)
+    return LockChanges(target, packages, (), target.read_bytes() != before, len(pins))
+
+
+def _pinned(path: Path, update: bool) -> dict[str, str]:
+    """Return the pins of images in force; what cannot be read is what an update is there to replace."""
+    try:
+        return pins_of(read_lock(path), path)
+    except ConfigError:
+        if update:
+            return {}
+        raise
 
 
 def _before(path: Path, update: bool) -> dict[str, str]:
@@ -88,7 +130,7 @@ def _before(path: Path, update: bool) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return _versions(_read(path))
+        return _versions(read_lock(path))
     except ConfigError:
         if update:
             return {}
@@ -115,30 +157,6 @@ def _resolved(product: Product, place: Workspace, reporter: Reporter, held: int)
     if not fresh.exists():
         raise BuildError("the base wrote no lock file", str(fresh), f"its output is in {run.log}")
     return fresh
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        data = read_limited(path, _LIMIT)
-    except OSError as problem:
-        raise ConfigError(f"the lock file {path} cannot be read", str(problem)) from problem
-    return _decode(data, path)
-
-
-def _decode(data: bytes, path: Path) -> Mapping[str, Any]:
-    try:
-        if len(data) > _LIMIT:
-            raise ValueError(f"larger than {_LIMIT} bytes")
-        value = json.loads(data)
-        if not isinstance(value, dict):
-            raise ValueError("not an object")
-    except ValueError as problem:
-        raise ConfigError(
-            f"the lock file {path} is damaged",
-            str(problem),
-            "restore it from version control, or: pycontainer lock --update",
-        ) from problem
-    return value
 
 
 def _versions(value: Mapping[str, Any]) -> dict[str, str]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from orchestrator.build.aggregate import attach_documents, image_documents
 from orchestrator.build.assemble import Assembled, Assembly
 from orchestrator.build.base import PLATFORM, ensure_base
 from orchestrator.build.base import fingerprint as base_fingerprint
 from orchestrator.build.containers import run_options
+from orchestrator.build.documents import Documents, paths_of
+from orchestrator.build.imagelock import pinned_images
+from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
@@ -31,7 +36,7 @@ from orchestrator.product.model import Product
 from orchestrator.product.units import format_size, parse_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import (
-    SPDX_TYPE,
+    LAYER,
     Revision,
     RevisionConfig,
     assemble,
@@ -43,6 +48,10 @@ from orchestrator.revision import (
     set_candidate,
 )
 from orchestrator.run import Tools
+from orchestrator.sbom import sourcehashes
+from orchestrator.sbom.curation import CURATION_FILE
+from orchestrator.sbom.curation import load as load_curations
+from orchestrator.sbom.handmade import read as read_handmade
 from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
 
 
@@ -73,13 +82,14 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         for name, layer in product.layers.items():
             check_options(run_options(name, layer, place.root))
         _check_store(place)
-        inputs = product_fingerprint(product, place, keys)
+        pins = pinned_images(product, place, reporter)
+        inputs = product_fingerprint(product, place, keys, pins)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             return msgspec.structs.replace(
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
         deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
-        layers = _assemble(product, place, deploy, keys, reporter)
+        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter))
         store = Store.open_or_create(place.store)
         with reporter.step("revision") as step:
             revision = _commit_to_store(store, product, place, deploy, layers, keys)
@@ -87,6 +97,10 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         with reporter.step("image") as step:
             image = image_of(store, revision, product, place, deploy, keys, place.image)
             step.result = f"{format_size(image.used)} to write"
+        with reporter.step("documents") as step:
+            aggregate = image_documents(product, place, deploy, revision, image, layers)
+            attach_documents(store, revision, aggregate, {})
+            step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
         summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
@@ -103,14 +117,19 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
     return summary
 
 
-def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -> str:
-    """Return the digest of what the orchestrator's own steps depend on, beside the base.
+def product_fingerprint(
+    product: Product, place: Workspace, keys: ProductKeys, pins: Mapping[str, str] | None = None
+) -> str:
+    """Return the digest of what the orchestrator's own steps depend on, beside the base; `pins` are those of images.
 
     Raises ConfigError when a file that the product file names is missing.
     """
     sources = []
     for layer in product.layers.values():
-        for path in (layer.source.tar, layer.source.directory, *(each.source for each in layer.files)):
+        given, reference = layer.source, layer.source.reference
+        image = reference.place if reference and reference.transport != "docker" else None
+        named = (image, given.tar, given.directory, layer.apparmor, layer.lxc_template)
+        for path in (*named, *(each.source for each in layer.files)):
             if path:
                 sources.append(place.root / path)
     return combine(
@@ -118,6 +137,12 @@ def product_fingerprint(product: Product, place: Workspace, keys: ProductKeys) -
             "product": msgspec.to_builtins(product),
             "machine": place.machine,
             "sources": tree_fingerprint(sources),
+            "images": dict(pins or {}),
+            "components": [
+                msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
+            ],
+            "curations": msgspec.to_builtins(load_curations(place.root / CURATION_FILE)),
+            "sourceHashes": msgspec.to_builtins(sourcehashes.load(place.root / sourcehashes.SOURCES_FILE)),
             "keys": keys.facts_keys(),
             "threshold": keys.threshold,
             "code": code_fingerprint(),
@@ -154,7 +179,10 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     if last.get("inputs") != inputs or last.get("files") != _output_states(place) or not place.image.exists():
         return None
     summary = from_data(last.get("summary"))
-    if summary is None or not all(Path(layer.spdx).exists() for layer in summary.layers):
+    if summary is None:
+        return None
+    names = [*(layer.name for layer in summary.layers), place.image.stem]
+    if not all(path.exists() for name in names for path in paths_of(place.sbom, name)):
         return None
     try:
         store = Store.open(place.store)
@@ -184,7 +212,7 @@ def tools_of(deploy: Deploy) -> Tools:
 
 
 def _assemble(
-    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, reporter: Reporter
+    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, images: RegistryImages
 ) -> list[Assembled]:
     tools = deploy.manifest.tools
     profile = (deploy.resolve(tools.path) if tools else Path("/usr")) / "share" / "containers" / "seccomp.json"
@@ -197,17 +225,21 @@ def _assemble(
         tools_digest=tools.digest if tools else "",
         log=place.logs / "layers.log",
     )
-    return Assembly(
+    documents = Documents(product, place.root, deploy, around, place.sbom, place.build / "licences")
+    layers = Assembly(
         product=product,
         root=place.root,
         deploy=deploy,
         around=around,
         facts=product_facts(product.product, place.machine, keys.facts_keys(), threshold=keys.threshold),
-        sbom_folder=place.sbom,
-        sbom_cache=place.build / "licences",
-        reporter=reporter,
+        documents=documents,
+        reporter=images.reporter,
+        images=images,
         groups=product.start_groups(),
     ).all_layers()
+    for message in documents.curated.messages():
+        images.reporter.view.message("warning", message)
+    return layers
 
 
 def _commit_to_store(
@@ -225,14 +257,12 @@ def _commit_to_store(
         created=created_at(deploy.manifest.source_date_epoch),
         security_version=product.security_version,
         confirm=conditions(product),
+        apparmor_required=product.apparmor == "required",
         layers=[entry.layer for entry in layers],
     )
     revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
     for entry in layers:
-        document = store.put_blob(entry.spdx, media_type=SPDX_TYPE)
-        store.attach(
-            revision.descriptor, SPDX_TYPE, [document], annotations={"vnd.pycontainer.layer": entry.layer.name}
-        )
+        attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
     sign_revision(store, revision, keys.signers())
     verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
     set_candidate(store, revision)
@@ -267,8 +297,6 @@ def image_request(
         revision=revision.id,
         blobs={digest: store.blob_path(digest) for digest in sorted(digests)},
         links={
-            "manifest": revision.id,
-            "config": config,
             "signature": envelope.digest,
             **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
         },
@@ -304,7 +332,7 @@ def _summary(
                 licences=entry.counts.licences,
                 copyleft=entry.counts.copyleft,
                 unknown=entry.counts.unknown,
-                spdx=str(place.sbom / f"{entry.layer.name}.spdx.json"),
+                spdx=str(place.sbom / f"{entry.layer.name}.spdx3.json"),
                 relaxations=[each.what for each in entry.relaxations],
                 ports=list(entry.ports),
             )

@@ -19,7 +19,8 @@ def product_relaxations(product: Product) -> list[Relaxation]:
     """Return what the product opens beside its containers."""
     if product.control is None:
         return []
-    return [Relaxation("control", f"obeys every verb on the port {product.control.port}", product.control.reason)]
+    what = f"obeys every verb on the port {product.control.port}"
+    return [Relaxation("control", what, product.control.reason, 15)]
 
 
 def conditions(product: Product) -> Conditions:

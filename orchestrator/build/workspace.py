@@ -60,6 +60,11 @@ class Workspace:
         return self.build / "layers"
 
     @property
+    def images(self) -> Path:
+        """Container images that were pulled from registries: an OCI layout."""
+        return self.build / "images"
+
+    @property
     def logs(self) -> Path:
         """One log a program that we ran."""
         return self.build / "logs"

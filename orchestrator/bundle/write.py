@@ -20,7 +20,7 @@ from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.oci.descriptor import EMPTY_BYTES, INDEX_TYPE, MANIFEST_TYPE, Descriptor, canonical_bytes
 from orchestrator.oci.files import explained
 from orchestrator.oci.layout import LAYOUT, SUBJECT, Layout, referrer
-from orchestrator.revision import SPDX_TYPE, Revision
+from orchestrator.revision import LAYER, SPDX_TYPE, Revision
 from orchestrator.trust import ENVELOPE_TYPE, SIGNATURE_TYPE, ProductKeys, trusted_envelope, verify_revision
 
 BASE = "vnd.pycontainer.base"
@@ -154,8 +154,10 @@ def _collect(
     content.add(EMPTY_BYTES)
     content.enter(content.add(signature), len(signature), SIGNATURE_TYPE, {SUBJECT: revision.id})
     for found in sorted(store.referrers(revision.id, SPDX_TYPE), key=lambda entry: entry.digest):
-        content.enter(content.add(store.read_blob(found.digest)), found.size, SPDX_TYPE, {SUBJECT: revision.id})
         manifest = store.read_manifest(found.digest)
+        if base is not None and LAYER not in manifest.annotations:
+            continue  # the image's document repeats those of all layers, which the base has
+        content.enter(content.add(store.read_blob(found.digest)), found.size, SPDX_TYPE, {SUBJECT: revision.id})
         for part in (manifest.config, *manifest.layers):
             take(part)
 

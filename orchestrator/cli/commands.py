@@ -15,19 +15,17 @@ import msgspec
 
 from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
+from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
-from orchestrator.build.containers import run_options
-from orchestrator.build.platform import product_relaxations
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.cli import screens, updates
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
-from orchestrator.errors import ConfigError, TryAgainError
+from orchestrator.errors import ConfigError, TrustError, TryAgainError
 from orchestrator.image import flash as flashing
 from orchestrator.image.devices import Target
-from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
@@ -195,15 +193,10 @@ def verify(options: Namespace) -> Result:
 def audit(options: Namespace) -> Result:
     """`pycontainer audit`."""
     product, place = loaded(options)
-    found: list[tuple[str | None, Relaxation]] = [(None, each) for each in product_relaxations(product)]
-    for name, layer in product.layers.items():
-        found += [(name, each) for each in relaxations(run_options(name, layer, place.root))]
-    data = {"relaxations": [{"layer": name, "what": each.what, "reason": each.reason} for name, each in found]}
-    if not found:
-        return Result("no container's confinement is relaxed", data)
-    columns = [("layer", "left"), ("relaxed", "left"), ("reason", "left")]
-    rows = [(name or "(the product)", each.what, each.reason) for name, each in found]
-    return Result(screens.render(screens.table(columns, rows)), data)
+    found = audit_product(product, place.root)
+    text = screens.audit_screen(found, options.at_least, everything=options.all)
+    code = TrustError.exit_code if found.below(options.at_least) else 0
+    return Result(text, found.to_data(options.at_least), code)
 
 
 def lock(options: Namespace) -> Result:

@@ -39,6 +39,11 @@ def add_device(sub: Commands) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     logs.add_argument("-n", "--lines", type=_lines, default=100, metavar="N", help="how many (100)")
 
+    observe = _verb(verbs, "observe", devices.observe, "what containers did: programs, connections, files written")
+    observe.add_argument("container", nargs="?", help="the container (default: all that are observed)")
+    observe.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+    observe.add_argument("-n", "--lines", type=_lines, default=100, metavar="N", help="how many of each (100)")
+
     execute = _verb(verbs, "exec", devices.execute, "run a command in a container; ends with its exit status")
     execute.add_argument("-i", "--interactive", action="store_true", help="pass standard input on (default: empty)")
     execute.add_argument("container")

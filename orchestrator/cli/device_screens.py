@@ -9,11 +9,11 @@ from typing import Any
 from rich.table import Table
 
 from orchestrator.cli.screens import program, render, table
-from orchestrator.device.answers import Container, Status, StoredRevision, StoredVolume, plain
+from orchestrator.device.answers import Container, Event, Status, StoredRevision, StoredVolume, plain
 from orchestrator.device.trial import short
 from orchestrator.product.units import format_size
 
-__all__ = ["containers", "pairs", "program", "revisions", "status", "step_of", "volumes"]
+__all__ = ["containers", "event", "pairs", "program", "revisions", "status", "step_of", "volumes"]
 
 
 def duration(milliseconds: int | None) -> str:
@@ -61,6 +61,20 @@ def status(found: Status) -> str:
     lines["floor"] = "cannot be read" if found.floor is None else str(found.floor)
     lines["watchdog"] = "fed" if found.watchdog else "none"
     return pairs(lines)
+
+
+def event(found: Event) -> str:
+    """One thing that a container did, as a line."""
+    head = f"{plain(found.time)}  {plain(found.layer)}  {plain(found.event)}"
+    if found.count is not None:
+        return f"{head}  {found.count} that are not told of"
+    if found.address is not None:
+        address = plain(found.address)
+        what = f"{f'[{address}]' if ':' in address else address}:{found.port}/{plain(found.protocol)}"
+    else:
+        what = plain(found.path or "-")
+    remarks = ("" if found.declared else ", not declared") + (", refused" if found.refused else "")
+    return f"{head}  {what}  by {plain(found.program)} (process {found.pid}, user {found.uid}){remarks}"
 
 
 def containers(found: Sequence[Container]) -> str:

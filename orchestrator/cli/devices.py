@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import Namespace
@@ -20,6 +21,7 @@ from orchestrator.device import update as update_device
 from orchestrator.device.answers import (
     Collected,
     Containers,
+    Event,
     Identity,
     Installed,
     Status,
@@ -31,6 +33,7 @@ from orchestrator.device.answers import (
 from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.device.stream import LINE_LIMIT
 from orchestrator.device.trial import short
+from orchestrator.emulator.qemu import CONTROL_PORT
 from orchestrator.emulator.running import control_socket
 from orchestrator.errors import ConfigError
 from orchestrator.product.units import format_size
@@ -64,12 +67,19 @@ def transport(options: Namespace) -> Transport:
     if named:
         return parse_transport(named)
     try:
-        _, place = loaded(options)
+        product, place = loaded(options)
     except ConfigError as problem:
         raise ConfigError(
             "no device is named", problem.what, "name one with --to, or a product's folder with --product"
         ) from problem
-    return parse_transport(f"unix:{control_socket(place.running)}")
+    socket = control_socket(place.running)
+    if product.control is None or product.control.port != CONTROL_PORT:
+        raise ConfigError(
+            "the virtual machine of this product cannot be asked",
+            f"the product has no control port {CONTROL_PORT}",
+            f"add it, build and run again: control: {{port: {CONTROL_PORT}, reason: ...}}; see docs/product-file.md",
+        )
+    return parse_transport(f"unix:{socket}")
 
 
 @contextmanager
@@ -164,6 +174,23 @@ def logs(options: Namespace) -> Result:
     with _linked(options) as link, link.dropping():
         link.connection().follow(options.container, options.lines, options.follow, show)
     return Result("", {"lines": lines})
+
+
+def observe(options: Namespace) -> Result:
+    """`pycontainer device observe`; with --json and --follow one object a line, as they come."""
+    kept: list[dict[str, Any]] = []
+
+    def show(event: dict[str, Any]) -> None:
+        if not options.json:
+            print(screens.event(typed(event, Event, "observe")), flush=options.follow)
+        elif options.follow:
+            print(json.dumps(event, sort_keys=True), flush=True)
+        else:
+            kept.append(event)
+
+    with _linked(options) as link, link.dropping():
+        link.connection().observe(options.container, options.lines, options.follow, show)
+    return Result("", {"events": kept})
 
 
 def execute(options: Namespace) -> Result:

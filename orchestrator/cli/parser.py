@@ -9,8 +9,12 @@ from pathlib import Path
 import shtab
 
 from orchestrator import __version__
-from orchestrator.cli import bundles, commands
+from orchestrator.cli import auditpage, bundles, commands
+from orchestrator.cli.app_parser import add_app
+from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.cli.sbom_parser import add_sbom
+from orchestrator.layers.audit import GRADES
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -56,6 +60,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     _bundle(sub)
     add_device(sub)
+    add_app(sub)
+    add_sbom(sub)
+    add_cve(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it").complete = shtab.FILE  # type: ignore[attr-defined]
@@ -73,10 +80,18 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(verify)
     verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
-    audit = _command(sub, "audit", commands.audit, "list every relaxation of confinement with its reason")
+    audit = _command(sub, "audit", auditpage.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
+    audit.add_argument(
+        "--at-least",
+        choices=sorted([*GRADES, "E"]),
+        metavar="GRADE",
+        help="end with 7 when the grade is lower",
+    )
+    audit.add_argument("--all", action="store_true", help="list what holds as well")
+    auditpage.add_options(audit)
 
-    lock = _command(sub, "lock", commands.lock, "pin the package versions of a product's base")
+    lock = _command(sub, "lock", commands.lock, "pin the packages and images that a product is built from")
     _product(lock)
     _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")

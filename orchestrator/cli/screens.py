@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.build.audit import Audit
 from orchestrator.build.doctor import Finding
 from orchestrator.build.lockfile import LockChanges
 from orchestrator.build.summary import BuildSummary
@@ -59,13 +60,12 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
     """The end of `pycontainer build`: layers, the revision, what was made, what to do next."""
     rows = []
     for layer in summary.layers:
-        licences = f"{layer.licences} ({layer.copyleft} copyleft)" if layer.copyleft else str(layer.licences)
-        if layer.unknown:
-            licences += f", {layer.unknown} unknown"
-        rows.append((layer.name, layer.kind, layer.version, format_size(layer.size), str(layer.packages), licences))
+        licences = f"{layer.licences}, {layer.unknown} unknown" if layer.unknown else str(layer.licences)
+        counts = (str(layer.packages), str(layer.copyleft), licences)
+        rows.append((layer.name, layer.kind, layer.version, format_size(layer.size), *counts))
     columns = [
-        ("layer", "left"), ("kind", "left"), ("version", "left"), ("size", "right"), ("packages", "right"),
-        ("licences", "left"),
+        ("layer", "left"), ("kind", "left"), ("version", "left"), ("size", "right"), ("components", "right"),
+        ("copyleft", "right"), ("licences", "left"),
     ]  # fmt: skip
     total = sum(layer.size for layer in summary.layers)
     head = Text.assemble((f"{summary.product} {summary.version}", "bold"), f" for {summary.machine}")
@@ -78,7 +78,7 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
     facts.add_row("image", image)
     facts.add_row("block map", near(summary.bmap))
     facts.add_row("store", f"{near(summary.store)}  ({format_size(total)} in this revision)")
-    facts.add_row("SBOM", f"{near(summary.sbom)}/  (SPDX 2.3, one document a layer)")
+    facts.add_row("SBOM", f"{near(summary.sbom)}/  (SPDX 3.0.1, SPDX 2.3, CycloneDX 1.6)")
     loosened = len(summary.relaxations) + sum(len(layer.relaxations) for layer in summary.layers)
     if loosened:
         facts.add_row("relaxed", f"{loosened} confinements (pycontainer audit lists them with their reasons)")
@@ -89,6 +89,27 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
         f"      {program()} flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
     )  # fmt: skip
     return render("", head, "", table(columns, rows), "", facts, "", following)
+
+
+def audit_screen(audit: Audit, least: str | None, *, everything: bool) -> str:
+    """The grades of the product and its containers, and what they are made of; with `everything` what holds, too."""
+    ratings, worst = audit.ratings, audit.grade
+    names = {name: name or "(the product)" for name in ratings}
+    grades = [(names[name], rating.grade, str(rating.points)) for name, rating in ratings.items()]
+    rows = [
+        (names[name], str(each.points), f"{each.what}\n  {each.reason}" if each.reason else each.what)
+        for name, rating in ratings.items()
+        for each in sorted(rating.found, key=lambda each: -each.points)
+    ]
+    head = Text.assemble(("grade ", "bold"), (worst, "bold red" if audit.below(least) else "bold"))
+    head.append(f"  that of the weakest part; at least {least} is wanted" if least else "  that of the weakest part")
+    parts: list[RenderableType] = [head, "", table([("layer", "left"), ("grade", "left"), ("points", "right")], grades)]
+    if rows:
+        parts += ["", table([("layer", "left"), ("points", "right"), ("relaxed, and why", "left")], rows)]
+    if everything:
+        holds = [(names[name], text) for name, rating in ratings.items() for text in rating.holds]
+        parts += ["", table([("layer", "left"), ("holds", "left")], holds)]
+    return render(*parts)
 
 
 def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) -> str:
@@ -106,12 +127,18 @@ def doctor_screen(findings: Sequence[Finding], todo: Sequence[Sequence[str]]) ->
 
 def lock_screen(result: LockChanges) -> str:
     """What `pycontainer lock` came to."""
-    place = near(str(result.path))
+    images = f" and {result.images} images" if result.images else ""
+    head = f"{near(str(result.path))} pins {result.packages} packages{images}"
     if not result.written:
-        return f"{place} pins {result.packages} packages; nothing was changed (--update renews it)"
-    head = f"{place} pins {result.packages} packages"
-    if not result.changes:
+        return f"{head}; nothing was changed (--update renews it)"
+    if not result.changes and not result.image_changes:
         return f"{head}; no version changed"
     columns = [("package", "left"), ("before", "left"), ("after", "left")]
     rows = [(change.package, change.before or "-", change.after or "-") for change in result.changes]
-    return render(f"{head}; {len(result.changes)} changed:", "", table(columns, rows))
+    rows += [(change.image, _short(change.before), _short(change.after)) for change in result.image_changes]
+    return render(f"{head}; {len(rows)} changed:", "", table(columns, rows))
+
+
+def _short(digest: str | None) -> str:
+    """A digest as a table shows it."""
+    return "-" if digest is None else digest.partition(":")[2][:12]

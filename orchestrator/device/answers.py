@@ -122,6 +122,7 @@ class TrialOutcome(_Part, frozen=True, kw_only=True):
     revision: str
     result: str
     reason: str | None = None
+    trial: Count = 0
 
 
 class Record(_Part, frozen=True, kw_only=True):
@@ -154,6 +155,7 @@ class Status(_Part, frozen=True, kw_only=True):
     storage: Room | None = None
     uptime_ms: Count = 0
     watchdog: bool = False
+    apparmor: bool | None = None
 
 
 class Container(_Part, frozen=True, kw_only=True):
@@ -234,6 +236,25 @@ class Identity(_Part, frozen=True, kw_only=True):
 
     public_key: str
     keyid: str
+
+
+class Event(_Part, frozen=True, kw_only=True):
+    """One object of `observe`: what a container did, or, with `count`, how much is not told of."""
+
+    time: str
+    layer: str
+    event: str
+    boot_ms: Count = 0
+    declared: bool = False
+    refused: bool = False
+    pid: int | None = None
+    uid: int | None = None
+    program: str = ""
+    path: str | None = None
+    address: str | None = None
+    port: int | None = None
+    protocol: str = ""
+    count: Count | None = None
 
 
 class Offset(_Part, frozen=True, kw_only=True):

@@ -171,9 +171,16 @@ class Connection:
             if isinstance(value.get("line"), str):
                 show(value["line"])
 
-        arguments = {"container": container, "lines": lines, "follow": follow}
+        self._read("logs", {"container": container, "lines": lines, "follow": follow}, part)
+
+    def observe(self, container: str | None, lines: int, follow: bool, show: Part) -> None:
+        """Show what a container did, or all that are observed; with `follow` until this is interrupted."""
+        named = {} if container is None else {"container": container}
+        self._read("observe", {**named, "lines": lines, "follow": follow}, show)
+
+    def _read(self, verb: str, arguments: dict[str, Any], part: Part) -> None:
         try:
-            self.ask("logs", arguments, on_part=part, timeout=float("inf") if follow else None)
+            self.ask(verb, arguments, on_part=part, timeout=float("inf") if arguments["follow"] else None)
         except BaseException:
             self.stop()
             raise

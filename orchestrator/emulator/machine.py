@@ -79,6 +79,7 @@ class Machine:
         self._monitor_buffer = b""
         self._reader: threading.Thread | None = None
         self._log: BinaryIO | None = None
+        self._complaint = ""
 
     def __enter__(self) -> Machine:
         self.start()
@@ -163,11 +164,32 @@ class Machine:
 
     def _ended(self) -> PyContainerError:
         """The error for a QEMU that is no more."""
-        assert self._process is not None and self._folder is not None
+        assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        stderr = (Path(self._folder.name) / "stderr").read_text(errors="replace")
-        return explain(stderr[-4096:], self._process.poll() or 0, self.options.image)
+        return explain(self.complaint, self._process.poll() or 0, self.options.image)
+
+    @property
+    def complaint(self) -> str:
+        """What QEMU wrote to its standard error, or the end of it; it can be asked for after `kill`, too."""
+        if self._folder is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._complaint = (Path(self._folder.name) / "stderr").read_text(errors="replace")[-4096:]
+        return self._complaint
+
+    @property
+    def exit_status(self) -> int | None:
+        """QEMU's exit status, negative for a signal, or None while it runs; kept after `kill`."""
+        return None if self._process is None else self._process.poll()
+
+    def _how_it_ended(self) -> str:
+        """The end of the machine in words: with QEMU's, when it was one that QEMU made and not the guest."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        status, complaint = self.exit_status, self.complaint.strip()
+        how = "the machine ended" + (f", QEMU with status {status}" if status else "")
+        return how + (f" and these words: {complaint}" if complaint else "")
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         """Return the next QMP message; raises EOFError when QEMU has gone, TimeoutError when it says nothing."""
@@ -208,7 +230,7 @@ class Machine:
         compiled = re.compile(pattern) if isinstance(pattern, str) else pattern
         match = self.console.wait_for(compiled, timeout)
         if match is None:
-            how = "the machine ended" if self.console.closed else f"{timeout:g} seconds passed"
+            how = self._how_it_ended() if self.console.closed else f"{timeout:g} seconds passed"
             raise VerificationError(
                 f"the console did not show {compiled.pattern!r}",
                 f"{how}; its last lines:\n{self.console.tail()}",
@@ -288,4 +310,5 @@ class Machine:
                 os.close(descriptor)
         self._input = self._output = -1
         if self._folder is not None:
+            self._complaint = self.complaint
             self._folder.cleanup()

@@ -30,6 +30,7 @@ Job = Callable[[Machine, Say], None]
 _PREFIX = b"\x01"
 _CLEARING = re.compile(rb"\x1b\[(?:[23]J|=3h|(?:\d+;\d+)?H)|\x1bc")
 _POWER_OFF_SECONDS = 20.0
+_LAST_WORDS = 5  # seconds that a job has to end after the machine
 _READY = re.compile(r"pycontainer\[[^\]\n]*\] ready:")
 _READY_SECONDS = 300.0
 
@@ -146,6 +147,8 @@ def run_image(
         else:
             machine.check_end()
         finally:
+            if working and not machine.running():
+                working.join(_LAST_WORDS)  # before the machine's sockets are closed under it
             output.write(scrolling.rest())
             output.flush()
     return working.code() if working else 0
@@ -174,7 +177,7 @@ class _Working(threading.Thread):
 
     def code(self) -> int:
         """Return the exit code that the job came to, after the machine's end: 75 when it came to none."""
-        self.join(5)
+        self.join(_LAST_WORDS)
         return TryAgainError.exit_code if self._code is None else self._code
 
 

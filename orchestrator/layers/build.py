@@ -16,11 +16,13 @@ import msgspec
 
 from orchestrator.canonical import canonical_json, hash_file, remove_leftovers, sha256_digest
 from orchestrator.errors import BuildError, ConfigError, TryAgainError
+from orchestrator.layers.apparmor import make_policy, tools_identity
 from orchestrator.layers.cache import BuiltLayer, LayerCache, RunFacts, code_digest
 from orchestrator.layers.command import image_path
 from orchestrator.layers.directory import Owner, directory_digest, read_directory, read_file
 from orchestrator.layers.imageconfig import parse_image_config
-from orchestrator.layers.inputs import LayerSource
+from orchestrator.layers.inputs import LayerSource, Loaded
+from orchestrator.layers.lxc import make_lxc_config
 from orchestrator.layers.nodes import Directory
 from orchestrator.layers.options import FileMapping, RunOptions
 from orchestrator.layers.runconfig import make_run_config
@@ -53,7 +55,8 @@ class Surroundings:
 def build_layer(
     source: LayerSource, options: RunOptions, around: Surroundings, image_format: ImageFormat | None = None
 ) -> BuiltLayer:
-    """Build a layer that runs (kinds rootfs and app): blobs `rootfs` and `run-config`.
+    """Build a layer that runs (kinds rootfs and app): blobs `rootfs`, `run-config` and, with an AppArmor profile,
+    `policy`.
 
     Without `image_format` it is SquashFS, packed quickly when the product adds files of its own, for then someone is
     likely waiting. Raises ConfigError for what cannot run, VerificationError for refused inputs, BuildError.
@@ -74,12 +77,17 @@ def build_layer(
         ]
         for item in options.files
     ]
+    own, template = options.apparmor_profile, options.lxc_template
+    shown["apparmor_profile"] = "" if own is None else hash_file(own) if own.is_file() else "missing"
+    shown["lxc_template"] = "" if template is None else hash_file(template) if template.is_file() else "missing"
     with _disk_errors():
+        compiler = tools_identity(around.tools, around.tools_digest) if options.apparmor == "default" else ""
         key = _key(
             source,
             around,
             form,
             "run",
+            compiler,
             shown,
             around.architecture,
             list(around.kernel),
@@ -92,6 +100,7 @@ def build_layer(
             for item in options.files:
                 add_files(loaded.tree, item, around.source_date_epoch)
             profile = load_profile(around.seccomp_profile) if options.seccomp == "default" else {}
+            policy = make_policy(options, around.tools, workspace, around.log)
             run = make_run_config(
                 parse_image_config(loaded.config),
                 options,
@@ -100,11 +109,26 @@ def build_layer(
                 profile=profile,
                 mtime=around.source_date_epoch,
                 kernel=around.kernel,
+                apparmor=policy.name if policy else "",
             )
+            data = run.data
+            if options.runtime == "lxc":
+                data = make_lxc_config(options.name, run.config, run.stop_signal, options.lxc_template).data
             image = workspace / f"image{form.suffix}"
             form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
-            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(run.data)}
-        facts = RunFacts(run.stop_signal, run.volumes, run.health, run.ports, run.user.uid, run.user.gid)
+            blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(data)}
+            if policy:
+                blobs["policy"] = around.cache.add_bytes(policy.data)
+        facts = RunFacts(
+            run.stop_signal,
+            run.volumes,
+            run.health,
+            run.ports,
+            run.user.uid,
+            run.user.gid,
+            apparmor=policy.name if policy else "",
+            user_base=options.user_base if run.own_users else 0,
+        )
         layer = BuiltLayer(options.name, blobs, facts, (*loaded.tree.notes, *run.notes))
         around.cache.put(key, layer)
     return layer
@@ -126,6 +150,13 @@ def pack_tree_layer(
             layer = BuiltLayer(name, {role: around.cache.add_file(image)}, None, tuple(tree.notes))
         around.cache.put(key, layer)
     return layer
+
+
+@contextmanager
+def opened(source: LayerSource, around: Surroundings) -> Iterator[Loaded]:
+    """Read a source for something else than packing; the tree's content can be read within the `with`."""
+    with _disk_errors(), _workspace(around) as workspace:
+        yield source.load(workspace, around.limits, around.source_date_epoch)
 
 
 def add_files(tree: Tree, item: FileMapping, mtime: int) -> None:

@@ -28,7 +28,8 @@ class Blob:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the supervisor must know of a container beside its runtime configuration."""
+    """What the supervisor must know of a container beside its runtime configuration; `apparmor` names its profile,
+    `user_base` is the device's number of its user 0 (0: it has no users of its own)."""
 
     stop_signal: int
     volumes: tuple[Volume, ...]
@@ -36,12 +37,14 @@ class RunFacts:
     ports: tuple[str, ...]
     uid: int
     gid: int
+    apparmor: str = ""
+    user_base: int = 0
 
 
 @dataclass(frozen=True)
 class BuiltLayer:
-    """A finished layer: blobs by role (rootfs, run-config, modules, firmware), what to know for running it (None for
-    layers that do not run), remarks for the user, and whether it came from the cache."""
+    """A finished layer: blobs by role (rootfs, run-config, policy, modules, firmware), what to know for running
+    it (None for layers that do not run), remarks for the user, and whether it came from the cache."""
 
     name: str
     blobs: dict[str, Blob]
@@ -100,6 +103,7 @@ class LayerCache:
 def code_digest() -> str:
     """Return a digest of this package's own modules: a change of the code is a change of the input."""
     total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for path in sorted([*folder.glob("*.py"), *folder.glob("*.j2")]):
         total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return "sha256:" + total.hexdigest()

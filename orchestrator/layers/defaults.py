@@ -17,6 +17,11 @@ VOLUME_ROOT = "/run/pycontainer/volumes"
 NETWORK_ROOT = "/run/pycontainer/netns"
 """Where the supervisor makes the network of each container on the bridge, before it starts the container."""
 
+HOSTS_ROOT = "/run/pycontainer/hosts"
+"""Where the supervisor keeps the /etc/hosts of each container on the bridge."""
+MACHINE_ID_ROOT = "/run/pycontainer/machine-id"
+"""Where the supervisor writes the machine id of each container that has one."""
+
 CONTROL_ROOT = "/run/pycontainer/control"
 """Where the supervisor makes a folder with `control.sock` for each container that may use some of its verbs."""
 
@@ -59,8 +64,12 @@ MASKED_PATHS = (
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
-def mounts(shared_memory: int) -> list[dict[str, Any]]:
-    """Return the mounts of every container; `shared_memory` is the size of /dev/shm in bytes."""
+def mounts(shared_memory: int, *, own_groups: bool = False) -> list[dict[str, Any]]:
+    """Return the mounts of every container; `shared_memory` is the size of /dev/shm in bytes.
+
+    With `own_groups` it may make control groups below its own, whose limits stay out of its reach: the namespace is a
+    border of delegation (nsdelegate, Linux Documentation/admin-guide/cgroup-v2.rst).
+    """
     return [
         _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "nosuid", "noexec", "strictatime", "mode=755", "size=65536"),
@@ -68,7 +77,7 @@ def mounts(shared_memory: int) -> list[dict[str, Any]]:
         _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", f"size={shared_memory}"),
         _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-        _mount("/sys/fs/cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
+        _mount("/sys/fs/cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "rw" if own_groups else "ro"),
     ]
 
 

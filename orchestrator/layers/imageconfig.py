@@ -41,6 +41,7 @@ class ImageConfig:
     ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     health: Health | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def parse_image_config(config: Mapping[str, Any]) -> ImageConfig:
@@ -55,6 +56,7 @@ def parse_image_config(config: Mapping[str, Any]) -> ImageConfig:
         ports=tuple(sorted(map(_port, _keys(config, "ExposedPorts")))),
         volumes=_keys(config, "Volumes"),
         health=_health(config.get("Healthcheck")),
+        labels=_labels(config),
     )
 
 
@@ -101,6 +103,15 @@ def _keys(config: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(value, dict):
         raise _wrong(name, "it is no object")
     return tuple(sorted(_plain(name, key) for key in value))
+
+
+def _labels(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    value = config.get("Labels")
+    if value is None:
+        return ()
+    if not isinstance(value, dict):
+        raise _wrong("Labels", "it is no object")
+    return tuple(sorted((_plain("Labels", name), _plain("Labels", text)) for name, text in value.items() if name))
 
 
 def _port(text: str) -> str:

@@ -10,7 +10,8 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import image_path
 from orchestrator.layers.imageconfig import ImageConfig
-from orchestrator.layers.nodes import Directory
+from orchestrator.layers.init import MACHINE_ID
+from orchestrator.layers.nodes import BytesContent, Directory, File
 from orchestrator.layers.options import RunOptions, Tmpfs, Volume
 from orchestrator.layers.tree import Tree
 from orchestrator.layers.users import User
@@ -87,7 +88,7 @@ def _image_volume(place: str, taken: set[str]) -> str:
 
 def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str, Any]]:
     """Return the mounts in the order in which the runtime makes them; raises ConfigError for two at one place."""
-    found = defaults.mounts(options.shared_memory)
+    found = defaults.mounts(options.shared_memory, own_groups=options.init is not None)
     extra = []
     for item in options.tmpfs:
         extra.append(
@@ -124,6 +125,15 @@ def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str
                 "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
             }
         )
+    if options.init == "systemd":
+        extra.append(
+            {
+                "destination": MACHINE_ID,
+                "type": "bind",
+                "source": f"{defaults.MACHINE_ID_ROOT}/{options.name}",
+                "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+            }
+        )
     extra.sort(key=lambda mount: str(mount["destination"]))  # what lies in another mount comes after it
     seen = {"/"}
     for mount in found + extra:
@@ -136,3 +146,17 @@ def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str
             )
         seen.add(place)
     return found + extra
+
+
+def hosts_mount(options: RunOptions, tree: Tree, mtime: int) -> dict[str, Any]:
+    """Return the mount of the file that names a bridged container's neighbours; the supervisor copies the image's own
+    lines into it. The image gets an empty file where it has none."""
+    if tree.get(b"/etc/hosts") is None:
+        tree.ensure_directory(b"/etc", mtime=mtime)
+        tree.add(b"/etc/hosts", File(mode=0o644, mtime=mtime, content=BytesContent(b"")))
+    return {
+        "destination": "/etc/hosts",
+        "type": "bind",
+        "source": f"{defaults.HOSTS_ROOT}/{options.name}",
+        "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+    }

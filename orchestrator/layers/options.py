@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 VolumeKind = Literal["permanent", "revision", "boot"]
+InitName = Literal["systemd", "openrc", "busybox"]
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,15 @@ class FileMapping:
 class RunOptions:
     """What the product file says of one container. None: what the image's configuration says, else the default.
 
-    `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are
-    those kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the
-    audit says it. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there
-    is such an entry, else by the relaxation's key (network, ports, capabilities, seccomp, no_new_privileges, devices,
-    control).
+    `sysctls` are settings of the container's own namespaces, `labels` become annotations of its configuration.
+    `memory` in bytes, `cpus` in cores (0.5 is half of one), `processes` as the limit of tasks. `capabilities` are those
+    kept, `control` the verbs of the device's control socket that it may use, `ports` what it publishes, as the audit
+    says it. `users` says whether it may have a user namespace, `user_base` which number its user 0 has on the device
+    then (0: it is given none). `apparmor_profile` is a profile of the product's own in the place of the default one.
+    `init` is the image's own init, which is its first process then; `lxc_template` is the product's own in place of
+    ours. `reasons` says why a relaxation is needed: by the capability's name or the device's path where there is such
+    an entry, else by the relaxation's key (network, ports, capabilities, seccomp, apparmor, users, new_privileges,
+    devices, control).
     """
 
     name: str
@@ -99,14 +104,23 @@ class RunOptions:
     control: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     seccomp: Literal["default", "unconfined"] = "default"
+    apparmor: Literal["default", "unconfined"] = "default"
+    apparmor_profile: Path | None = None
+    users: Literal["own", "host"] = "own"
+    user_base: int = 0
     no_new_privileges: bool = True
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     devices: tuple[DeviceNode, ...] = ()
     rlimits: tuple[Rlimit, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     memory: int | None = None
     cpus: float | None = None
     processes: int = 512
     shared_memory: int = 16 * 1024 * 1024
     files: tuple[FileMapping, ...] = ()
+    init: InitName | None = None
+    runtime: Literal["crun", "lxc"] = "crun"
+    lxc_template: Path | None = None
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

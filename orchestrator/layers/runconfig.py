@@ -16,11 +16,14 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers import defaults
 from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
-from orchestrator.layers.mounts import emptied, mounts_of, volumes_of
+from orchestrator.layers.init import MACHINE_ID, with_init
+from orchestrator.layers.labels import annotations_of
+from orchestrator.layers.mounts import emptied, hosts_mount, mounts_of, volumes_of
 from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
 from orchestrator.layers.tree import Tree
+from orchestrator.layers.userns import add_users
 from orchestrator.layers.users import User, resolve_user
 
 _CPU_PERIOD = 100_000  # microseconds
@@ -31,8 +34,8 @@ class RunConfig:
     """The runtime configuration (`data`: canonical JSON) and what the supervisor must know beside it.
 
     `volumes` are all of them, with owner and mode decided: the product's, and one of kind boot for each volume of the
-    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `notes` are
-    remarks for the user.
+    image that the product does not mention, but for /run and /tmp, which are tmpfs then. `own_users`: it has a user
+    namespace. `notes` are remarks for the user.
     """
 
     data: bytes
@@ -42,6 +45,7 @@ class RunConfig:
     health: Health | None
     ports: tuple[str, ...]
     user: User
+    own_users: bool
     notes: tuple[str, ...]
 
 
@@ -54,13 +58,15 @@ def make_run_config(
     profile: dict[str, Any],
     mtime: int = 0,
     kernel: tuple[int, int] = (6, 1),
+    apparmor: str = "",
 ) -> RunConfig:
     """Return the run configuration of a container and add its mount points and working directory to `tree`.
 
-    `profile` is the engines' seccomp profile, `mtime` the time of directories that are made, `kernel` the oldest
-    kernel that the device runs. Raises ConfigError for what cannot run: no command, an unknown user, signal,
-    capability or limit, two mounts at one place.
+    `profile` is the engines' seccomp profile, `apparmor` the name of the AppArmor profile if there is one, `mtime` the
+    time of directories that are made, `kernel` the oldest kernel that the device runs. Raises ConfigError for what
+    cannot run: no command, an unknown user, signal, capability or limit, two mounts at one place.
     """
+    options = with_init(options, image, tree, mtime)
     user = resolve_user(tree, options.user if options.user is not None else image.user, options.groups)
     environment = _environment(image, options, user)
     capabilities = _capabilities(options)
@@ -71,7 +77,11 @@ def make_run_config(
     places = [str(mount["destination"]) for mount in mounts]
     working = image_path(options.working_directory or image.working_directory or "/", "the working directory")
     arguments = checked_command(image, options, tree, environment, working, [m for m in places if m != "/dev"])
+    if options.network == "bridge":
+        mounts.append(hosts_mount(options, tree, mtime))
     for place in places:
+        if place == MACHINE_ID and options.init == "systemd":
+            continue  # a file, which is there
         if not place.startswith(("/dev/", "/sys/", "/proc/")):  # what lies there belongs to other mounts
             tree.ensure_directory(place.encode(), mtime=mtime)
     if not any(working == place or working.startswith(place + "/") for place in places):
@@ -110,6 +120,15 @@ def make_run_config(
             "rootfsPropagation": "private",
         },
     }
+    if annotations := annotations_of(image.labels, notes) | dict(options.labels):
+        config["annotations"] = annotations
+    if options.sysctls:
+        config["linux"]["sysctl"] = dict(options.sysctls)
+    owners = [number for volume in volumes for number in (volume.uid or 0, volume.gid or 0)]
+    owners += [number for each in options.tmpfs for number in (each.uid, each.gid)]
+    own_users = add_users(config, options, tree, [user.uid, user.gid, *user.groups, *owners])
+    if apparmor:
+        config["process"]["apparmorProfile"] = apparmor
     if options.devices:
         config["linux"]["devices"] = [
             {
@@ -136,6 +155,7 @@ def make_run_config(
         health=image.health,
         ports=image.ports,
         user=user,
+        own_users=own_users,
         notes=tuple(notes),
     )
 
@@ -164,6 +184,8 @@ def check_options(options: RunOptions) -> None:
     """Refuse, before anything is built, what no image could make right; raises ConfigError."""
     _capabilities(options)
     _rlimits(options)
+    if options.stop_signal is not None:
+        signal_number(options.stop_signal)
 
 
 def _capabilities(options: RunOptions) -> frozenset[str]:

@@ -29,6 +29,25 @@ ARCHITECTURES = {
 
 _PROFILE_NAMES = {"386": "x86"}
 
+_EPERM, _ENOSYS = 1, 38
+
+_NEW_NAMESPACES = 0x7E020000
+"""The CLONE_NEW flags that clone(2) takes."""
+
+_NAMESPACE_CALLS = frozenset(
+    {
+        "fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount", "open_tree", "pivot_root",
+        "setns", "umount", "umount2", "unshare",
+    }
+)  # fmt: skip
+"""Of no use but in a namespace of one's own, or with CAP_SYS_ADMIN."""
+
+_KEY_CALLS = frozenset({"add_key", "keyctl", "request_key"})
+
+_NETLINK, _NETLINK_AUDIT = 16, 9
+_SOCKET_FAMILIES = {"UNIX": 1, "INET": 2, "INET6": 10, "NETLINK": _NETLINK, "PACKET": 17, "CAN": 29, "BLUETOOTH": 31}
+"""What containers may speak: linux/socket.h."""
+
 
 def load_profile(path: Path) -> dict[str, Any]:
     """Return a profile file as JSON; raises BuildError when it is missing, too large or no profile."""
@@ -72,8 +91,42 @@ def _section(
     if profile.get("defaultErrnoRet") is not None:
         section["defaultErrnoRet"] = profile["defaultErrnoRet"]
     machine = _PROFILE_NAMES.get(architecture, architecture)
-    section["syscalls"] = [_rule(call) for call in profile["syscalls"] if _applies(call, machine, capabilities, kernel)]
+    rules = [_rule(call) for call in profile["syscalls"] if _applies(call, machine, capabilities, kernel)]
+    section["syscalls"] = _tightened(rules, capabilities)
     return section
+
+
+def _tightened(rules: list[dict[str, Any]], capabilities: frozenset[str]) -> list[dict[str, Any]]:
+    """Return the rules without keyrings, with the usual sockets and, unless the container may administer the system,
+    without namespaces."""
+    admin = "CAP_SYS_ADMIN" in capabilities
+    refused = _KEY_CALLS if admin else _KEY_CALLS | _NAMESPACE_CALLS
+    # socketcall is what old 32-bit programs call; what it asks for lies in memory, where no filter sees it.
+    replaced = refused | {"socket", "socketcall"} | (set() if admin else {"clone", "clone3"})
+    found = []
+    for rule in rules:
+        if names := [name for name in rule["names"] if name not in replaced]:
+            found.append(rule | {"names": names})
+    found.append({"names": sorted(refused), "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM})
+    for family in _SOCKET_FAMILIES.values():
+        args = [{"index": 0, "value": family, "op": "SCMP_CMP_EQ"}]
+        if family == _NETLINK and "CAP_AUDIT_WRITE" not in capabilities:
+            args.append({"index": 2, "value": _NETLINK_AUDIT, "op": "SCMP_CMP_NE"})
+        found.append({"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": args})
+    if not admin:
+        # The flags of clone3 lie in memory as well: libraries fall back to clone when it is missing.
+        found.append({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
+        flags = {"index": 0, "value": _NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+        found.append({"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [flags]})
+        # Programs that do without a namespace, as systemd for its generators, do so when it is not permitted.
+        for flag in _bits(_NEW_NAMESPACES):
+            one = {"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}
+            found.append({"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM, "args": [one]})
+    return found
+
+
+def _bits(flags: int) -> list[int]:
+    return [1 << place for place in range(flags.bit_length()) if flags >> place & 1]
 
 
 def _applies(call: dict[str, Any], machine: str, capabilities: frozenset[str], kernel: tuple[int, int]) -> bool:

@@ -97,7 +97,7 @@ class SquashFS:
             "-no-progress",
             "-quiet",
             "-mem",
-            "256M",
+            "128M",
         )
         try:
             _feed(tree, argv, source_date_epoch, log)

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote_to_bytes
 
 from orchestrator.errors import BuildError, VerificationError
 from orchestrator.layers import tarheader
 from orchestrator.layers.nodes import (
+    CHUNK,
     NO_XATTRS,
     Content,
     Device,
@@ -25,7 +27,7 @@ from orchestrator.layers.nodes import (
     Symlink,
 )
 from orchestrator.layers.tarheader import BLOCK, EXTENDED_MAX, SPARSE_EXTENTS_MAX, Header, malformed
-from orchestrator.layers.tree import PATH_MAX, Tree, show
+from orchestrator.layers.tree import PATH_MAX, show
 
 _U32 = 2**32 - 1
 _KEPT_XATTRS = (b"user.", b"security.")
@@ -42,8 +44,27 @@ class _Extended:
     sparse: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
-def read_tar(path: Path, tree: Tree, shown: str = "") -> None:
-    """Add every entry of the uncompressed tar at `path` to `tree`; messages name it as `shown`.
+class Sink(Protocol):
+    """What takes the entries of a tar in their order: a tree, or whoever has to look at them first.
+
+    `notes` takes remarks for the user.
+    """
+
+    notes: list[str]
+
+    def add(self, path: bytes, node: Node) -> None:
+        """Take an entry; `path` is b"" for the root, never absolute and without `.` and `..`."""
+        ...
+
+    def link(self, path: bytes, target: bytes) -> None:
+        """Take a hard link."""
+        ...
+
+
+def read_tar(path: Path, sink: Sink, shown: str = "", *, start: int = 0, length: int | None = None) -> None:
+    """Hand every entry of the uncompressed tar at `path` to `sink`; messages name it as `shown`.
+
+    The tar may be a part of the file: `length` bytes from `start` (default: to the file's end).
 
     Refused with VerificationError: absolute names, `..`, hard links to what is not there, unknown entry types, wrong
     checksums, truncation, anything but zeros after the end mark, and what passes the tree's limits. Names and link
@@ -51,7 +72,9 @@ def read_tar(path: Path, tree: Tree, shown: str = "") -> None:
     """
     try:
         with path.open("rb") as stream:
-            _Reader(stream, path, tree).run()
+            end = os.fstat(stream.fileno()).st_size if length is None else start + length
+            stream.seek(start)
+            _Reader(stream, path, sink, start, end).run()
     except OSError as problem:
         raise BuildError(
             f"{path} cannot be read", str(problem), "check that the file is there and readable"
@@ -73,9 +96,9 @@ def entry_name(raw: bytes) -> bytes:
 
 
 class _Reader:
-    def __init__(self, stream: BinaryIO, path: Path, tree: Tree) -> None:
-        self.stream, self.path, self.tree = stream, path, tree
-        self.place = 0
+    def __init__(self, stream: BinaryIO, path: Path, sink: Sink, start: int, end: int) -> None:
+        self.stream, self.path, self.sink = stream, path, sink
+        self.place, self.end = start, end
         self.dropped: set[bytes] = set()
 
     def run(self) -> None:
@@ -95,20 +118,22 @@ class _Reader:
             extended = _Extended()
         if extended.values or extended.xattrs:
             raise malformed("it ends after an extended header")
-        while rest := self.stream.read(1024 * 1024):
-            if rest.strip(b"\0"):
+        while self.place < self.end:
+            if self.take(min(CHUNK, self.end - self.place)).strip(b"\0"):
                 raise malformed("there is something after the end mark")
         for name in sorted(self.dropped):
-            self.tree.notes.append(f"extended attributes {show(name)} are dropped: the image cannot carry them")
+            self.sink.notes.append(f"extended attributes {show(name)} are dropped: the image cannot carry them")
 
     def take(self, length: int) -> bytes:
-        data = self.stream.read(length)
+        data = self.stream.read(min(length, self.end - self.place))
         if len(data) != length:
             raise malformed("it is truncated")
         self.place += length
         return data
 
     def skip(self, length: int) -> None:
+        if length > self.end - self.place:
+            raise malformed("it is truncated")
         if length:
             self.stream.seek(length - 1, 1)
             self.place += length - 1
@@ -158,7 +183,7 @@ class _Reader:
         path = entry_name(raw)
         link = values.get(b"linkpath") or header.link
         if kind == b"1":
-            self.tree.link(path, entry_name(link))
+            self.sink.link(path, entry_name(link))
             return
         uid = tarheader.decimal(values[b"uid"], "a user") if b"uid" in values else header.uid
         gid = tarheader.decimal(values[b"gid"], "a group") if b"gid" in values else header.gid
@@ -167,7 +192,7 @@ class _Reader:
         common = Node(
             mode=header.mode, uid=uid, gid=gid, mtime=_time(values, header), xattrs=extended.xattrs or NO_XATTRS
         )
-        self.tree.add(path, self.node(header, kind, link, common, extended))
+        self.sink.add(path, self.node(header, kind, link, common, extended))
 
     def node(self, header: Header, kind: bytes, link: bytes, common: Node, extended: _Extended) -> Node:
         mode, uid, gid, mtime, xattrs = common.mode, common.uid, common.gid, common.mtime, common.xattrs

@@ -20,10 +20,19 @@ _LINKS_MAX = 40  # the kernel's own limit, path_resolution(7)
 
 @dataclass(frozen=True)
 class Limits:
-    """What a foreign tree may cost: number of entries, bytes of content (holes included)."""
+    """What a foreign tree may cost: number of entries, bytes of content (holes included).
+
+    `spare` is by how much the tar of such a tree may be larger than its content: headers and padding.
+    """
 
     entries: int = 500_000
     size: int = 8 * 1024**3
+    spare: int = 64 * 1024**2
+
+    @property
+    def tar(self) -> int:
+        """Bytes of an uncompressed tar at most."""
+        return self.size + self.spare
 
 
 def show(path: bytes) -> str:
@@ -80,7 +89,7 @@ class Tree:
         parent.children[name] = node
 
     def link(self, path: bytes, target: bytes) -> None:
-        """Make `path` another name of the entry at `target` (not followed).
+        """Make `path` another name of the entry at `target` (not followed), in place of what was there.
 
         Raises VerificationError when the target is missing or a directory.
         """
@@ -92,8 +101,6 @@ class Tree:
         if not parts:
             raise VerificationError("the root of a tree must be a directory", "a hard link was to replace it")
         parent, name = self._parent(parts)
-        if isinstance(parent.children.get(name), Directory):
-            raise VerificationError(f"the hard link {show(path)} would replace a directory")
         parent.children[name] = found
         self._bump(1, 0)
 

@@ -38,7 +38,7 @@ class Blobs(BlobReader):
     def __init__(self, root: Path, files: Files) -> None:
         self.folder = root / "blobs" / "sha256"
         self.temporary = root / ".tmp"
-        self._files = files
+        self.files = files
 
     def path(self, digest: str) -> Path:
         """Return where a blob lies, present or not; raises ConfigError when `digest` is not a SHA-256 digest."""
@@ -92,8 +92,8 @@ class Blobs(BlobReader):
         _check(digest, len(data), expected, limit)
         if not self._reuse(digest, len(data)):
             with self.temporary_file() as (descriptor, path):
-                self._files.write(descriptor, data)
-                self._finish(descriptor, path, digest)
+                self.files.write(descriptor, data)
+                self.finish(descriptor, path, digest)
         return Descriptor(media_type=media_type, digest=digest, size=len(data))
 
     def _put_stream(self, stream: BinaryIO, media_type: str, expected: str | None, limit: int | None) -> Descriptor:
@@ -101,7 +101,7 @@ class Blobs(BlobReader):
             digest, size = self._copy(stream, descriptor, limit)
             _check(digest, size, expected, limit)
             if not self._reuse(digest, size):
-                self._finish(descriptor, path, digest)
+                self.finish(descriptor, path, digest)
         return Descriptor(media_type=media_type, digest=digest, size=size)
 
     def _put_path(
@@ -114,7 +114,7 @@ class Blobs(BlobReader):
             if not (self._reuse(digest, size) or (adopt and self._adopt(stream.fileno(), digest))):
                 stream.seek(0)
                 with self.temporary_file() as (descriptor, path):
-                    if self._files.clone(stream.fileno(), descriptor):
+                    if self.files.clone(stream.fileno(), descriptor):
                         with os.fdopen(os.dup(descriptor), "rb") as copy:
                             copy.seek(0)
                             found = hash_stream(copy)
@@ -122,7 +122,7 @@ class Blobs(BlobReader):
                         found, _ = self._copy(stream, descriptor, limit)
                     if found != digest:
                         raise VerificationError(f"{source} changed while it was read", f"{digest}, then {found}")
-                    self._finish(descriptor, path, digest)
+                    self.finish(descriptor, path, digest)
         return Descriptor(media_type=media_type, digest=digest, size=size)
 
     def _copy(self, stream: BinaryIO, descriptor: int, limit: int | None) -> tuple[str, int]:
@@ -133,7 +133,7 @@ class Blobs(BlobReader):
             if limit is not None and size > limit:
                 raise VerificationError("a blob is larger than allowed", f"more than {limit} bytes")
             state.update(chunk)
-            self._files.write(descriptor, chunk)
+            self.files.write(descriptor, chunk)
         return "sha256:" + state.hexdigest(), size
 
     def _reuse(self, digest: str, size: int) -> bool:
@@ -143,41 +143,42 @@ class Blobs(BlobReader):
         with self.open(digest) as stream:
             if hash_stream(stream) != digest:
                 return False
-            self._files.sync(stream.fileno())
-        self._files.sync_folder(self.folder)
+            self.files.sync(stream.fileno())
+        self.files.sync_folder(self.folder)
         return True
 
     def _adopt(self, descriptor: int, digest: str) -> bool:
         path = self._temporary_name()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # the sign of life that `leftovers` looks for
-            self._files.link(descriptor, path)
-            self._files.seal(descriptor, _BLOB_MODE)
+            self.files.link(descriptor, path)
+            self.files.seal(descriptor, _BLOB_MODE)
         except OSError as problem:
             self._forget(path)
             if problem.errno in _NO_LINK:
                 return False
             raise
         try:
-            self._finish(descriptor, path, digest)
+            self.finish(descriptor, path, digest)
         finally:
             self._forget(path)
         return True
 
-    def _finish(self, descriptor: int, path: Path, digest: str) -> None:
-        self._files.seal(descriptor, _BLOB_MODE)
-        self._files.sync(descriptor)
-        self._files.rename(path, self.path(digest))
-        self._files.sync_folder(self.folder)
+    def finish(self, descriptor: int, path: Path, digest: str) -> None:
+        """Let an open file of this file system, complete and checked by the caller, become the blob `digest`."""
+        self.files.seal(descriptor, _BLOB_MODE)
+        self.files.sync(descriptor)
+        self.files.rename(path, self.path(digest))
+        self.files.sync_folder(self.folder)
 
     def _temporary_name(self) -> Path:
         if not self.temporary.is_dir():  # a layout that another tool made
-            self._files.make_folder(self.temporary)
+            self.files.make_folder(self.temporary)
         return self.temporary / secrets.token_hex(16)
 
     def _forget(self, path: Path) -> None:
         with contextlib.suppress(OSError):
-            self._files.unlink(path)
+            self.files.unlink(path)
 
     @contextlib.contextmanager
     def temporary_file(self) -> Iterator[tuple[int, Path]]:
@@ -187,7 +188,7 @@ class Blobs(BlobReader):
         """
         while True:
             path = self._temporary_name()
-            descriptor = self._files.create(path, 0o600)
+            descriptor = self.files.create(path, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 break
@@ -205,7 +206,7 @@ class Blobs(BlobReader):
     def sweep(self) -> list[Path]:
         """Remove the leftovers; returns what was removed."""
         with explained("remove temporary files", self.temporary):
-            return self._each_leftover(self._files.unlink)
+            return self._each_leftover(self.files.unlink)
 
     def _each_leftover(self, action: Callable[[Path], None]) -> list[Path]:
         found = []

@@ -12,7 +12,7 @@ from orchestrator.errors import PyContainerError, VerificationError
 from orchestrator.oci.strict import decode
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
-INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 """The media type of the two bytes `{}`, where a manifest needs a config but has none (manifest.md)."""
 EMPTY_BYTES = b"{}"

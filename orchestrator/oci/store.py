@@ -24,7 +24,7 @@ from orchestrator.oci.files import Files, explained
 from orchestrator.oci.index import EMPTY_INDEX, Index
 from orchestrator.oci.layout import LAYOUT, SUBJECT, Layout, check_layout, referrer
 
-_OWN_NAMES = {"blobs", "index.json", "oci-layout", ".tmp", ".lock"}
+_OWN_NAMES = {"blobs", "index.json", "oci-layout", ".tmp", ".lock", ".partial"}
 
 
 class Store(Layout):

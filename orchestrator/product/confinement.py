@@ -12,8 +12,8 @@ from orchestrator.product.fields import FieldError
 from orchestrator.product.words import ACCESS, DEVICE, Capability, Mode, Reason, UserId
 
 Verb = Literal[
-    "version", "status", "ps", "logs", "exec", "start", "stop", "restart", "install", "put", "try", "confirm",
-    "rollback", "revisions", "gc", "volumes", "identity", "reboot", "poweroff",
+    "version", "status", "ps", "logs", "observe", "exec", "start", "stop", "restart", "install", "put", "try",
+    "confirm", "rollback", "revisions", "gc", "volumes", "identity", "sbom", "reboot", "poweroff",
 ]  # fmt: skip
 """What the device's control socket can be asked for."""
 
@@ -42,12 +42,17 @@ class Relaxation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     capabilities: list[Capability] = []
     network: Literal["host"] | None = None
     seccomp: Literal["unconfined"] | None = None
+    apparmor: Literal["unconfined"] | None = None
+    new_privileges: Literal["allowed"] | None = None
+    user_namespace: Literal["host"] | None = None
     devices: list[Device] = []
     control: list[Verb] = []
 
     def __post_init__(self) -> None:
-        if not (self.capabilities or self.network or self.seccomp or self.devices or self.control):
-            raise ValueError("a relaxation names what it relaxes: capabilities, network, seccomp, devices or control")
+        named = [getattr(self, name) for name in self.__struct_fields__ if name != "reason"]
+        if not any(named):
+            words = "capabilities, network, seccomp, apparmor, newPrivileges, userNamespace, devices or control"
+            raise ValueError(f"a relaxation names what it relaxes: {words}")
 
 
 class PublishedPort(NamedTuple):

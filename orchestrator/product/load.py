@@ -46,16 +46,25 @@ def find_product_file(place: Path) -> Path:
 
 def load_product(path: Path) -> Product:
     """Return the product that a file describes; raises ConfigError naming file, line and path of what is wrong."""
+    return parse_product(path, read_product_text(path))
+
+
+def read_product_text(path: Path) -> str:
+    """Return a product file's text, line ends as they are; raises ConfigError when it cannot be read."""
     try:
         data = read_limited(path, _LIMIT)
         if len(data) > _LIMIT:
             raise ConfigError(
                 f"{path} is too large", f"the limit is {_LIMIT} bytes", "it describes one product in text"
             )
-        text = data.decode()
+        return data.decode()
     except (OSError, UnicodeDecodeError) as problem:
         hint = "name or allow another file" if isinstance(problem, OSError) else "write it as UTF-8 text"
         raise ConfigError(f"{path} cannot be read", str(problem), hint) from problem
+
+
+def parse_product(path: Path, text: str) -> Product:
+    """Return the product that a text describes; `path` is what errors call its file. Raises ConfigError."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = None if root is None else _construct(path, root)
@@ -152,6 +161,10 @@ class _Reader:
             if isinstance(layer, dict):
                 if isinstance(layer.get("version"), int):
                     layer["version"] = str(layer["version"])
+                for key in ("sysctls", "labels"):
+                    _as_text(layer.get(key))
+                if isinstance(layer.get("stopSignal"), int):
+                    layer["stopSignal"] = str(layer["stopSignal"])
                 if isinstance(cpus := layer.get("cpus"), str):
                     layer["cpus"] = self.number(cpus, ("layers", name, "cpus"))
             converted[name] = self.convert(layer, Layer, ("layers", name))
@@ -181,6 +194,7 @@ class _Reader:
                 # In any other one the file may be there from the revision before.
                 reason = f"the volume {each.volume} is kept from one revision to the next, and so is a file in it"
                 self.fail((*path, "volume"), reason, "name a volume of 'kind: revision', which is empty at first")
+        self.check_waits(product)
         owners: dict[str, str] = {}
         for name, layer in product.layers.items():
             for port in layer.published:
@@ -189,6 +203,19 @@ class _Reader:
                     reason = f"the port {port.on_host} of the device is published by {other} already"
                     position = [published_port(text) for text in layer.ports].index(port)
                     self.fail(("layers", name, "ports", position), reason, "give each layer ports of its own")
+
+    def check_waits(self, product: Product) -> None:
+        """Refuse to wait for what cannot come: the end of what always runs, the health of what is not asked."""
+        for name, layer in product.layers.items():
+            for position, each in enumerate(layer.predecessors):
+                path = ("layers", name, "after", position)
+                other = product.layers[each.layer]
+                if each.condition == "completed" and other.restart.policy == "always":
+                    reason = f"{each.layer} is always started again, so its end never comes"
+                    self.fail(path, reason, f"give {each.layer} 'restart: {{policy: on-failure}}', or 'no'")
+                if each.condition == "healthy" and (other.health == "none" or not _may_have_check(other)):
+                    reason = f"{each.layer} has no health check"
+                    self.fail(path, reason, f"give {each.layer} a 'health', or wait for it without a condition")
 
     def number(self, text: str, path: Path_) -> float:
         try:
@@ -258,6 +285,18 @@ class _Reader:
                 node = node.value[step]
                 line = node.start_mark.line
         return int(line) + 1
+
+
+def _as_text(mapping: Any) -> None:
+    """Let numbers of a mapping of texts stand without quotes; what else is no text is refused by its type."""
+    for key, value in mapping.items() if isinstance(mapping, dict) else ():
+        if isinstance(value, int) and not isinstance(value, bool):
+            mapping[key] = str(value)
+
+
+def _may_have_check(layer: Layer) -> bool:
+    """Whether a layer has a check of its own, or comes from something that may bring one."""
+    return layer.health is not None or layer.source.image is not None or layer.source.bitbake is not None
 
 
 def _inner(message: str, value: Any) -> list[str | int]:

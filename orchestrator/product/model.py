@@ -15,14 +15,20 @@ import msgspec
 
 from orchestrator.product.confinement import PublishedPort, Relaxation, published_port
 from orchestrator.product.fields import FieldError, Path, within
+from orchestrator.product.observation import Observe
+from orchestrator.product.process import After, Tmpfs, Ulimit, check_labels, check_sysctls
+from orchestrator.product.reference import ImageReference, parse_reference
 from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.product.words import (
     ARGUMENT,
     CHANNEL,
     HOST,
+    PLATFORM,
     PORTS,
     RECIPE,
+    SIGNAL,
+    ULIMIT,
     VARIABLE,
     AbsolutePath,
     Mode,
@@ -35,18 +41,32 @@ from orchestrator.product.words import (
 LEAST_STORAGE = 8 * 2**20
 """Below this no file system with verity and a journal holds anything: better said before BitBake than after."""
 
+UserLimit = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """Where a layer comes from: exactly one of a BitBake recipe, a root file system tar, or a directory."""
+    """Where a layer comes from: exactly one of a BitBake recipe, a container image, a root file system tar, or a
+    directory. `platform` chooses among an image's platforms (default: the machine's)."""
 
     bitbake: Annotated[str, msgspec.Meta(pattern=RECIPE)] | None = None
+    image: str | None = None
     tar: str | None = None
     directory: str | None = None
+    platform: Annotated[str, msgspec.Meta(pattern=PLATFORM)] | None = None
 
     def __post_init__(self) -> None:
-        given = [word for word in ("bitbake", "tar", "directory") if getattr(self, word)]
+        given = [word for word in ("bitbake", "image", "tar", "directory") if getattr(self, word)]
         if len(given) != 1:
-            raise FieldError(given[1] if given else (), "name exactly one of bitbake, tar, directory")
+            raise FieldError(given[1] if given else (), "name exactly one of bitbake, image, tar, directory")
+        if self.image is not None:
+            within("image", parse_reference, self.image)
+        elif self.platform is not None:
+            raise FieldError("platform", "only an image has platforms to choose from", "remove it")
+
+    @property
+    def reference(self) -> ImageReference | None:
+        """Where the image is, or None when the layer is made of something else."""
+        return None if self.image is None else parse_reference(self.image)
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -56,17 +76,22 @@ class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     destination: AbsolutePath
     uid: UserId = 0
     gid: UserId = 0
+    mode: Mode | None = None
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """A writable place: `permanent`, per `revision`, or per `boot`."""
+    """A writable place: `permanent`, per `revision`, or per `boot`.
+
+    Without `mode`, `uid` or `gid` that of the image's directory there, else 0755 and the process's own user.
+    """
 
     name: Name
     destination: AbsolutePath
     kind: Literal["permanent", "revision", "boot"] = "permanent"
-    mode: Mode = "0755"
-    uid: UserId = 0
-    gid: UserId = 0
+    mode: Mode | None = None
+    uid: UserId | None = None
+    gid: UserId | None = None
+    read_only: bool = False
 
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -80,35 +105,53 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     command: list[str] | None = None
     environment: dict[Annotated[str, msgspec.Meta(pattern=VARIABLE)], str] = {}
     user: str | None = None
+    groups: list[str] = []
     working_directory: AbsolutePath | None = None
     hostname: Annotated[str, msgspec.Meta(pattern=HOST)] | None = None
     volumes: list[Volume] = []
-    tmpfs: list[AbsolutePath] = []
+    tmpfs: list[AbsolutePath | Tmpfs] = []
+    shm_size: str = "16MiB"
     memory: str | None = None
     cpus: Annotated[float, msgspec.Meta(gt=0, le=1024)] | None = None
     pids: Annotated[int, msgspec.Meta(ge=1, le=4_194_304)] = 512
     io: Io | None = None
+    ulimits: dict[Annotated[str, msgspec.Meta(pattern=ULIMIT)], UserLimit | Ulimit] = {}
+    sysctls: dict[str, str] = {}
+    labels: dict[str, str] = {}
     network: Literal["bridge"] | None = None
     ports: Annotated[list[Annotated[str, msgspec.Meta(pattern=PORTS)]], msgspec.Meta(max_length=64)] = []
+    apparmor: str | None = None
     relax: list[Relaxation] = []
-    after: list[Name] = []
+    after: list[Name | After] = []
     group: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     restart: Restart = Restart()
     required: bool = False
+    stop_signal: Annotated[str, msgspec.Meta(pattern=SIGNAL)] | None = None
+    init: Literal["none", "systemd", "openrc", "busybox"] = "none"
+    runtime: Literal["crun", "lxc"] = "crun"
+    lxc_template: str | None = None
     stop_timeout: str = "10s"
     logs: Logs = Logs()
+    observe: Observe | None = None
     health: Health | Literal["none"] | None = None
     confirm: LayerConfirm = LayerConfirm()
 
     def __post_init__(self) -> None:
         within("stopTimeout", parse_duration, self.stop_timeout)
+        if self.lxc_template is not None and self.runtime != "lxc":
+            raise FieldError("lxcTemplate", "it is for LXC, which does not run this layer", "write also runtime: lxc")
         if self.memory is not None and within("memory", parse_size, self.memory) < 1024 * 1024:
             raise FieldError("memory", "memory must be at least 1MiB", "write for example 64MiB")
+        if within("shmSize", parse_size, self.shm_size) < 4096:
+            raise FieldError("shmSize", "shmSize must be at least 4096 bytes")
+        check_sysctls(self.sysctls, own_network=not any(each.network == "host" for each in self.relax))
+        check_labels(self.labels)
+        _no_doubles("layer", [(("after", at), each.layer) for at, each in enumerate(self.predecessors)])
         ports = [within(("ports", at), published_port, text) for at, text in enumerate(self.ports)]
         places: list[tuple[Path, str]] = [
             (("volumes", at, "destination"), volume.destination) for at, volume in enumerate(self.volumes)
         ]
-        places += [(("tmpfs", at), path) for at, path in enumerate(self.tmpfs)]
+        places += [(("tmpfs", at), each.destination) for at, each in enumerate(self.in_memory)]
         _no_doubles("volume", [(("volumes", at, "name"), volume.name) for at, volume in enumerate(self.volumes)])
         _no_doubles("destination", places)
         _no_doubles("port", [(("ports", at), port.on_host) for at, port in enumerate(ports)])
@@ -118,11 +161,23 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             for position, device in enumerate(each.devices)
         ]
         _no_doubles("device", devices)
+        if self.apparmor is not None and any(each.apparmor for each in self.relax):
+            raise FieldError("apparmor", "it has a profile of its own, and 'relax' says that it has none")
         if self.bridged and any(each.network == "host" for each in self.relax):
             raise FieldError(
                 "ports" if self.ports else "network",
                 "it has the device's own network by 'relax', so it can neither publish ports nor be bridged",
             )
+
+    @property
+    def predecessors(self) -> list[After]:
+        """What comes before this layer, each with its condition."""
+        return [After(layer=each) if isinstance(each, str) else each for each in self.after]
+
+    @property
+    def in_memory(self) -> list[Tmpfs]:
+        """The directories in memory, each with its size and owner."""
+        return [Tmpfs(destination=each) if isinstance(each, str) else each for each in self.tmpfs]
 
     @property
     def memory_bytes(self) -> int | None:
@@ -188,6 +243,12 @@ class Supplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     contact: str = ""
 
 
+class Sbom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """The documents of what the product is made of; with `device` they are on the device too."""
+
+    device: bool = False
+
+
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """One product: what `pycontainer.yaml` says, its layers by name in the file's order."""
 
@@ -201,7 +262,10 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     kernel: Kernel = Kernel()
     confirm: Confirm = Confirm()
     control: Control | None = None
+    apparmor: Literal["required"] | None = None
     bitbake_layers: list[str] = []
+    components: list[str] = []
+    sbom: Sbom = Sbom()
     layers: dict[Name, Layer]
 
     def start_groups(self) -> dict[str, int]:
@@ -219,7 +283,8 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 raise FieldError(("layers", name, "after"), f"layers wait for each other: {round_}")
             layer = self.layers[name]
             earliest = 1
-            for position, other in enumerate(layer.after):
+            for position, each in enumerate(layer.predecessors):
+                other = each.layer
                 if other not in self.layers:
                     near = difflib.get_close_matches(other, self.layers, n=1)
                     raise FieldError(

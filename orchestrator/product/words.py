@@ -17,10 +17,13 @@ RECIPE = r"^[a-z0-9][a-z0-9+._-]*(?![\s\S])"
 VARIABLE = r"^[^=\0]+(?![\s\S])"
 HOST = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}(?![\s\S])"
 ARGUMENT = r"^[A-Za-z0-9_.,:;=+/@%^~!-]+(?![\s\S])"
+PLATFORM = r"^[a-z0-9]+/[a-z0-9]+(?:/[a-z0-9.]+)?(?![\s\S])"
 PORTS = r"^[1-9][0-9]{0,4}:[1-9][0-9]{0,4}(?:/(?:tcp|udp))?(?![\s\S])"
 URL_PATH = r"^/[!-~]*(?![\s\S])"
 DEVICE = r"^/dev/[A-Za-z0-9][A-Za-z0-9/._+-]*(?![\s\S])"
 ACCESS = r"^[rwm]{1,3}(?![\s\S])"
+SIGNAL = r"^[A-Z0-9][A-Z0-9+-]{0,15}(?![\s\S])"
+ULIMIT = r"^[a-z]{2,12}(?![\s\S])"
 CHANNEL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?![\s\S])"
 
 PATTERNS = {
@@ -33,10 +36,13 @@ PATTERNS = {
     VARIABLE: "the name of an environment variable, without =",
     HOST: "a host name: letters, digits, '.' and '-', 63 at most",
     ARGUMENT: "one kernel argument without spaces, quotes or characters that the boot loader would change",
+    PLATFORM: "an operating system, a processor and its variant if it has one, such as linux/arm64/v8",
     PORTS: "a port of the device, a colon, a port of the container, and /udp when it is not TCP, such as 8080:80",
     URL_PATH: "a path such as /health, without blanks",
     DEVICE: "the path of a device, such as /dev/ttyS1",
     ACCESS: "r to read, w to write, m to make the node, or several of them, such as rw",
+    SIGNAL: "a signal's name or number, such as SIGINT, TERM, RTMIN+3 or 15",
+    ULIMIT: "a resource limit of setrlimit(2) in small letters, such as nofile",
     CHANNEL: "the name of a virtio port, or of a serial device, such as ttyS1",
 }
 """What each pattern allows, in words for an error message."""

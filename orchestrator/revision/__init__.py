@@ -17,6 +17,7 @@ block = boot_env(["console=ttyS0,115200", "quiet"])         # the kernel's comma
 from __future__ import annotations
 
 from orchestrator.revision.assemble import (
+    LAYER,
     LayerBlob,
     Revision,
     assemble,
@@ -28,35 +29,52 @@ from orchestrator.revision.assemble import (
 )
 from orchestrator.revision.bootenv import boot_env
 from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
-from orchestrator.revision.model import SPDX_TYPE, RevisionConfig, created_at, media_type
+from orchestrator.revision.model import (
+    CYCLONEDX_TYPE,
+    SPDX23_TYPE,
+    SPDX_TYPE,
+    RevisionConfig,
+    created_at,
+    media_type,
+)
 from orchestrator.revision.parts import (
     Conditions,
     Confirm,
     ContainerLayer,
+    Declared,
     FileCondition,
     Health,
     HttpCheck,
     Io,
     Logs,
+    Observe,
+    Peer,
     PlatformLayer,
     PublishedPort,
     ReachCondition,
     Restart,
     Stop,
+    UserNamespace,
     Volume,
 )
 
 __all__ = [
+    "CYCLONEDX_TYPE",
+    "LAYER",
+    "SPDX23_TYPE",
     "SPDX_TYPE",
     "Conditions",
     "Confirm",
     "ContainerLayer",
+    "Declared",
     "FileCondition",
     "Health",
     "HttpCheck",
     "Io",
     "LayerBlob",
     "Logs",
+    "Observe",
+    "Peer",
     "PlatformLayer",
     "PublishedPort",
     "ReachCondition",
@@ -64,6 +82,7 @@ __all__ = [
     "Revision",
     "RevisionConfig",
     "Stop",
+    "UserNamespace",
     "Volume",
     "assemble",
     "boot_env",

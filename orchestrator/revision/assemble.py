@@ -12,7 +12,7 @@ from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor, Manifest, canonical_bytes, decode_manifest
 from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
-from orchestrator.revision.model import CONFIG_LIMIT, CONFIG_TYPE, REVISION_TYPE, RevisionConfig, media_type
+from orchestrator.revision.model import CONFIG_LIMIT, CONFIG_TYPE, REVISION_TYPE, RevisionConfig
 from orchestrator.revision.parts import BLOB_SIZE_LIMIT, BLOBS_LIMIT
 
 LAYER = "vnd.pycontainer.layer"
@@ -84,7 +84,7 @@ def assemble(store: Store, config: RevisionConfig, blobs: Sequence[LayerBlob]) -
         media_type=MANIFEST_TYPE,
         artifact_type=REVISION_TYPE,
         config=store.put_blob(config.to_bytes(), media_type=CONFIG_TYPE, limit=CONFIG_LIMIT),
-        layers=[_descriptor(blob) for blob in ordered],
+        layers=[_descriptor(blob, config.media_type(blob.layer, blob.role)) for blob in ordered],
         annotations={CREATED: config.created, PRODUCT: config.product},
     )
     check_manifest(manifest, config)
@@ -136,7 +136,7 @@ def check_manifest(manifest: Manifest, config: RevisionConfig) -> None:
         place = f"{blob.layer} {blob.role}"
         if wanted.pop((blob.layer, blob.role), None) != blob.digest:
             raise VerificationError("the revision's manifest and configuration differ", f"at the blob of {place}")
-        if descriptor.media_type != media_type(blob.role):
+        if descriptor.media_type != config.media_type(blob.layer, blob.role):
             raise VerificationError(f"the blob of {place} has the wrong media type", descriptor.media_type)
         if not 1 <= blob.size <= BLOB_SIZE_LIMIT:
             raise VerificationError(f"the blob of {place} is empty or too large", f"{blob.size} bytes")
@@ -183,9 +183,9 @@ def load_revision(store: Store, name: str) -> Revision:
     )
 
 
-def _descriptor(blob: LayerBlob) -> Descriptor:
+def _descriptor(blob: LayerBlob, media_type: str) -> Descriptor:
     return Descriptor(
-        media_type=media_type(blob.role),
+        media_type=media_type,
         digest=blob.digest,
         size=blob.size,
         annotations={LAYER: blob.layer, ROLE: blob.role, FSVERITY: blob.fsverity},

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 Refuse = Callable[[str, str], None]
 
 ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "bootloader": (frozenset({"efi"}), frozenset()),
-    "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb"})),
-    "host": (frozenset({"initramfs", "boot-env"}), frozenset()),
-    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset()),
-    "app": (frozenset({"rootfs", "run-config"}), frozenset()),
+    "bootloader": (frozenset({"efi"}), frozenset({"sbom"})),
+    "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb", "sbom"})),
+    "host": (frozenset({"initramfs", "boot-env"}), frozenset({"sbom"})),
+    "rootfs": (frozenset({"rootfs", "run-config"}), frozenset({"policy", "sbom"})),
+    "app": (frozenset({"rootfs", "run-config"}), frozenset({"policy", "sbom"})),
 }
 """For each kind of layer the blob roles that it must have, and those that it may have."""
 
@@ -48,6 +48,8 @@ def check_config(config: RevisionConfig, error: type[PyContainerError]) -> None:
         required, optional = ROLES[layer.kind]
         if lacking := sorted(required - set(layer.blobs)):
             refuse(layer.name, f"a {layer.kind} layer needs the blob {lacking[0]}")
+        if layer.blobs.get("sbom", layer.spdx) != layer.spdx:
+            refuse(layer.name, "the document that the device has is not the one that the revision names")
         if extra := sorted(set(layer.blobs) - required - optional):
             refuse(layer.name, f"a {layer.kind} layer has no blob {extra[0]}")
     kinds: tuple[Kind, ...] = ("bootloader", "bsp", "host")
@@ -57,12 +59,13 @@ def check_config(config: RevisionConfig, error: type[PyContainerError]) -> None:
             raise error(f"a revision has exactly one {kind} layer", f"this one has {count}")
     started: set[str] = set()
     for container in config.containers():
-        for name in container.after:
+        for name in (*container.after, *container.after_end):
             if name not in started:
                 refuse(container.name, f"it starts after {name!r}, which is not a container that starts before it")
         started.add(container.name)
         _check_container(container, refuse)
     _check_ports(config, refuse)
+    _check_users(config, refuse)
     _check_conditions(config, error)
 
 
@@ -80,6 +83,8 @@ def _check_container(layer: ContainerLayer, refuse: Refuse) -> None:
         _check_health(layer.name, layer.health, refuse)
     if layer.ports and layer.network != "bridge":
         refuse(layer.name, f"it publishes ports, which needs the network bridge and not {layer.network}")
+    if ("policy" in layer.blobs) != (layer.apparmor is not None):
+        refuse(layer.name, "it has either a policy or the name of an AppArmor profile, and needs both or none")
     if len(set(layer.control)) != len(layer.control):
         refuse(layer.name, "a verb of the control socket is named twice")
 
@@ -102,6 +107,19 @@ def _check_ports(config: RevisionConfig, refuse: Refuse) -> None:
                 also = "twice" if owners[key] == layer.name else f"and {owners[key]} does so already"
                 refuse(layer.name, f"it publishes the port {port.host}/{port.protocol} of the device, {also}")
             owners[key] = layer.name
+
+
+def _check_users(config: RevisionConfig, refuse: Refuse) -> None:
+    ranges = sorted(
+        (layer.user_namespace.host_id, layer.user_namespace.host_id + layer.user_namespace.size, layer.name)
+        for layer in config.containers()
+        if layer.user_namespace is not None
+    )
+    for position, (start, end, name) in enumerate(ranges):
+        if end > 2**32 - 1:
+            refuse(name, "its users reach beyond the numbers that there are")
+        if position and start < ranges[position - 1][1]:
+            refuse(name, f"its users are those of {ranges[position - 1][2]} as well")
 
 
 def _check_conditions(config: RevisionConfig, error: type[PyContainerError]) -> None:

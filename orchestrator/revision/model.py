@@ -27,8 +27,13 @@ from orchestrator.revision.parts import (
 
 CONFIG_TYPE = "application/vnd.pycontainer.revision.config.v1+json"
 REVISION_TYPE = "application/vnd.pycontainer.revision.v1"
-SPDX_TYPE = "application/spdx+json"
-"""The artefact type of the documents that are attached to a revision, one a layer."""
+SPDX_TYPE = "application/spdx3+json"
+"""The artefact type of the SPDX 3.0.1 documents that are attached to a revision: one a layer, named by the revision's
+configuration, and one of the flashable image (IANA, media types)."""
+SPDX23_TYPE = "application/spdx+json"
+"""The same as SPDX 2.3, for tools that read nothing newer."""
+CYCLONEDX_TYPE = "application/vnd.cyclonedx+json"
+"""The same as CycloneDX 1.6."""
 CONFIG_LIMIT = 1024 * 1024
 """Bytes of one revision configuration at most."""
 
@@ -48,6 +53,7 @@ class _Head(Part, frozen=True, kw_only=True):
     parents: Annotated[list[Digest], msgspec.Meta(max_length=16)] = []
     security_version: Natural = 0
     confirm: Conditions = Conditions()
+    apparmor_required: bool = False
 
 
 class RevisionConfig(_Head, frozen=True, kw_only=True):
@@ -80,6 +86,11 @@ class RevisionConfig(_Head, frozen=True, kw_only=True):
         """Return a layer by its name, or None."""
         return next((layer for layer in self.layers if layer.name == name), None)
 
+    def media_type(self, layer: str, role: str) -> str:
+        """Return the media type of a layer's blob."""
+        found = self.layer(layer)
+        return media_type(role, found.runtime if isinstance(found, ContainerLayer) else "crun")
+
     def containers(self) -> list[ContainerLayer]:
         """Return the container layers in the order in which the device starts them."""
         found = [layer for layer in self.layers if isinstance(layer, ContainerLayer)]
@@ -91,11 +102,14 @@ def created_at(source_date_epoch: int) -> str:
     return datetime.fromtimestamp(source_date_epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def media_type(role: str) -> str:
-    """Return the media type of a blob role."""
+def media_type(role: str, runtime: str = "crun") -> str:
+    """Return the media type of a blob role; that of a run configuration depends on what runs it."""
+    if (role, runtime) == ("run-config", "lxc"):
+        return "application/vnd.pycontainer.lxc.config.v1+json"
     special = {
         "initramfs": "application/vnd.pycontainer.initramfs.v1.cpio",
         "run-config": "application/vnd.oci.runtime.config.v1+json",
+        "sbom": SPDX_TYPE,
     }
     squashfs = ".squashfs" if role in {"modules", "firmware", "rootfs"} else ""
     return special.get(role, f"application/vnd.pycontainer.{role}.v1{squashfs}")

@@ -17,6 +17,7 @@ WORDS_LIMIT = 256
 PORTS_LIMIT = 64
 VERBS_LIMIT = 32
 CONDITIONS_LIMIT = 16
+DECLARED_LIMIT = 256
 BLOBS_LIMIT = 512
 BLOB_SIZE_LIMIT = 1 << 40
 
@@ -30,6 +31,7 @@ AbsolutePath = Annotated[str, msgspec.Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,1023}\
 Rate = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 UrlPath = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]{0,1022}\Z")]
 Verb = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
+Profile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,126}\Z")]
 Time = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
 
 
@@ -112,11 +114,43 @@ class PublishedPort(Part, frozen=True, kw_only=True):
     protocol: Literal["tcp", "udp"]
 
 
+class UserNamespace(Part, frozen=True, kw_only=True):
+    """The users of a container: its user 0 is `host_id` on the device, and it has `size` of them; groups likewise."""
+
+    host_id: Annotated[int, msgspec.Meta(ge=65536, le=2**32 - 2)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=2**32 - 2)]
+
+
 class Io(Part, frozen=True, kw_only=True):
     """Bytes a second from and to the storage disk at most; 0: no limit."""
 
     read_bytes_per_second: Rate = 0
     write_bytes_per_second: Rate = 0
+
+
+class Peer(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a container connects to; what is not there is any."""
+
+    address: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F:.]{2,45}(?:/[0-9]{1,3})?\Z")] | None = None
+    port: Port | None = None
+    protocol: Literal["tcp", "udp"] | None = None
+
+
+class Declared(Part, frozen=True, kw_only=True):
+    """What a container does by design; a path that ends with / is everything below it."""
+
+    exec: Annotated[list[AbsolutePath], msgspec.Meta(max_length=DECLARED_LIMIT)] = []
+    connect: Annotated[list[Peer], msgspec.Meta(max_length=DECLARED_LIMIT)] = []
+    write: Annotated[list[AbsolutePath], msgspec.Meta(max_length=DECLARED_LIMIT)] = []
+
+
+class Observe(Part, frozen=True, kw_only=True):
+    """What of a container's doings is recorded, or stops it unless it is declared; volumes it writes as it likes."""
+
+    exec: Literal["off", "record", "stop"] = "off"
+    connect: Literal["off", "record", "stop"] = "off"
+    write: Literal["off", "record", "stop"] = "off"
+    allow: Declared = Declared()
 
 
 class FileCondition(Part, frozen=True, kw_only=True):
@@ -157,16 +191,18 @@ class PlatformLayer(Part, frozen=True, kw_only=True):
 
 
 class ContainerLayer(Part, frozen=True, kw_only=True):
-    """A rootfs or app layer. Start order: ascending `start_group`, within a group the order of the list."""
+    """A rootfs or app layer. Start order: ascending `start_group`, within a group the order of the list; what `after`
+    names must be up before, what `after_end` names must have ended well."""
 
     name: Name
     kind: Literal["rootfs", "app"]
     version: Text
     blobs: dict[str, Digest]
     spdx: Digest
-    runtime: Literal["crun"] = "crun"
+    runtime: Literal["crun", "lxc"] = "crun"
     start_group: Natural = 1
     after: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
+    after_end: Annotated[list[Name], msgspec.Meta(max_length=LAYERS_LIMIT)] = []
     restart: Restart = Restart()
     stop: Stop = Stop()
     logs: Logs = Logs()
@@ -174,7 +210,11 @@ class ContainerLayer(Part, frozen=True, kw_only=True):
     health: Health | None = None
     confirm: Confirm = Confirm()
     required: bool = False
+    machine_id: bool = False
     network: Literal["none", "host", "bridge"] = "none"
     ports: Annotated[list[PublishedPort], msgspec.Meta(max_length=PORTS_LIMIT)] = []
     io: Io | None = None
     control: Annotated[list[Verb], msgspec.Meta(max_length=VERBS_LIMIT)] = []
+    apparmor: Profile | None = None
+    observe: Observe | None = None
+    user_namespace: UserNamespace | None = None

@@ -50,8 +50,16 @@ def check_spdx23(data: bytes) -> tuple[Finding, ...]:
         defined = {entry["licenseId"] for entry in document.get("hasExtractedLicensingInfos", [])}
         root = _root(document)
         for identifier, package in packages.items():
-            findings += _layer(identifier, package) if identifier == root else _component(identifier, package)
-            findings += _licence(identifier, package, defined, identifier == root)
+            whole = identifier == root or package.get("comment", "").startswith("kind=")
+            if package.get("primaryPackagePurpose") == "SOURCE":
+                continue
+            if whole:
+                findings += (
+                    _hashes(identifier, package) if "INSTALL" in _purpose(package) else _layer(identifier, package)
+                )
+            else:
+                findings += _component(identifier, package)
+            findings += _licence(identifier, package, defined, whole)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise VerificationError("not an SPDX 2.3 document", f"{type(problem).__name__}: {problem}") from problem
     return tuple(findings)
@@ -110,7 +118,7 @@ def _graph(document: dict[str, Any], packages: dict[str, Any]) -> Iterator[Findi
         for end in ends:
             if end not in known:
                 yield _error("D10", end, "a relationship names an element that does not exist")
-        if relation["relationshipType"] in ("CONTAINS", "DEPENDS_ON"):
+        if relation["relationshipType"] in ("CONTAINS", "DEPENDS_ON", "STATIC_LINK", "GENERATED_FROM"):
             below.setdefault(ends[0], []).append(ends[1])
     reached, waiting = {root}, [root]
     while waiting:
@@ -121,6 +129,10 @@ def _graph(document: dict[str, Any], packages: dict[str, Any]) -> Iterator[Findi
     for identifier in packages:
         if identifier not in reached:
             yield _error("D11", identifier, "cannot be reached from the layer")
+
+
+def _purpose(package: dict[str, Any]) -> str:
+    return str(package.get("primaryPackagePurpose", ""))
 
 
 def _layer(identifier: str, package: dict[str, Any]) -> Iterator[Finding]:

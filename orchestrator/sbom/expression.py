@@ -23,6 +23,10 @@ class ExpressionError(ValueError):
     """A text that is not a licence expression over the pinned list; the message says where."""
 
 
+class UnlistedError(ExpressionError):
+    """An expression that is well formed but names an identifier that the pinned list does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Licence:
     """One licence: an SPDX identifier or a LicenseRef, perhaps with a listed exception."""
@@ -156,14 +160,16 @@ class _Parser:
             if self.take() != ")":
                 raise ExpressionError("a parenthesis is not closed")
             return node
+        if token in ("AND", "OR", "WITH", ")"):
+            raise ExpressionError(f"{token!r} where a licence is expected")
         plain = token.removesuffix("+")
         known = plain in spdxlist.LICENCES or token in spdxlist.DEPRECATED or plain in spdxlist.DEPRECATED
         if not known and not LICENCE_REF.match(token):
-            raise ExpressionError(f"{token!r} is not on SPDX licence list {spdxlist.VERSION}")
+            raise UnlistedError(f"{token!r} is not on SPDX licence list {spdxlist.VERSION}")
         if self.peek() != "WITH":
             return Licence(token)
         self.take()
         exception = self.take()
         if exception not in spdxlist.EXCEPTIONS and exception not in spdxlist.DEPRECATED_EXCEPTIONS:
-            raise ExpressionError(f"{exception!r} is not an exception on SPDX licence list {spdxlist.VERSION}")
+            raise UnlistedError(f"{exception!r} is not an exception on SPDX licence list {spdxlist.VERSION}")
         return Licence(token, exception)

@@ -22,6 +22,9 @@ _SUPPLIER = re.compile(r"(Person|Organization): ?(.+?)(?: \(([^()]*)\))?\Z")
 _SOURCE = re.compile(r"built from source package: (\S+) (\S+)\Z")
 _HEX_LENGTH = {"SHA256": 64, "SHA512": 128}
 
+COMPLETE = "dependencies=complete"
+"""The comment of a layer whose base states all dependencies among its packages, were it none."""
+
 ElementId = Annotated[str, msgspec.Meta(pattern=r"^SPDXRef-[A-Za-z0-9.-]{1,500}$")]
 Line = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"^[^\x00-\x1f]*$")]
 
@@ -45,6 +48,7 @@ class _Package(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     source_info: str = ""
     homepage: Line = "NOASSERTION"
     license_declared: str = "NOASSERTION"
+    comment: str = ""
     checksums: list[_Checksum] = []
     external_refs: list[_Reference] = []
 
@@ -85,10 +89,13 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """The packages of a layer, which of them need which (pairs of ids), and texts of LicenseRefs."""
+    """The packages of a layer, which of them need which (pairs of ids), which have whose code in them, and texts of
+    LicenseRefs. `complete` tells whether the base stated dependencies at all."""
 
     packages: tuple[Fact, ...]
     depends: tuple[tuple[str, str], ...]
+    linked: tuple[tuple[str, str], ...]
+    complete: bool
     texts: dict[str, str]
 
 
@@ -105,7 +112,7 @@ def read(path: Path) -> Facts:
     if len(by_id) != len(document.packages):
         raise _refuse(path, "two packages have one SPDXID")
     roots = set(document.document_describes)
-    contained, depends = set(), set()
+    contained, depends, linked = set(), set(), set()
     for relation in document.relationships:
         ends = (relation.element, relation.related)
         for end in ends:
@@ -117,6 +124,8 @@ def read(path: Path) -> Facts:
             contained.add(ends)
         elif relation.kind == "DEPENDS_ON":
             depends.add(ends)
+        elif relation.kind == "STATIC_LINK":
+            linked.add(ends)
         else:
             raise _refuse(path, f"unknown relationship type {relation.kind!r}")
     if len(roots) != 1:
@@ -129,6 +138,8 @@ def read(path: Path) -> Facts:
     return Facts(
         packages=tuple(_fact(path, package) for package in members),
         depends=tuple(sorted(pair for pair in depends if root not in pair)),
+        linked=tuple(sorted(pair for pair in linked if root not in pair)),
+        complete=bool(depends) or (root in by_id and by_id[root].comment == COMPLETE),
         texts={entry.license_id: entry.extracted_text for entry in document.has_extracted_licensing_infos},
     )
 

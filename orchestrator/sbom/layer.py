@@ -1,169 +1,220 @@
 # SPDX-License-Identifier: MIT
-"""One layer's document: what the base or the package database knows, with the declared licences found."""
+"""One layer's document: what the base, the databases, the programs and people say of it, file by file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
 
 from orchestrator.deploy import Kind
-from orchestrator.errors import BuildError
-from orchestrator.sbom import archive, dpkg, facts
-from orchestrator.sbom.archive import Files
+from orchestrator.sbom import apk, basefacts, bitbake, byhand, dpkg, facts, languages, opkg, platformparts, rpm
 from orchestrator.sbom.cache import FindingCache
-from orchestrator.sbom.expression import all_of, parse
-from orchestrator.sbom.model import Blob, Component, Dependency, Document, Layer, LicenceFinding, Product
-from orchestrator.sbom.resolver import resolve_recipe
+from orchestrator.sbom.census import Accounts
+from orchestrator.sbom.components import Reader, check_keys, counted, unnamed
+from orchestrator.sbom.contents import Contents, Removed
+from orchestrator.sbom.contents import read as read_contents
+from orchestrator.sbom.files import FileTree, NoFiles
+from orchestrator.sbom.handmade import Handmade
+from orchestrator.sbom.inventory import Inventory, take
+from orchestrator.sbom.model import (
+    Blob,
+    Completeness,
+    Component,
+    Contact,
+    Dependency,
+    Document,
+    Layer,
+    Product,
+)
+from orchestrator.sbom.packages import Package, dependencies
+
+OWN_FILES = "the product's own files"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFacts:
-    """What describes one layer. `blobs` are the digests of its files by role.
+    """What describes one layer.
 
-    `spdx` and `copyright` are the base's document and archive of `<package>/copyright` files (deploy contract);
-    `rootfs` is a root file system tar, read when there is no `spdx`. Without both, only the layer itself is described.
+    `spdx`, `copyright` and `contents` are the base's document, archive of `<package>/copyright` files, and list of who
+    owns which file (deploy contract), `packages` the manifest that BitBake's own document is held against. `tree` are
+    the layer's files; without `spdx` its package databases are read. `images` names the files that are booted (path to
+    `kernel` or `bootloader`), `own` the files that the product laid over the layer, `removed` what its inputs had and
+    it has not, `by_hand` what people wrote of its files.
     """
 
     name: str
     kind: Kind
     version: str
     architecture: str
-    blobs: Mapping[str, str] = field(default_factory=dict)
+    blobs: tuple[Blob, ...] = ()
     origin: str = ""
+    origin_uri: str = ""
+    base_image: str = ""
     spdx: Path | None = None
+    packages: Path | None = None
     copyright: Path | None = None
-    rootfs: Path | None = None
+    contents: Path | None = None
+    tree: FileTree | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    by_hand: tuple[Handmade, ...] = ()
 
 
 def layer_document(layer: LayerFacts, product: Product, source_date_epoch: int, cache: Path | None = None) -> Document:
     """Return the document of a layer.
 
     `source_date_epoch` is in seconds; `cache` is a folder for findings, shared by layers and builds. Raises BuildError
-    when an input cannot be read or does not follow the contract.
+    when an input cannot be read or does not follow the contract, VerificationError for a file that a component file
+    pins and that is another, ConfigError for a component file that fits nothing.
     """
-    findings = FindingCache(cache)
-    remarks: list[str] = []
-    components: list[Component] = []
-    dependencies: list[Dependency] = []
-    if layer.spdx is not None:
-        components, dependencies = _from_facts(layer.spdx, layer.copyright, findings)
-    elif layer.rootfs is not None:
-        database = dpkg.read(layer.rootfs)
-        components, dependencies = _from_dpkg(database, findings)
-        if not database.found:
-            remarks.append("No dpkg database in this layer: its components are unknown.")
-        elif components:
-            remarks.append("Read from the dpkg database of the layer: hashes of the package files are unknown.")
-    else:
-        remarks.append("No facts came with this layer: its components are unknown.")
-    keys = [component.key for component in components]
-    if len(set(keys)) != len(keys):
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise BuildError(f"layer {layer.name}: a package is listed twice", double)
+    made = _Making(layer, product, FindingCache(cache))
+    made.by_hand()
+    made.stated()
+    made.files()
+    components = made.finished()
+    check_keys(layer.name, components)
+    census = None
+    if layer.tree is not None:
+        removed = (*layer.removed, *(made.contents.removed if made.contents else ()))
+        census = made.accounts.census(removed)
     return Document(
         Layer(
-            layer.name,
-            layer.kind,
-            layer.version,
-            layer.architecture,
-            tuple(Blob(role, layer.blobs[role]) for role in sorted(layer.blobs)),
-            layer.origin,
+            name=layer.name,
+            kind=layer.kind,
+            version=layer.version,
+            architecture=layer.architecture,
+            blobs=tuple(sorted(layer.blobs, key=lambda blob: blob.role)),
+            origin=layer.origin,
+            origin_uri=layer.origin_uri,
+            base_image=layer.base_image,
+            completeness=made.completeness(census.unowned_total.files if census else None),
         ),
         product,
         source_date_epoch,
         tuple(sorted(components, key=lambda component: (component.name, component.key))),
-        tuple(sorted(dependencies, key=lambda edge: (edge.dependent, edge.needed))),
-        tuple(remarks),
+        tuple(sorted(made.edges, key=lambda edge: (edge.dependent, edge.needed, edge.static))),
+        tuple(dict.fromkeys(made.remarks)),
+        census,
     )
 
 
-def _from_facts(
-    spdx: Path, copyrights: Path | None, findings: FindingCache
-) -> tuple[list[Component], list[Dependency]]:
-    known = facts.read(spdx)
-    files = archive.read(copyrights, lambda path: path.endswith("/copyright")) if copyrights else Files({}, {})
-    keys: dict[str, str] = {}
-    components = []
-    for fact in known.packages:
-        keys[fact.id] = fact.purl or f"{fact.name}@{fact.version}#{fact.file_name}"
-        licence = _from_copyright(files, f"{fact.name}/copyright", f"usr/share/doc/{fact.name}/copyright", findings)
-        if fact.declared:
-            licence = _with_recipe(licence, resolve_recipe(fact.declared, lambda name: known.texts.get(name, "")))
-        components.append(
-            Component(
-                key=keys[fact.id],
-                name=fact.name,
-                version=fact.version,
-                architecture=_architecture(fact.purl),
-                supplier=fact.supplier,
-                purl=fact.purl,
-                file_name=fact.file_name,
-                checksums=fact.checksums,
-                source_name=fact.source_name,
-                source_version=fact.source_version,
-                homepage=fact.homepage,
-                licence=licence,
-            )
-        )
-    return components, [Dependency(keys[dependent], keys[needed]) for dependent, needed in known.depends]
+class _Making:
+    """A document while it is made: components, edges, and who owns what."""
 
+    def __init__(self, layer: LayerFacts, product: Product, findings: FindingCache) -> None:
+        self.layer = layer
+        organisation = product.organisation
+        self.maker = Contact("Organization", organisation, product.contact) if organisation else None
+        self.inventory: Inventory = take(layer.tree or NoFiles())
+        self.reader = Reader(self.inventory, findings)
+        self.accounts = Accounts(self.inventory)
+        self.contents: Contents | None = read_contents(layer.contents) if layer.contents else None
+        self.components: list[Component] = []
+        self.edges: set[Dependency] = set()
+        self.remarks: list[str] = []
+        self.known = False
 
-def _architecture(purl: str) -> str:
-    qualifiers = dict(part.partition("=")[::2] for part in purl.partition("?")[2].partition("#")[0].split("&"))
-    return unquote(qualifiers.get("arch", ""))
+    def by_hand(self) -> None:
+        """What people wrote comes first: they wrote it because nothing else says it, or says it right."""
+        for component, paths in byhand.components(self.reader, self.layer.by_hand):
+            self.components.append(component)
+            self.accounts.claim(component.key, paths)
+        self.accounts.explain(OWN_FILES, self.layer.own)
 
+    def stated(self) -> None:
+        """What the base says, or else the package databases."""
+        if self.layer.spdx is not None:
+            if bitbake.is_bitbakes(self.layer.spdx):
+                found = bitbake.read(self.layer.spdx, self.layer.packages, boots=self.layer.kind == "bsp")
+                known = found.facts
+                if found.unaccounted:
+                    self.remarks.append(f"Installed, and not in the base's document: {', '.join(found.unaccounted)}.")
+            else:
+                known = facts.read(self.layer.spdx)
+            made, edges = basefacts.components(known, self.layer.copyright, self.reader.findings, self.maker)
+            self.components += made
+            self.edges |= edges
+            self.known = True
+            self._owners(made)
+            return
+        if self.layer.tree is None:
+            self.remarks.append("No facts came with this layer: its components are unknown.")
+            return
+        packages: list[Package] = []
+        for database in (read(self.layer.tree) for read in (dpkg.read, apk.read, rpm.read, opkg.read)):
+            packages += database.packages
+            self.remarks += database.remarks
+            self.known = self.known or (bool(database.found) and not database.remarks)
+            if database.packages:
+                self.remarks.append(
+                    f"Read from the layer's {database.ecosystem} database: hashes of the package files are unknown."
+                )
+        if not self.known:
+            self.remarks.append("No package database in this layer: what its packages were is unknown.")
+        edges, _ = dependencies(packages)
+        self.edges |= edges
+        self.components += map(self.reader.component, packages)
+        for package in packages:
+            self.accounts.claim(package.key, package.files)
 
-def _from_dpkg(database: dpkg.Database, findings: FindingCache) -> tuple[list[Component], list[Dependency]]:
-    providers: dict[str, list[str]] = {}
-    for package in database.packages:
-        for name in package.provides:
-            providers.setdefault(name, []).append(package.purl)
-    components, dependencies = [], set()
-    for package in database.packages:
-        path = f"usr/share/doc/{package.name}/copyright"
-        components.append(
-            Component(
-                key=package.purl,
-                name=package.name,
-                version=package.version,
-                architecture=package.architecture,
-                supplier=package.supplier,
-                purl=package.purl,
-                file_name="",
-                checksums=(),
-                source_name=package.source_name,
-                source_version=package.source_version,
-                homepage=package.homepage,
-                licence=_from_copyright(database.files, path, path, findings),
-            )
-        )
-        for name in package.needs:
-            for provider in providers.get(name, ()):
-                if provider != package.purl:
-                    dependencies.add(Dependency(package.purl, provider))
-    return components, list(dependencies)
+    def _owners(self, made: list[Component]) -> None:
+        if self.contents is None:
+            return
+        by_name = {component.name: component.key for component in made}
+        for name, paths in sorted(self.contents.owners.items()):
+            if name in by_name:
+                self.accounts.claim(by_name[name], paths)
+            else:
+                self.remarks.append(f"The base gives files to {name}, which it does not list.")
+        for reason, paths in sorted(self.contents.explained.items()):
+            self.accounts.explain(reason, paths)
 
+    def files(self) -> None:
+        """What the files say themselves: modules, firmware, language packages, programs."""
+        known = {component.key: component for component in self.components}
+        owner = self.accounts.owner
+        for path, kind in sorted(self.layer.images.items()):
+            parent = known.get(owner.get(path, ""))
+            self._inner([platformparts.image(self.reader, path, kind, self.layer.version, parent)], {path: None})
+        modules, edges, paths, remarks = platformparts.modules(self.reader, owner, known)
+        self.edges |= edges
+        self.remarks += remarks
+        self._inner(modules, paths)
+        self._inner(*platformparts.firmware_of(self.reader, owner, known))
+        packages, made, edges = languages.packages(self.reader, owner)
+        self.components += made
+        self.edges |= edges
+        for package in packages:
+            self.accounts.claim(package.key, package.files)
+        made, edges, owners, remarks = languages.linked(self.reader, owner, known)
+        self.components += made
+        self.edges |= edges
+        self.remarks += remarks
+        for path, key in owners.items():
+            self.accounts.claim(key, [path])
+        self.accounts.explain_known()
+        own = [path for path, reason in sorted(self.accounts.reason.items()) if reason == OWN_FILES]
+        self.components += unnamed(self.reader, [*self.accounts.unowned(), *own])
 
-def _from_copyright(files: Files, path: str, evidence: str, findings: FindingCache) -> LicenceFinding:
-    data = files.get(path)
-    if data is None:
-        return LicenceFinding(notes=(f"There is no {evidence}: the licence is not known.",))
-    return findings.resolve(data, evidence)
+    def _inner(self, made: list[Component], paths: Mapping[str, str | None]) -> None:
+        self.components += made
+        for path, key in paths.items():
+            inner = key or made[0].key
+            self.accounts.claim(inner, [path])
+            self.accounts.inner[path] = inner
 
+    def finished(self) -> list[Component]:
+        """Return the components with their files counted; one that came without a package file is its own program."""
+        owned = self.accounts.owned_by()
+        return [
+            basefacts.with_own_program(self.reader, component, owned.get(component.key, []))
+            for component in counted(self.components, owned, self.inventory)
+        ]
 
-def _with_recipe(copyright_file: LicenceFinding, recipe: LicenceFinding) -> LicenceFinding:
-    """Both statements count; the copyright file stays the evidence."""
-    if not copyright_file.expression:
-        return recipe
-    extracted = {entry.id: entry for entry in (*copyright_file.extracted, *recipe.extracted)}
-    return LicenceFinding(
-        str(all_of([parse(recipe.expression), parse(copyright_file.expression)])),
-        copyright_file.tier,
-        copyright_file.evidence,
-        copyright_file.evidence_digest,
-        (*copyright_file.notes, f"The recipe declares {recipe.expression}.", *recipe.notes),
-        tuple(extracted[key] for key in sorted(extracted)),
-        copyright_file.holders,
-    )
+    def completeness(self, unowned: int | None) -> Completeness:
+        """Return whether the components are all there are: known when every file is accounted for."""
+        if unowned is None or not (self.known or self.components):
+            return "unknown"
+        return "complete" if unowned == 0 and not self.inventory.damaged else "incomplete"

@@ -1,73 +1,75 @@
 # SPDX-License-Identifier: MIT
-"""What is known about one layer's software, independent of any document format.
+"""What is known about one layer's software, and about a whole image, independent of any document format.
 
-Every serialisation (SPDX 2.3 now) is a pure function of these values; nothing here knows of `SPDXRef-` or JSON.
+Every serialisation (SPDX 3.0.1, SPDX 2.3, CycloneDX 1.6) is a pure function of these values; nothing here knows of
+`SPDXRef-` or JSON. An empty text, an empty tuple, None or "unknown" means that the fact is not known: writers say
+so in their format's words and invent nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from orchestrator.deploy import Kind
+from orchestrator.sbom.parts import (
+    Bucket,
+    Census,
+    Checksum,
+    Completeness,
+    ComponentKind,
+    Conclusion,
+    Confidence,
+    Contact,
+    ExtractedLicence,
+    LicenceFinding,
+    Linking,
+    Source,
+    Tier,
+    Traits,
+    UnownedFile,
+)
 
-Tier = Literal["dep5", "common-licenses", "text", "recipe", "none"]
-"""How a declared licence was found: from the short names of a machine-readable copyright file; from references to
-/usr/share/common-licenses; from licence texts (a known one, or kept whole); from the recipe; or not at all."""
+__all__ = [
+    "Aggregate",
+    "Blob",
+    "Bucket",
+    "Census",
+    "Checksum",
+    "Completeness",
+    "Component",
+    "ComponentKind",
+    "Conclusion",
+    "Confidence",
+    "Contact",
+    "Dependency",
+    "Document",
+    "ExtractedLicence",
+    "ImageFile",
+    "Layer",
+    "LicenceFinding",
+    "Linking",
+    "Product",
+    "Source",
+    "Tier",
+    "Traits",
+    "UnownedFile",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractedLicence:
-    """A licence that the SPDX list does not have: `id` is `LicenseRef-...`, minted from `text`; `name` is its source's.
-
-    `copyleft` tells whether name or text speak of a copyleft licence, so that counting never overlooks one.
-    """
-
-    id: str
-    name: str
-    text: str
-    copyleft: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LicenceFinding:
-    """A declared licence with its evidence.
-
-    `expression` is an SPDX licence expression, empty when nothing is known (the notes then say why). `evidence` is the
-    path of the file that was read and `evidence_digest` its `sha256:<hex>`; both are empty without a file. `holders`
-    are copyright statements in the file's order, without repetition.
-    """
-
-    expression: str = ""
-    tier: Tier = "none"
-    evidence: str = ""
-    evidence_digest: str = ""
-    notes: tuple[str, ...] = ()
-    extracted: tuple[ExtractedLicence, ...] = ()
-    holders: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """A person or an organisation; `email` may be empty."""
-
-    kind: Literal["Person", "Organization"]
-    name: str
-    email: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """A hash of a deployable file; `value` is lower-case hexadecimal."""
-
-    algorithm: Literal["SHA256", "SHA512"]
-    value: str
+UNSEEN = Traits()
+"""The traits of what nobody looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One package of a layer. `key` is unique within the document and derived from what the component is."""
+    """One package, program or file of a layer. `key` is unique within the document and derived from what it is.
+
+    `parent` is the key of the component that contains this one (a module's kernel package), empty for the layer
+    itself. `place` is a path in the layer where the component is one file. `files` and `size` count the regular files
+    of the layer that it owns, in bytes. `dependencies` says whether the edges that leave it are all.
+    `conclusion` is a person's; `remarks` are sentences for an auditor. `source_name`, `source_version`: see `source`.
+    """
 
     key: str
     name: str
@@ -81,19 +83,56 @@ class Component:
     source_version: str
     homepage: str
     licence: LicenceFinding
+    kind: ComponentKind = "package"
+    traits: Traits = UNSEEN
+    source_uri: str = ""
+    source_checksums: tuple[Checksum, ...] = ()
+    conclusion: Conclusion | None = None
+    linking: Linking = "unknown"
+    dependencies: Completeness = "unknown"
+    parent: str = ""
+    place: str = ""
+    files: int = 0
+    size: int = 0
+    description: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Source | None:
+        """What it was built from, or None when that is not known."""
+        if not self.source_name:
+            return None
+        return Source(self.source_name, self.source_version, self.source_uri, self.source_checksums)
+
+    @property
+    def concluded(self) -> str:
+        """The concluded licence: a person's, else the declared one; empty when unknown."""
+        return self.conclusion.expression if self.conclusion else self.licence.expression
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file of the layer by its role (kernel, rootfs, ...); `digest` is `sha256:<hex>`."""
+    """A file of the layer by its role (kernel, rootfs, ...); `digest` is `sha256:<hex>`.
+
+    `partition` and `path` say where it lies on the disk, `mount` where a running device sees its content.
+    """
 
     role: str
     digest: str
+    sha512: str = ""
+    size: int = 0
+    partition: str = ""
+    path: str = ""
+    mount: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The layer that a document is about; `origin` says where it came from, in words for an auditor."""
+    """The layer that a document is about; `origin` says where it came from, in words for an auditor.
+
+    `origin_uri` is the same for tools (a purl `pkg:oci/...`, a URL), empty when there is none; `base_image` is the
+    purl of the image that it descends from. `completeness` is that of its components.
+    """
 
     name: str
     kind: Kind
@@ -101,14 +140,21 @@ class Layer:
     architecture: str
     blobs: tuple[Blob, ...]
     origin: str
+    origin_uri: str = ""
+    base_image: str = ""
+    completeness: Completeness = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Component `dependent` needs component `needed`; both are keys of components in the same document."""
+    """Component `dependent` needs component `needed`; both are keys of components in the same document.
+
+    `static`: the needed one's code is in the dependent's programs.
+    """
 
     dependent: str
     needed: str
+    static: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +169,10 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Everything that is known of one layer. `created` is in seconds since 1970 (SOURCE_DATE_EPOCH)."""
+    """Everything that is known of one layer. `created` is in seconds since 1970 (SOURCE_DATE_EPOCH).
+
+    `census` is None when the layer's files were not looked at.
+    """
 
     layer: Layer
     product: Product
@@ -131,8 +180,40 @@ class Document:
     components: tuple[Component, ...]
     dependencies: tuple[Dependency, ...] = ()
     remarks: tuple[str, ...] = ()
+    census: Census | None = None
 
     def extracted(self) -> Iterator[ExtractedLicence]:
         """Yield every extracted licence of every component, repetitions included, in the components' order."""
         for component in self.components:
             yield from component.licence.extracted
+            if component.conclusion:
+                yield from component.conclusion.extracted
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """The flashable image: its file name, size in bytes and both hashes in lower-case hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+    sha512: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One flashable image with all of its layers: the union of their documents, and nothing else (A1).
+
+    `base` names what the platform descends from (a distribution's release as purl or URL) with its words for people.
+    `revision` is the id of the revision in the image, empty before there is one.
+    """
+
+    image: ImageFile
+    product: Product
+    machine: str
+    created: int
+    documents: tuple[Document, ...]
+    base: str = ""
+    base_uri: str = ""
+    revision: str = ""
+    remarks: tuple[str, ...] = ()

@@ -66,6 +66,7 @@ _GNU_NAME = re.compile(
 _GNU_MENTION = re.compile(
     rf"(?<![a-z])(?:gnu-)?(?P<family>agpl|lgpl|lpgl|gpl)-?(?:version-)?v?(?P<version>\d(?:\.\d)?)?(?:\.0)?(?P<later>{_LATER})?"
 )
+_VERSIONED = re.compile(r"(?<![a-z0-9.-])[a-z][a-z0-9.-]*-?\d[a-z0-9.+-]*")
 _SPELT_OUT = tuple(
     (re.compile(rf"{words}general-public-licen[cs]e(?:,|-\([al]?gpl\))?"), short)
     for words, short in (("(?:lesser|library)-", "lgpl"), ("affero-", "agpl"), ("", "gpl"))
@@ -122,12 +123,20 @@ def meaning(name: str) -> Meaning | None:
 
 
 def mentioned(name: str) -> list[Node]:
-    """Return every GNU licence that a longer name mentions (`GPL-2+-openssl`), so that none is lost with the name."""
+    """Return every copyleft licence that a longer name or a text mentions, so that none is lost with the name.
+
+    GNU licences in any spelling (`GPL-2+-openssl`), the others of the list by an identifier that has a version.
+    """
     found: dict[Node, None] = {}
     for match in _GNU_MENTION.finditer(_abbreviated(name)):
         family = match["family"]
         listed = _gnu(family, match["version"], bool(match["later"]), False) or _gnu(family, None, True, False)
         found[Licence(listed)] = None
+    for word in dict.fromkeys(_VERSIONED.findall(name.lower())):
+        plain = word.rstrip(".+-")
+        listed = spdxlist.BY_FOLDED_NAME.get(plain, "") or _ALIASES.get(plain, "")
+        if listed in spdxlist.COPYLEFT and not listed.startswith(("GPL-", "LGPL-", "AGPL-")):
+            found[Licence(listed)] = None
     return list(found)
 
 

@@ -8,13 +8,14 @@ over-approximates, and says so.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from orchestrator.sbom import dep5, exceptions, names, synopsis, texts
+from orchestrator.sbom import dep5, deprecated, exceptions, names, scancode, synopsis, texts
 from orchestrator.sbom.expression import ExpressionError, Licence, Node, all_of, is_copyleft, licences, parse
-from orchestrator.sbom.model import ExtractedLicence, LicenceFinding, Tier
+from orchestrator.sbom.model import Confidence, ExtractedLicence, LicenceFinding, Tier
 
 SOURCE_TREE = "A Debian copyright file describes the source tree: it over-approximates what the binary package holds."
 _HOLDER = re.compile(r"^[ \t*#;/|.-]{0,40}((?:copyright\b|\(c\)|©).{0,300})$", re.IGNORECASE | re.MULTILINE)
@@ -28,8 +29,11 @@ _MENTIONS_BY_DESIGN = frozenset({"Python-2.0", "PSF-2.0", "OpenSSL", "FTL", "ZPL
 
 
 def licence_ref(name: str, text: str) -> ExtractedLicence:
-    """Mint a LicenseRef: a readable part of the name, and the text's SHA-256, so that one id never has two texts."""
-    slug = _SLUG.sub("-", name).strip("-.")[:40].rstrip("-.")
+    """Mint a LicenseRef: a readable part of the name, and the text's SHA-256, so that one id never has two texts.
+
+    The readable part is ScanCode's key (`LicenseRef-scancode-public-domain-...`) where the name says just that.
+    """
+    slug = scancode.key(name) or _SLUG.sub("-", name).strip("-.")[:40].rstrip("-.")
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     minted = f"LicenseRef-{slug}-{digest}" if slug else f"LicenseRef-{digest}"
     return ExtractedLicence(minted, name, text, texts.mentions_copyleft(f"{name} {text}"))
@@ -44,7 +48,11 @@ def decode(data: bytes) -> tuple[str, bool]:
 
 
 def resolve_copyright(data: bytes, evidence: str) -> LicenceFinding:
-    """Return the declared licence that a copyright file states; `evidence` is the path to name. Never raises."""
+    """Return the declared licence that a copyright file states; `evidence` is the path to name. Never raises.
+
+    Confidence is high when every word of licensing was understood, medium when a machine-readable file was doubtful in
+    places, low when the whole file had to be kept as a text.
+    """
     text, latin = decode(data)
     text = text.replace("\0", "")
     reading = _Reading()
@@ -52,16 +60,20 @@ def resolve_copyright(data: bytes, evidence: str) -> LicenceFinding:
         reading.note("The file is not UTF-8; it was read as Latin-1.")
     machine = dep5.read(text)
     tier: Tier
+    confidence: Confidence
     holders: tuple[str, ...]
     if machine is not None and machine.statements:
         tier = "dep5"
         node = _machine_readable(reading, machine, text)
         holders = machine.holders
+        confidence = "medium" if reading.notes or reading.extracted else "high"
     else:
         node, tier = _plain(reading, text)
+        confidence = "low" if reading.extracted else "high"
         lines = (" ".join(match.split()) for match in _HOLDER.findall(text))
         holders = tuple(dict.fromkeys(line for line in lines if _DATED.search(line)))
-    return reading.finding(node, tier, evidence, "sha256:" + hashlib.sha256(data).hexdigest(), holders)
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    return reading.finding(node, tier, evidence, digest, holders, confidence)
 
 
 def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFinding:
@@ -69,26 +81,59 @@ def resolve_recipe(licence: str, extracted: Callable[[str], str]) -> LicenceFind
 
     `extracted` gives the text of a LicenseRef or name that is not listed, or an empty text.
     """
-    reading = _Reading("recipe")
+    return resolve_statement(licence, extracted, "recipe", tier="recipe")
+
+
+def resolve_statement(
+    statement: str,
+    text_of: Callable[[str], str],
+    source: str,
+    aliases: Mapping[str, str] | None = None,
+    tier: Tier = "package",
+) -> LicenceFinding:
+    """Return the declared licence that one line states: an SPDX expression, or names by the grammar of `synopsis`.
+
+    `text_of` gives the text of a LicenseRef or name that is not listed, or an empty text; `source` says in words where
+    the line stood; `aliases` are further names, in lower case, with the identifiers they stand for there.
+    """
+    reading = _Reading(source, aliases or {})
     node: Node
     try:
-        node = parse(licence)
+        node = deprecated.replaced(parse(statement))
     except ExpressionError:
-        node = reading.statement(licence, "", extracted)
+        node = reading.statement(statement, "", text_of)
     else:
         for term in licences(node):
             if term.id.startswith("LicenseRef-"):
-                text = extracted(term.id) or f"The recipe says: {term.id}"
+                text = text_of(term.id) or f"The {source} says: {term.id}"
                 copyleft = texts.mentions_copyleft(f"{term.id} {text}")
                 reading.extracted[term.id] = ExtractedLicence(term.id, term.id, text, copyleft)
-    return reading.finding(node, "recipe", "", "", ())
+    unread = any(not text_of(entry.name) for entry in reading.extracted.values())
+    return reading.finding(node, tier, confidence="low" if unread else "medium")
+
+
+def joined(first: LicenceFinding, second: LicenceFinding) -> LicenceFinding:
+    """Return a finding in which two statements about one component both count; the first stays the evidence."""
+    if not first.expression or not second.expression:
+        return dataclasses.replace(
+            second if second.expression else first, notes=tuple(dict.fromkeys((*first.notes, *second.notes)))
+        )
+    extracted = {entry.id: entry for entry in (*first.extracted, *second.extracted)}
+    return dataclasses.replace(
+        first,
+        expression=str(all_of([parse(first.expression), parse(second.expression)])),
+        notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
+        extracted=tuple(extracted[key] for key in sorted(extracted)),
+        holders=tuple(dict.fromkeys((*first.holders, *second.holders))),
+    )
 
 
 class _Reading:
     """What comes up while a file is read: LicenseRefs and notes."""
 
-    def __init__(self, source: str = "copyright file") -> None:
+    def __init__(self, source: str = "copyright file", aliases: Mapping[str, str] | None = None) -> None:
         self.source = source
+        self.aliases = aliases or {}
         self.extracted: dict[str, ExtractedLicence] = {}
         self.notes: dict[str, None] = {}
 
@@ -103,10 +148,20 @@ class _Reading:
     def keeps(self, text: str) -> bool:
         return any(text in entry.text for entry in self.extracted.values())
 
-    def finding(self, node: Node, tier: Tier, evidence: str, digest: str, holders: tuple[str, ...]) -> LicenceFinding:
+    def finding(
+        self,
+        node: Node,
+        tier: Tier,
+        evidence: str = "",
+        digest: str = "",
+        holders: tuple[str, ...] = (),
+        confidence: Confidence = "medium",
+    ) -> LicenceFinding:
         used = {licence.id for licence in licences(node)}
         extracted = tuple(self.extracted[key] for key in sorted(self.extracted) if key in used)
-        return LicenceFinding(str(node), tier, evidence, digest, tuple(self.notes), extracted, holders)
+        return LicenceFinding(
+            str(node), tier, evidence, digest, tuple(self.notes), extracted, holders, confidence=confidence
+        )
 
     def statement(self, line: str, own_text: str, text_of: Callable[[str], str]) -> Node:
         """One licence statement: its synopsis by the grammar, or the whole of it as a text when it has no grammar."""
@@ -131,9 +186,11 @@ class _Reading:
         return node
 
     def atom(self, name: str, exception: str, text_of: Callable[[str], str]) -> Node:
-        joined = None if exception else _JOINED_EXCEPTION.match(name)
-        if joined:
-            return self.atom(joined[1], joined[2], text_of)
+        hyphened = None if exception else _JOINED_EXCEPTION.match(name)
+        if hyphened:
+            return self.atom(hyphened[1], hyphened[2], text_of)
+        if known := self.aliases.get(f"{name} with {exception}".lower() if exception else name.lower()):
+            return Licence(known)
         if exception:
             return self.excepted(name, exception, text_of)
         meaning = names.meaning(name)
@@ -179,7 +236,7 @@ def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -
 
         node = reading.statement(statement.synopsis, statement.text, text_of)
         body = statement.text or by_name.get(names.fold(statement.synopsis), "")
-        if body and _permissive(node) and not reading.keeps(body) and texts.mentions_copyleft(body):
+        if body and not reading.keeps(body) and _hides_copyleft(node, body):
             reading.note(f"The text of {statement.synopsis[:80]!r} speaks of a copyleft licence: it is kept whole.")
             node = all_of([node, reading.ref(statement.synopsis, body)])
         (alone if statement.alone else nodes).append(node)
@@ -203,12 +260,17 @@ def _machine_readable(reading: _Reading, file: dep5.CopyrightFile, whole: str) -
     return all_of(nodes)
 
 
-def _permissive(node: Node) -> bool:
-    """Tell whether an expression has neither copyleft nor a licence that itself speaks of the GPL."""
+def _hides_copyleft(node: Node, text: str) -> bool:
+    """Tell whether a text speaks of copyleft where its expression has none.
+
+    Some permissive licences speak of the GPL themselves; in their texts only other copyleft counts.
+    """
     terms = list(licences(node))
-    if any(term.exception or term.id in _MENTIONS_BY_DESIGN for term in terms):
+    if any(map(is_copyleft, terms)):
         return False
-    return not any(map(is_copyleft, terms))
+    if any(term.exception or term.id in _MENTIONS_BY_DESIGN for term in terms):
+        return any(not licence.id.startswith("GPL-") for found in names.mentioned(text) for licence in licences(found))
+    return texts.mentions_copyleft(text)
 
 
 def _plain(reading: _Reading, text: str) -> tuple[Node, Tier]:

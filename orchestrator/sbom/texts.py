@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.sbom import known_texts, spdxlist
+from orchestrator.sbom import known_texts, names, spdxlist
 from orchestrator.sbom.expression import Licence
 
 _WORD = re.compile(r"/usr/share/common-licenses/[a-z0-9][a-z0-9.+-]*|[a-z0-9]+(?:\.[a-z0-9]+)*\+?")
@@ -107,7 +107,7 @@ def words(text: str) -> str:
 
 def mentions_copyleft(text: str) -> bool:
     """Tell whether a text names a copyleft licence anywhere."""
-    return _COPYLEFT_MENTION.search(words(text)) is not None
+    return _COPYLEFT_MENTION.search(words(text)) is not None or bool(names.mentioned(text))
 
 
 def contains(text: str, passage: str) -> bool:

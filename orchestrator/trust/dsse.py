@@ -61,13 +61,17 @@ class Envelope:
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Envelope:
-        """Return an envelope from foreign bytes, nothing verified yet; raises TrustError when it is not one."""
+    def from_bytes(cls, data: bytes, *, payload_limit: int = PAYLOAD_LIMIT) -> Envelope:
+        """Return an envelope from foreign bytes, nothing verified yet; raises TrustError when it is not one.
+
+        A payload may have `payload_limit` bytes, and what is around it as much as an envelope for a device has.
+        """
         what = "the signature envelope"
-        raw = decode_json(data, _RawEnvelope, what, limit=ENVELOPE_LIMIT, error=TrustError)
+        limit = ENVELOPE_LIMIT + (payload_limit - PAYLOAD_LIMIT) * 4 // 3
+        raw = decode_json(data, _RawEnvelope, what, limit=limit, error=TrustError)
         payload = strict_base64(raw.payload, "the signed payload")
-        if len(payload) > PAYLOAD_LIMIT:
-            raise TrustError("the signed payload is too large", f"{len(payload)} bytes, the limit is {PAYLOAD_LIMIT}")
+        if len(payload) > payload_limit:
+            raise TrustError("the signed payload is too large", f"{len(payload)} bytes, the limit is {payload_limit}")
         signatures = []
         for one in raw.signatures:
             sig = strict_base64(one.sig, "a signature")

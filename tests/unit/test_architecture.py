@@ -15,11 +15,16 @@ DEBIAN = ROOT / "meta-pycontainer-debian"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
+    ("apps",),
     ("build",),
-    ("layers", "image", "emulator", "device", "sbom"),
+    ("report",),
+    ("cve",),
+    ("compliance",),
+    ("layers", "image", "emulator", "device", "sbom", "compose"),
     ("bundle",),
     ("trust",),
     ("revision",),
+    ("registry",),
     ("oci",),
     ("product", "deploy"),
     ("run", "canonical", "progress"),

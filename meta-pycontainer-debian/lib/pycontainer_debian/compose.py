@@ -67,6 +67,11 @@ def files(tree: Tree, words: list[str], sources: Path) -> None:
         tree.replace(path, Entry(stat.S_IFREG | mode, uid, gid, tree.mtime, content=content))
 
 
+def places(words: list[str]) -> list[str]:
+    """Return the destinations of `source=/path[:mode[:uid[:gid]]]` words."""
+    return [_owned(word.partition("=")[2], 0o644)[0] for word in words]
+
+
 def links(tree: Tree, words: list[str]) -> None:
     """Put each `/path=target` as a symbolic link."""
     for word in words:

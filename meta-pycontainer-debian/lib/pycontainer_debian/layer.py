@@ -20,16 +20,21 @@ from .spdx import Component, Facts, document, packages_of
 from .tree import Tree
 
 FRAGMENT = "layer.json"
+CONTENTS = "contents.json"
 
 
 @dataclass
 class Packages:
-    """Opened package files and the merged tree of what they hold; `spool` keeps the contents meanwhile."""
+    """Opened package files and the merged tree of what they hold; `spool` keeps the contents meanwhile.
+
+    A recipe works on `tree`; `whole` keeps every path that the packages brought, for the account of what was removed.
+    """
 
     files: list[PinnedFile]
     spool: Path
     epoch: int
     tree: Tree = field(init=False)
+    whole: Tree = field(init=False)
     debs: list[Deb] = field(init=False)
     copyrights: dict[str, bytes] = field(init=False, default_factory=dict)
 
@@ -40,6 +45,8 @@ class Packages:
         self.spool.unlink(missing_ok=True)
         unpack(self.debs, self.tree, self.spool)
         self.tree.clamp(self.epoch)
+        self.whole = Tree(merged_usr=True, mtime=self.epoch)
+        self.whole.entries = dict(self.tree.entries)
         for deb in self.debs:
             if (text := copyright_of(self.tree, deb.name)) is not None:
                 self.copyrights[deb.name] = text
@@ -67,6 +74,7 @@ class Layer:
     epoch: int
     command_line: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
+    runtimes: list[str] = field(default_factory=list)
 
 
 def publish(
@@ -77,10 +85,13 @@ def publish(
     copyrights: dict[str, bytes],
     components: list[Component],
     carried: list[dict[str, Any]] | None = None,
+    contents: bytes | None = None,
+    static: dict[str, list[str]] | None = None,
 ) -> None:
     """Complete a layer's folder: SPDX document, copyright.tar and the fragment that names every file with its digest.
 
-    `roles` maps a role to a file name in `folder`, `carried` are packages of `carried_from`. Raises DebianError when a
+    `roles` maps a role to a file name in `folder`, `carried` are packages of `carried_from`, `contents` is
+    `Contents.to_json`, `static` names whose code is in which component. Raises DebianError when a
     package has no copyright file.
     """
     names = {deb.name for _, deb in debs} | {component.name for component in components}
@@ -95,7 +106,7 @@ def publish(
     for name in sorted(names):
         tree.file(f"{name}/copyright", copyrights[name])
     write_tar(tree, folder / "copyright.tar")
-    facts = Facts(layer.name, layer.version, layer.epoch, layer.distro, debs, components, carried or [])
+    facts = Facts(layer.name, layer.version, layer.epoch, layer.distro, debs, components, carried or [], static or {})
     spdx = f"{layer.name}.spdx.json"
     (folder / spdx).write_bytes(document(facts))
     value: dict[str, Any] = {
@@ -108,10 +119,15 @@ def publish(
         "spdx": describe(folder, spdx),
         "copyright": describe(folder, "copyright.tar"),
     }
+    if contents is not None:
+        (folder / CONTENTS).write_bytes(contents)
+        value["contents"] = describe(folder, CONTENTS)
     if layer.command_line:
         value["commandLine"] = layer.command_line
     if layer.config:
         value["config"] = layer.config
+    if layer.runtimes:
+        value["runtimes"] = layer.runtimes
     (folder / FRAGMENT).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ from .resolve import Request
 
 SCHEMA_VERSION = 1
 _LIMIT = 64 * 1024 * 1024
+_MEMBERS = ("schemaVersion", "suite", "sourceDateEpoch", "releases", "packages", "requests")
 RENEW = "renew it: pycontainer lock --update"
 
 
@@ -57,13 +58,15 @@ class PinnedFile:
 
 @dataclass
 class Lock:
-    """The content of a lock file. `source_date_epoch` is the newest index's date when the lock was begun."""
+    """The content of a lock file. `source_date_epoch` is the newest index's date when the lock was begun; `others` are
+    members of the file that are not ours, and stay as they are."""
 
     suite: str
     source_date_epoch: int
     releases: dict[str, str] = field(default_factory=dict)
     packages: dict[str, Locked] = field(default_factory=dict)
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
     def find(self, request: Request) -> list[Locked] | None:
         """Return the packages that a request was resolved to, sorted by name, or None when the lock lacks it."""
@@ -80,6 +83,7 @@ class Lock:
     def to_json(self) -> str:
         """Return the file's text: sorted, one fact a line, so that a difference reads well in a review."""
         value = {
+            **self.others,
             "schemaVersion": SCHEMA_VERSION,
             "suite": self.suite,
             "sourceDateEpoch": self.source_date_epoch,
@@ -114,6 +118,7 @@ def read_lock(path: Path, suite: str) -> Lock | None:
             dict(value["releases"]),
             {label: Locked(**facts) for label, facts in value["packages"].items()},
             dict(value["requests"]),
+            {key: part for key, part in value.items() if key not in _MEMBERS},
         )
         _check(lock)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from .deb import Deb
 from .lock import PinnedFile
+from .relation import parse_relations
 
 ROOT = "SPDXRef-layer"
 _TOOL = "Tool: pycontainer-debian-0.1"
@@ -42,6 +43,8 @@ class Facts:
     components: list[Component] = field(default_factory=list)
     carried: list[dict[str, Any]] = field(default_factory=list)
     """Packages as another layer's document has them: files of theirs came here by way of that layer."""
+    static: dict[str, list[str]] = field(default_factory=dict)
+    """Components whose programs have the code of packages in them: a component's name to the packages' names."""
 
 
 def supplier(maintainer: str) -> str:
@@ -54,8 +57,16 @@ def supplier(maintainer: str) -> str:
 
 
 def source_of(deb: Deb) -> tuple[str, str]:
-    """Return name and version of the source package, from the Source field (Policy 5.6.1)."""
+    """Return name and version of the source package, from the Source field (Policy 5.6.1).
+
+    The source of a signed kernel or boot loader holds signatures only; what was signed, and what a licence asks for, is
+    the one source that its field Built-Using names (Policy 7.8).
+    """
     match = re.match(r"(\S+)(?:\s+\(([^)]+)\))?", deb.control.get("Source", deb.name))
+    if match and "-signed" in match[1]:
+        signed = re.fullmatch(r"\s*(\S+)\s+\(=\s*([^)\s]+)\)\s*", deb.control.get("Built-Using", ""))
+        if signed:
+            return signed[1], signed[2]
     return (match[1], match[2] or deb.version) if match else (deb.name, deb.version)
 
 
@@ -67,7 +78,7 @@ def purl(name: str, version: str, architecture: str, distro: str) -> str:
 def _package(pinned: PinnedFile, deb: Deb, distro: str) -> dict[str, Any]:
     source, source_version = source_of(deb)
     value = {
-        "SPDXID": _identifier(f"{deb.name}-{deb.version}-{deb.control['Architecture']}"),
+        "SPDXID": _deb_id(deb),
         "name": deb.name,
         "versionInfo": deb.version,
         "supplier": supplier(deb.control.get("Maintainer", "")),
@@ -93,6 +104,10 @@ def _package(pinned: PinnedFile, deb: Deb, distro: str) -> dict[str, Any]:
     if homepage := deb.control.get("Homepage"):
         value["homepage"] = homepage
     return value
+
+
+def _deb_id(deb: Deb) -> str:
+    return _identifier(f"{deb.name}-{deb.version}-{deb.control['Architecture']}")
 
 
 def _component(component: Component) -> dict[str, Any]:
@@ -124,6 +139,26 @@ def _identifier(text: str) -> str:
     return f"SPDXRef-{plain}" + ("" if plain == text else "-" + hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
+def needed(debs: list[Deb]) -> list[tuple[Deb, Deb]]:
+    """Return which packages need which (Policy 7.2: Depends and Pre-Depends), both among `debs`.
+
+    All providers of a name count, and of alternatives all that are here: which one is used is not known.
+    """
+    providers: dict[str, list[Deb]] = {}
+    for deb in debs:
+        provided = [atom.name for group in parse_relations(deb.control.get("Provides", "")) for atom in group]
+        for name in dict.fromkeys((deb.name, *provided)):
+            providers.setdefault(name, []).append(deb)
+    edges: dict[tuple[str, str], tuple[Deb, Deb]] = {}
+    for deb in debs:
+        for text in (deb.control.get("Pre-Depends", ""), deb.control.get("Depends", "")):
+            for atom in (atom for group in parse_relations(text) for atom in group):
+                for provider in providers.get(atom.name, ()):
+                    if provider is not deb:
+                        edges[deb.name, provider.name] = deb, provider
+    return [edges[key] for key in sorted(edges)]
+
+
 def packages_of(data: bytes) -> list[dict[str, Any]]:
     """Return the packages that a layer's document lists, without the layer itself."""
     return [package for package in json.loads(data)["packages"] if package["SPDXID"] != ROOT]
@@ -146,10 +181,20 @@ def document(facts: Facts) -> bytes:
         "licenseDeclared": "NOASSERTION",
         "copyrightText": "NOASSERTION",
         "filesAnalyzed": False,
+        "comment": "dependencies=complete",
     }
     digest = hashlib.sha256(json.dumps([root, packages, facts.epoch], sort_keys=True).encode()).hexdigest()
     relations = [("SPDXRef-DOCUMENT", "DESCRIBES", ROOT)]
     relations += [(ROOT, "CONTAINS", str(package["SPDXID"])) for package in packages]
+    debs = [deb for _, deb in facts.debs]
+    relations += [(_deb_id(one), "DEPENDS_ON", _deb_id(other)) for one, other in needed(debs)]
+    ids = {str(package["name"]): str(package["SPDXID"]) for package in packages}
+    relations += [
+        (ids[name], "STATIC_LINK", ids[part])
+        for name, parts in sorted(facts.static.items())
+        for part in sorted(parts)
+        if name in ids and part in ids
+    ]
     value = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",

@@ -19,6 +19,7 @@ do_install[file-checksums] += "${PYCONTAINER_LIB}/bootloader.py:True"
 python do_install() {
     from pathlib import Path
     from pycontainer_debian.bootloader import standalone
+    from pycontainer_debian.contents import Contents
     from pycontainer_debian.disk import extract
     from pycontainer_debian.errors import reported
     spool = Path(d.getVar("SPOOL"))
@@ -30,6 +31,8 @@ python do_install() {
         standalone(Path(d.getVar("NATIVE_TOOLS"), "bin"), spool / "tree" / folder, Path(d.getVar("UNPACKDIR"), "grub.cfg"),
                    d.getVar("GRUB_TARGET"), d.getVar("GRUB_MODULES").split(), int(d.getVar("SOURCE_DATE_EPOCH")),
                    Path(d.getVar("D"), d.getVar("EFI_NAME")))
-        layer_keep(d, packages, packages.used_by(packages.tree))
+        contents = Contents()
+        contents.own(d.getVar("GRUB_PACKAGE"), [d.getVar("EFI_NAME")])
+        layer_keep(d, packages, packages.used_by(packages.tree), contents)
     bb.utils.remove(str(spool), recurse=True)
 }

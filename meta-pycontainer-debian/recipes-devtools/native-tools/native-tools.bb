@@ -3,12 +3,13 @@ SUMMARY = "Programs whose output bytes matter, from the suite, run from a tree w
 inherit debian-packages
 DEBIAN_PACKAGES_ARCH = "${BUILD_ARCH}"
 DEBIAN_PACKAGES = "squashfs-tools e2fsprogs mtools dosfstools grub-common ${GRUB_PACKAGE} zstd kmod fsverity \
-    golang-github-containers-common ovmf"
+    golang-github-containers-common ovmf apparmor"
 DEBIAN_MAIN_PACKAGE = "squashfs-tools"
 DEBIAN_PACKAGES_EXCLUDE = "containernetworking-plugins golang-github-containers-image gettext-base iptables dmsetup netbase \
-    gcc-14-base openssl-provider-legacy grub-efi-amd64-unsigned"
+    gcc-14-base openssl-provider-legacy grub-efi-amd64-unsigned debconf"
 TOOLS = "mksquashfs unsquashfs sqfstar mke2fs e2fsck debugfs tune2fs dumpe2fs mkfs.fat mtools mcopy mmd mdir mtype mdel \
-    minfo grub-mkstandalone grub-mkimage grub-file grub-script-check zstd fsverity depmod modinfo"
+    minfo grub-mkstandalone grub-mkimage grub-file grub-script-check zstd fsverity depmod modinfo \
+    apparmor_parser"
 
 do_install[file-checksums] += "${PYCONTAINER_LIB}/tools.py:True"
 python do_install() {

@@ -20,6 +20,7 @@ python do_install() {
     from pathlib import Path
     from pycontainer_debian import modules
     from pycontainer_debian.archives import write_tar
+    from pycontainer_debian.contents import DEPMOD, Contents
     from pycontainer_debian.errors import reported
     lists = [Path(d.getVar("UNPACKDIR"), name).read_text() for name in d.getVar("MODULE_LISTS").split()]
     depmod, work = Path(d.getVar("NATIVE_TOOLS"), "bin/depmod"), Path(d.getVar("WORKDIR"), "depmod")
@@ -32,7 +33,12 @@ python do_install() {
         write_tar(tree, Path(d.getVar("D"), "modules.tar"))
         kernel = packages.tree.lookup("boot/vmlinuz-" + release)
         Path(d.getVar("D"), "vmlinuz").write_bytes(kernel.content.read())
-        layer_keep(d, packages, {kernel.origin})
+        contents = Contents()
+        files = [path for path, entry in tree.items() if entry.is_file]
+        contents.own(kernel.origin, ["vmlinuz", *(path for path in files if ".ko" in path)])
+        contents.explain(DEPMOD, [path for path in files if ".ko" not in path])
+        contents.gone(packages.whole, ["usr/" + path for path in files] + ["boot/vmlinuz-" + release])
+        layer_keep(d, packages, {kernel.origin}, contents)
     bb.utils.remove(d.getVar("SPOOL"), recurse=True)
     bb.utils.remove(str(work), recurse=True)
 }

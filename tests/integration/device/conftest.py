@@ -18,11 +18,15 @@ def inputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Kernel, host, modules image and a static busybox for the containers."""
     if named := Inputs.from_environment():
         return named
+    return inputs_of(request.getfixturevalue("deploy_dir"), tmp_path_factory.mktemp("modules"))
+
+
+def inputs_of(deploy: Path, folder: Path) -> Inputs:
+    """Return what to boot of a deploy folder; the modules' image lies in `folder` afterwards."""
     busybox = shutil.which("busybox")
     if not busybox or _interpreted(Path(busybox)):
         pytest.fail("the containers of these tests are a static busybox: install busybox-static")
-    deploy: Path = request.getfixturevalue("deploy_dir")
-    modules = tmp_path_factory.mktemp("modules") / "modules.squashfs"
+    modules = folder / "modules.squashfs"
     with (deploy / "bsp/modules.tar").open("rb") as tar:
         subprocess.run(["sqfstar", "-comp", "zstd", "-quiet", "-no-progress", modules], stdin=tar, check=True)
     return Inputs(deploy / "bsp/vmlinuz", deploy / "host/initramfs.cpio.zst", Path(busybox), modules)

@@ -30,6 +30,7 @@ STORAGE_UUID = "6d1f1a0c-9f2e-4c57-8c5b-1f6a0d3c2b11"
 PAYLOAD_TYPE = "application/vnd.pycontainer.revision.signature.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 VERITY_BLOCK = 4096
+CONTROL = "org.pycontainer.control"
 
 
 def fsverity_digest(data: bytes) -> str:
@@ -77,6 +78,7 @@ class Container:
     volumes: list[dict[str, Any]] = field(default_factory=list)
     memory: int = 32 << 20
     program: str = "/bin/sh"
+    entry: dict[str, Any] = field(default_factory=dict)
 
 
 def run_config(container: Container) -> dict[str, Any]:
@@ -126,6 +128,7 @@ class Revision:
     machine: str = "qemu-amd64"
     id: str = ""
     descriptors: list[dict[str, Any]] = field(default_factory=list)
+    _rootfs: bytes = b""
 
     @property
     def tree(self) -> Path:
@@ -160,6 +163,12 @@ class Revision:
                 return self.blob_path(entry["digest"])
         raise KeyError((layer, role))
 
+    def parts(self, container: Container) -> dict[str, bytes]:
+        """Return the content of a container's blobs, by role."""
+        if not self._rootfs:
+            self._rootfs = self.rootfs()
+        return {"rootfs": self._rootfs, "run-config": canonical_json(run_config(container))}
+
     def rootfs(self) -> bytes:
         root = self.folder / "rootfs"
         for name in ("bin", "proc", "dev", "tmp", "data"):
@@ -183,12 +192,8 @@ class Revision:
         if self.inputs.modules:
             bsp["modules"] = self.describe("bsp", "modules", self.inputs.modules.read_bytes())
         layers.append({"name": "bsp", "kind": "bsp", "version": "1", "blobs": bsp})
-        rootfs = self.rootfs()
         for container in self.containers:
-            blobs = {
-                "rootfs": self.describe(container.name, "rootfs", rootfs),
-                "run-config": self.describe(container.name, "run-config", canonical_json(run_config(container))),
-            }
+            blobs = {role: self.describe(container.name, role, data) for role, data in self.parts(container).items()}
             restart = {"policy": "always", "maxRetries": 0, "initialDelayMs": 300, "maxDelayMs": 2000}
             layers.append(
                 {
@@ -205,6 +210,7 @@ class Revision:
                     "volumes": container.volumes,
                     "health": None,
                     "confirm": {"healthyForMs": 0},
+                    **container.entry,
                 }
             )
         config = canonical_json(
@@ -333,6 +339,7 @@ class Machine:
         command_line: str,
         folder: Path,
         memory_mib: int = 256,
+        control: Path | None = None,
     ) -> None:
         self.text = ""
         self.qmp = folder / "qmp"
@@ -346,6 +353,9 @@ class Machine:
         ]  # fmt: skip
         if storage:
             argv += ["-drive", f"file={storage},if=virtio,format=raw,cache=unsafe"]
+        if control:
+            argv += ["-device", "virtio-serial-pci", "-chardev", f"socket,id=control,path={control},server=on,wait=off"]
+            argv += ["-device", f"virtserialport,chardev=control,name={CONTROL}"]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
         )
@@ -421,13 +431,16 @@ def boot(
     facts: bytes | None = None,
     id: str | None = None,
     panic: str = "poweroff",
+    memory_mib: int = 256,
+    control: Path | None = None,
 ) -> Iterator[Machine]:
-    """Boot a revision; the machine is killed at the end if it still runs."""
+    """Boot a revision; the machine is killed at the end if it still runs. `control`: the socket of its control port."""
     # A kernel that panics ends the machine at once, and a test need not wait for it.
     words = f"console=ttyS0 quiet panic=-1 pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
+    words += f" pycontainer.control={CONTROL}" if control else ""
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
     machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
-                      revision.folder)  # fmt: skip
+                      revision.folder, memory_mib, control)  # fmt: skip
     try:
         yield machine
     finally:

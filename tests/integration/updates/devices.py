@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 import urllib.error
 import urllib.request
@@ -182,7 +184,7 @@ class Device:
 
     # What others see of it.
 
-    def page(self, port: int = 8080, timeout: float = 20.0) -> str:
+    def page(self, port: int = 8080, timeout: float = BOOT_SECONDS) -> str:
         """The page, asked for until it comes."""
         url = f"http://127.0.0.1:{self.machine.host_port(port)}/"
         deadline = time.monotonic() + timeout
@@ -235,6 +237,16 @@ class Device:
     def storage_file(self, path: str) -> bytes:
         """A file of storage; what was never written is empty."""
         return run([*self.family.tools.argv("debugfs"), "-R", f"cat {path}", self._storage()])
+
+    def notes(self) -> dict[str, Any]:
+        """What the device remembers about its updates: the later one of the two copies that are whole."""
+        copies = self.storage_file("state/notes")
+        found = []
+        for at in range(0, len(copies), 4096):
+            digest, _, line = copies[at : at + 4096].partition(b"\n")[0].partition(b" ")
+            if hashlib.sha256(line).hexdigest().encode() == digest:
+                found.append(json.loads(line))
+        return max(found, key=lambda notes: notes["generation"], default={})
 
     def offset_of(self, path: str) -> int:
         """Where in the image the first block of a file of storage is."""

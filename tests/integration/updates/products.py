@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,6 +174,7 @@ class Family:
         self.deploy = Deploy(demo.deploy)
         self.image = folder / "base.img"
         self._made: dict[str, Made] = {}
+        self._building = threading.RLock()
         self._file = self._product_file()
         self._page = (self.product.folder / "www" / "index.html").read_text()
         self._fill_box()
@@ -190,23 +192,26 @@ class Family:
 
     def made(self, name: str) -> Made:
         """The revision of that name, built now when it is not yet."""
-        if name not in self._made:
-            self._made[name] = self._make(name, self.product.keys)
-        return self._made[name]
+        with self._building:
+            if name not in self._made:
+                self._made[name] = self._make(name, self.product.keys)
+            return self._made[name]
 
     def signed_by_others(self) -> Made:
         """The product built and signed where other keys are."""
-        if "others" not in self._made:
-            self._made["others"] = self._make("page", self.folder / "other-keys")
-        return self._made["others"]
+        with self._building:
+            if "others" not in self._made:
+                self._made["others"] = self._make("page", self.folder / "other-keys")
+            return self._made["others"]
 
     def without_init(self) -> Made:
         """The revision "quick" with an initramfs that has no program in it."""
-        if "without-init" not in self._made:
-            archive = newc({"etc/nothing": b"nothing runs here\n"})
-            quick = self.made("quick")
-            self._made["without-init"] = self._with_blob(quick, "without-init", "host", "initramfs", archive)
-        return self._made["without-init"]
+        with self._building:
+            if "without-init" not in self._made:
+                archive = newc({"etc/nothing": b"nothing runs here\n"})
+                quick = self.made("quick")
+                self._made["without-init"] = self._with_blob(quick, "without-init", "host", "initramfs", archive)
+            return self._made["without-init"]
 
     def _make(self, name: str, keys: Path) -> Made:
         headline = HEADLINE if name == "base" else f"This is {name}."
@@ -226,8 +231,9 @@ class Family:
     def whole_bundle(self, made: Made) -> Path:
         """A bundle of a revision with all that it needs."""
         bundle = self.folder / f"whole-{made.name}-{made.short}.tar"
-        if not bundle.exists():
-            create(self.store, [made.revision], self._keys(self.product.keys), bundle)
+        with self._building:
+            if not bundle.exists():
+                create(self.store, [made.revision], self._keys(self.product.keys), bundle)
         return bundle
 
     def _with_blob(self, made: Made, name: str, layer: str, role: str, data: bytes) -> Made:

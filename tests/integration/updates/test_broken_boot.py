@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from tests.integration.updates.devices import Device, Devices
 from tests.integration.updates.products import Family, Made
@@ -32,20 +33,11 @@ def fail_three_times(device: Device, family: Family, made: Made) -> None:
     assert outcome.reason == "it did not come up in any of its attempts, or could not be loaded"
 
 
-def test_a_kernel_that_panics_or_hangs_and_an_initramfs_without_init_get_three_attempts(
-    devices: Devices, family: Family
-):
-    # Side by side: a machine that boots keeps one processor busy.
-    work = [[family.made("panics"), family.made("hangs")], [family.without_init()]]
-
-    def fail_all(device: Device, revisions: list[Made]) -> None:
-        device.start()
-        device.wait_settled(family.base)
-        for made in revisions:
-            fail_three_times(device, family, made)
-        device.kill()
-        found = device.record()
-        assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)
-
-    with ThreadPoolExecutor(len(work)) as pool:
-        list(pool.map(fail_all, [devices.new() for _ in work], work))
+@pytest.mark.parametrize("how", ["panics", "hangs", "without-init"])
+def test_a_revision_that_never_comes_up_gets_three_attempts(devices: Devices, family: Family, how: str):
+    made = family.without_init() if how == "without-init" else family.made(how)
+    device = devices.started()
+    fail_three_times(device, family, made)
+    device.kill()
+    found = device.record()
+    assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)

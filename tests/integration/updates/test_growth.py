@@ -60,16 +60,22 @@ def test_storage_grows_to_a_larger_disk_on_the_first_start_and_the_key_is_made_o
 
 
 def test_a_power_cut_while_storage_grows_loses_nothing(devices: Devices, family: Family):
-    seed = random.SystemRandom().randrange(2**32)
-    chance = random.Random(seed)
     device = devices.new()
-    for cut in range(CUTS):
+    delays: list[float] = []
+    try:
+        grow_with_cuts(device, family, delays)
+    except AssertionError as problem:
+        problem.add_note(f"the power was cut {delays} s after it was ready")
+        raise
+
+
+def grow_with_cuts(device: Device, family: Family, delays: list[float]) -> None:
+    for _ in range(CUTS):
         enlarge(device)
-        delay = chance.uniform(0, 0.4)
-        print(f"seed {seed}: cut {cut}, {delay:.3f} s after it is ready")
+        delays.append(random.SystemRandom().uniform(0, 0.4))
         device.start()
         device.wait_for(r"\] ready:")
-        time.sleep(delay)
+        time.sleep(delays[-1])
         device.kill()
     device.start()
     device.assert_runs(family.base)

@@ -59,6 +59,7 @@ def test_an_app_that_is_not_well_is_taken_back_without_a_restart_and_the_reason_
     device = devices.started()
     rootfs = device.containers()["rootfs"].pid
     reason = ""
+    numbers: list[int] = []
     for name, pattern in (
         ("crashing", r"web was restarted 4 times, 3 are allowed"),
         ("never-well", r"not confirmed within 6 s: .*web is not (up|healthy).*"),
@@ -72,6 +73,8 @@ def test_an_app_that_is_not_well_is_taken_back_without_a_restart_and_the_reason_
         kept = device.status().outcome
         assert kept is not None
         assert (kept.revision, kept.result, kept.reason) == (made.id, "rolled back", outcome.reason)
+        assert kept.trial not in numbers
+        numbers.append(kept.trial)
         reason = outcome.reason
     assert boots(device) == 1
     device.restart()
@@ -111,7 +114,7 @@ def test_a_power_cut_during_a_live_trial_ends_it_and_a_product_may_ask_for_someb
     assert boots(device) == 1
     device.power_off()
     assert device.record().rev == family.base.id
-    assert device.storage_file("state/previous").decode().strip() == held.id
+    assert device.notes()["previous"] == held.id
 
 
 def wait_for_word(device: Device) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The power is cut at instants all over an update, and every time the device starts as the old revision or the new.
 
-Two machines work side by side, since a machine that boots keeps one processor busy. Each goes to and fro between two
-revisions that differ in the kernel's arguments and in a payload. The first cuts fall into the copying, the last into
-the confirmation. The instants are drawn anew each time; PYCONTAINER_SEED repeats what a failure printed, and
-PYCONTAINER_CUTS says how many. The 12 by default are what two processors without KVM do in about four minutes.
+Two machines work side by side, see `Ahead`. Each goes to and fro between two revisions that differ in the kernel's
+arguments and in a payload. The first cuts fall into the copying, the last into the confirmation. The instants are drawn
+anew each time; PYCONTAINER_SEED repeats what a failure tells, and PYCONTAINER_CUTS says how many. The 12 by default are
+what two processors without KVM do in about four minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -96,39 +95,37 @@ def cut(device: Device, made: Made, phase: int, chance: random.Random) -> str:
     return f"{name} + {delay:.2f} s"
 
 
-def torment(device: Device, family: Family, number: int) -> list[str]:
-    """Cut the power of one device again and again; returns what was cut when."""
+def torment(device: Device, family: Family, number: int, told: list[str]) -> None:
+    """Cut the power of one device again and again; `told` gets what was cut when."""
     chance = random.Random(SEED * MACHINES + number)
     pair = [family.made("kernel-a"), family.made("kernel-b")]
-    runs, told = family.base, []
+    runs = family.base
     for index in range(number, CUTS, MACHINES):
         target = next(made for made in pair if made is not runs)
         what = cut(device, target, index * 6 // CUTS if CUTS >= 6 else index, chance)
         record = device.record_that_counts()
+        told.append(f"machine {number}, cut {index}, {what}: {record.ok[:16]}")
         device.start()
         status = device.wait_settled(runs, target)
         old, runs = runs, target if status.revision == target.id else runs
         device.assert_runs(runs)
-        told.append(f"machine {number}, cut {index}, {what}: {record.ok[:16]}, {'old' if runs is old else 'new'}")
-        print(told[-1], flush=True)
+        told[-1] += f", {'old' if runs is old else 'new'}"
     target = next(made for made in pair if made is not runs)
     outcome = device.update(target)
     assert outcome.result == "confirmed", outcome
     device.assert_runs(target)
-    return told
 
 
 @pytest.mark.slow
-def test_after_a_power_cut_at_any_instant_the_device_is_the_old_or_the_new_one(devices: Devices, family: Family):
-    print(f"PYCONTAINER_SEED={SEED} PYCONTAINER_CUTS={CUTS}")
-    family.made("kernel-a"), family.made("kernel-b")
-    machines = [devices.new() for _ in range(MACHINES)]
-    with ThreadPoolExecutor(MACHINES) as pool:
-
-        def one(number: int) -> list[str]:
-            machines[number].start()
-            machines[number].wait_settled(family.base)
-            return torment(machines[number], family, number)
-
-        told = [line for lines in pool.map(one, range(MACHINES)) for line in lines]
-    assert len(told) == CUTS
+@pytest.mark.parametrize("number", range(MACHINES))
+def test_after_a_power_cut_at_any_instant_the_device_is_the_old_or_the_new_one(
+    devices: Devices, family: Family, number: int
+):
+    device = devices.started()
+    told: list[str] = []
+    try:
+        torment(device, family, number, told)
+    except BaseException as problem:
+        problem.add_note("\n".join([f"PYCONTAINER_SEED={SEED} PYCONTAINER_CUTS={CUTS}", *told]))
+        raise
+    assert len(told) == len(range(number, CUTS, MACHINES))

@@ -30,6 +30,17 @@ def test_a_changed_kernel_is_tried_over_a_restart_kept_given_back_and_what_lasts
     assert device.shell("cat /data/note /cache/note; ls /scratch") == "kept\nkept\n"
     assert device.identity() == identity
 
+    device.power_off()
+    found = device.record()
+    assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)
+    assert device.notes()["previous"] == kernel.id
+    assert device.storage_file("state/identity") != b""
+
+
+def test_a_changed_kernel_whose_app_crashes_is_given_back_over_a_restart_by_the_device_itself(
+    devices: Devices, family: Family
+):
+    device = devices.started()
     outcome = device.update(family.made("kernel-crashing"))
     assert outcome.result == "rolled back"
     assert outcome.reason == "web was restarted 4 times, 3 are allowed"
@@ -37,5 +48,3 @@ def test_a_changed_kernel_is_tried_over_a_restart_kept_given_back_and_what_lasts
     device.power_off()
     found = device.record()
     assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)
-    assert device.storage_file("state/previous").decode().strip() == kernel.id
-    assert device.storage_file("state/identity") != b""

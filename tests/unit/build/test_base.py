@@ -3,22 +3,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.build import base
-from orchestrator.build.base import deployed, ensure_base
+from orchestrator.build.base import _check, deployed, ensure_base, environment, runtimes
 from orchestrator.build.doctor import Finding
 from orchestrator.build.kas import checkout
 from orchestrator.build.pipeline import _check_store
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli.view import PlainView
-from orchestrator.deploy import MANIFEST_NAME
+from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError, VerificationError
 from orchestrator.oci import Store
-from orchestrator.product import load_product
+from orchestrator.product import Product, load_product
 from orchestrator.progress import Reporter
 
 LOW = Finding("free disk", False, "0.1 GB are free in /x", passing=True)
@@ -77,3 +79,25 @@ def test_a_damaged_store_is_found_before_bitbake_runs(place: Workspace):
     with pytest.raises(VerificationError) as caught:
         _check_store(place)
     assert f"remove {place.store}" in caught.value.hint
+
+
+def test_a_host_without_lxc_does_not_get_a_product_that_needs_it(tmp_path: Path, place: Workspace):
+    platform = [
+        {"name": kind, "kind": kind, "recipe": kind, "version": "1", "architecture": "amd64", "files": {}}
+        for kind in ("bootloader", "bsp", "host")
+    ]
+    manifest = {
+        "schemaVersion": 1, "base": "debian", "machine": place.machine, "architecture": "amd64",
+        "distribution": {"id": "debian", "version": "13"}, "sourceDateEpoch": 0, "layers": platform,
+    }  # fmt: skip
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(manifest))
+    layers = {"web": {"kind": "app", "from": {"tar": "x.tar"}, "runtime": "lxc"}}
+    product = msgspec.convert({"product": "demo", "version": "1", "machine": place.machine, "layers": layers}, Product)
+    assert runtimes(product) == ["crun", "lxc"]
+    assert environment(product, place)["PYCONTAINER_RUNTIMES"] == "crun lxc"
+    with pytest.raises(ConfigError, match="cannot run containers by lxc") as caught:
+        _check(Deploy(tmp_path), product, place)
+    assert "leave 'runtime' out" in caught.value.hint
+    platform[2]["runtimes"] = ["crun", "lxc"]
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(manifest))
+    _check(Deploy(tmp_path), product, place)

@@ -93,6 +93,25 @@ def test_logs_are_printed_and_counted(run: Run, device: Device) -> None:
     assert run("logs", "web", "-f", "--json")[0] == 2
 
 
+def test_what_a_container_did_is_a_line_each(run: Run, device: Device) -> None:
+    code, out, _ = run("observe", "web")
+    head = "2026-01-01T00:00:00.000Z  web  "
+    by = "  by sh\ufffd[2J (process 7, user 33)"
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            f"{head}exec  /bin/sh{by}",
+            f"{head}write  /bin/x{by}, not declared, refused",
+            f"{head}connect  [2001:db8::1]:443/tcp{by}, not declared",
+            f"{head}lost  3 that are not told of",
+        ],
+    )
+    assert device.asked[-1] == {"verb": "observe", "container": "web", "lines": 100, "follow": False}
+    events = json.loads(run("observe", "--json", "-n", "5")[1])["events"]
+    assert [each["event"] for each in events] == ["exec", "write", "connect", "lost"]
+    assert "container" not in device.asked[-1] and device.asked[-1]["lines"] == 5
+
+
 def test_exec_gives_output_and_status(run: Run, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("exec", "web", "fail", "--json", "-x") == (3, "out �\n", "err\n")
     assert device.asked[-1]["command"] == ["fail", "--json", "-x"]
@@ -210,6 +229,12 @@ def test_without_a_name_it_is_the_products_running_machine(
     assert "no virtual machine of this product runs" in err
     note = tmp_path / "build" / "run-qemu-amd64.json"
     write_atomically(note, json.dumps({"control": str(device.path), "pid": os.getpid()}).encode())
+    for control in ("", "control: {port: ttyS1, reason: a line for us}\n"):
+        (tmp_path / "pycontainer.yaml").write_text(PRODUCT + control)
+        code, _, err = run("ps", "--product", str(tmp_path))
+        assert (code, "no control port org.pycontainer.control" in err) == (2, True), err
+    control = "control: {port: org.pycontainer.control, reason: a line for us}\n"
+    (tmp_path / "pycontainer.yaml").write_text(PRODUCT + control)
     assert run("ps", "--product", str(tmp_path))[0] == 0
     monkeypatch.chdir(tmp_path)
     assert run("ps")[0] == 0

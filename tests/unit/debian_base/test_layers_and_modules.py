@@ -15,11 +15,11 @@ from debian_make import deb, member, package
 from hypothesis import given
 from hypothesis import strategies as st
 from pycontainer_debian import deploy, elf, initramfs, modules, rootfs, tools
-from pycontainer_debian.deb import digests
+from pycontainer_debian.deb import Deb, digests
 from pycontainer_debian.errors import DebianError
 from pycontainer_debian.layer import Layer, Packages, carried_from, publish, supersede, swap_in
 from pycontainer_debian.lock import Locked, PinnedFile
-from pycontainer_debian.spdx import Component, purl, supplier
+from pycontainer_debian.spdx import Component, purl, source_of, supplier
 from pycontainer_debian.tree import Content, Entry, Tree
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
@@ -33,6 +33,21 @@ def packages(folder: Path) -> Packages:
     return Packages(
         [PinnedFile(Locked.of(package("tool", "1.0-1")), path, digests(path))], folder / "spool", 1_700_000_000
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        ({"Source": "linux-signed-amd64 (6.12.1+1)", "Built-Using": "linux (= 6.12.1-1)"}, ("linux", "6.12.1-1")),
+        ({"Source": "linux-signed-amd64 (6.12.1+1)"}, ("linux-signed-amd64", "6.12.1+1")),
+        ({"Source": "busybox", "Built-Using": "glibc (= 2.41-12)"}, ("busybox", "1.0-1")),
+        ({}, ("tool", "1.0-1")),
+    ],
+)
+def test_the_source_of_a_signed_kernel_is_the_kernel_and_not_its_signatures(
+    fields: dict[str, str], source: tuple[str, str], tmp_path: Path
+) -> None:
+    assert source_of(Deb(deb(tmp_path / "a.deb", "tool", [], **fields))) == source
 
 
 def published(folder: Path, name: str = "web") -> Path:

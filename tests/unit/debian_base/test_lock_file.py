@@ -175,3 +175,14 @@ def test_a_failed_download_is_told_as_damaged_gone_or_out_of_reach(answers: set[
         lambda url: url.rpartition("/")[2] in answers,
     )
     assert what in error.what
+
+
+def test_what_others_keep_in_the_lock_stays(tmp_path: Path, archive: Archive) -> None:
+    pinning(tmp_path).pinned(REQUEST)
+    path = tmp_path / "build" / "lock.json"
+    images = {"registry.example/web:1": {"digest": "sha256:" + "0" * 64}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"images": images}))
+    pinning(tmp_path).pinned(Request.of("amd64", "other"))
+    written = json.loads(path.read_text())
+    assert written["images"] == images
+    assert len(written["requests"]) == 2

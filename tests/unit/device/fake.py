@@ -150,6 +150,16 @@ class Device:
             if request["follow"]:
                 assert receive() == {"end": True}
             send({"ok": True})
+        elif verb == "observe":
+            layer = request.get("container", "web")
+            seen = {"time": "2026-01-01T00:00:00.000Z", "layer": layer, "program": "sh\033[2J", "pid": 7, "uid": 33}
+            send(seen | {"event": "exec", "declared": True, "path": "/bin/sh"})
+            send(seen | {"event": "write", "path": "/bin/x", "refused": True})
+            send(seen | {"event": "connect", "address": "2001:db8::1", "port": 443, "protocol": "tcp"})
+            send({"time": seen["time"], "layer": layer, "event": "lost", "count": 3})
+            if request["follow"]:
+                assert receive() == {"end": True}
+            send({"ok": True})
         elif verb == "exec":
             self._exec(request, send, receive)
         else:

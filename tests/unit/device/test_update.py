@@ -35,8 +35,8 @@ def trying(how: str, *waiting: str, **more: Any) -> dict[str, Any]:
     return {**STATUS, "revision": NEW, "state": "trying", "trial": trial(how, *waiting), **more}
 
 
-def outcome(result: str, reason: str | None = None) -> dict[str, Any]:
-    return {"revision": NEW, "result": result, "reason": reason}
+def outcome(result: str, reason: str | None = None, number: int = 1) -> dict[str, Any]:
+    return {"revision": NEW, "result": result, "reason": reason, "trial": number}
 
 
 CONFIRMED = {**STATUS, "revision": "sha256:" + NEW, "version": "1.0.1", "outcome": outcome("confirmed")}
@@ -105,6 +105,15 @@ def test_the_same_reason_as_last_time_is_still_a_roll_back(device: Device, link:
     play(device, BACK, BACK, trying("live", outcome=BACK["outcome"]), BACK)
     ended = run(link, heard)
     assert (ended.result, ended.reason) == ("rolled back", "web is not healthy")
+
+
+def test_the_same_failure_again_is_told_by_its_number_though_the_trial_was_not_seen(
+    device: Device, link: Link, heard: Heard
+) -> None:
+    play(device, BACK, {**STATUS, "outcome": outcome("rolled back", "web is not healthy", 2)})
+    ended = run(link, heard)
+    assert (ended.result, ended.reason) == ("rolled back", "web is not healthy")
+    assert device.verbs().count("try") == 1
 
 
 def test_the_outcome_of_another_trial_is_not_this_ones(device: Device, link: Link, heard: Heard) -> None:

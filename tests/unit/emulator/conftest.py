@@ -47,7 +47,9 @@ def speak():
     for piece in out.split("|"):
         os.write(console_out, piece.encode())
         time.sleep(0.02)
-    if behaviour == "ends":
+    if behaviour == "crashes":
+        os.write(2, b"qemu: no more\\n")
+    if behaviour in ("ends", "crashes"):
         os._exit(status)
     while behaviour == "echo":
         os.write(console_out, b"<" + os.read(console_in, 100).hex().encode() + b">")

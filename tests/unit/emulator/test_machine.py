@@ -60,6 +60,21 @@ def test_a_machine_that_ends_before_the_text_comes_is_not_waited_for(fake: Faker
     assert time.monotonic() - begin < 30
 
 
+def test_how_qemu_ended_and_what_it_complained_of_is_told_and_can_be_asked_for_later(fake: Faker) -> None:
+    with Machine(fake("panic\n", "crashes", 134)) as machine, pytest.raises(VerificationError) as caught:
+        machine.wait_for("ready", 60)
+    assert caught.value.why.startswith(
+        "the machine ended, QEMU with status 134 and these words: qemu: no more; its last"
+    )
+    assert (machine.exit_status, machine.complaint) == (134, "qemu: no more\n")
+
+
+def test_a_machine_that_was_killed_has_a_status_that_says_so(fake: Faker) -> None:
+    with Machine(fake("up\n")) as machine:
+        assert machine.exit_status is None
+    assert (machine.exit_status, machine.complaint) == (-signal.SIGKILL, "")
+
+
 def test_the_power_button_ends_the_machine_cleanly(fake: Faker) -> None:
     with Machine(fake("up\n")) as machine:
         machine.wait_for("up", 10)

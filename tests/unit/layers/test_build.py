@@ -47,7 +47,7 @@ def names(image):
 
 def test_a_layer_has_an_image_and_a_run_configuration_with_their_digests(source, options, around):
     layer = build_layer(source, options, around)
-    assert set(layer.blobs) == {"rootfs", "run-config"}
+    assert set(layer.blobs) == {"rootfs", "run-config", "policy"}
     for blob in layer.blobs.values():
         assert blob.path.name == blob.digest.removeprefix("sha256:")
         assert hash_file(blob.path) == blob.digest
@@ -56,6 +56,7 @@ def test_a_layer_has_an_image_and_a_run_configuration_with_their_digests(source,
     assert {"/srv/www/index.html", "/var/lib/data", "/proc", "/sys", "/dev"} <= names(layer.blobs["rootfs"].path)
     config = json.loads(layer.blobs["run-config"].path.read_bytes())
     assert config["process"]["args"] == ["server"]
+    assert config["process"]["apparmorProfile"] == layer.run.apparmor
     assert layer.run.ports == ("80/tcp",)
     assert [(volume.name, volume.mode) for volume in layer.run.volumes] == [("data", 0o755)]
     assert sorted(path.name for path in around.cache.folder.iterdir()) == ["blobs", "records"]

@@ -11,9 +11,9 @@ import pytest
 from orchestrator.errors import ConfigError
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.imageconfig import Health, ImageConfig, parse_image_config
-from orchestrator.layers.nodes import Directory
+from orchestrator.layers.nodes import Directory, File
 from orchestrator.layers.options import DeviceNode, Rlimit, RunOptions, Tmpfs, Volume
-from orchestrator.layers.runconfig import make_run_config
+from orchestrator.layers.runconfig import check_options, make_run_config
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_relaxations_are_listed_with_their_reasons():
         ("capabilities", "in general"),
         ("capabilities", "sets the address"),
         ("seccomp", ""),
-        ("no_new_privileges", ""),
+        ("new_privileges", ""),
         ("devices", ""),
     ]
 
@@ -374,3 +374,49 @@ def test_an_image_configuration_is_read_whole():
 def test_a_wrong_image_configuration_is_refused_by_property(config):
     with pytest.raises(ConfigError, match=next(iter(config))):
         parse_image_config(config)
+
+
+def test_labels_become_annotations_but_for_those_that_the_runtime_would_obey(make):
+    labels = {
+        "org.opencontainers.image.title": "web",
+        "": "nameless",
+        "run.oci.seccomp_bpf_data": "AAAA",
+        "Run.OCI.handler": "krun",
+        "run.ocicle": "kept",
+        "io.kubernetes.cri.container-type": "sandbox",
+    }
+    run = make({"Labels": labels})
+    assert run.config["annotations"] == {"org.opencontainers.image.title": "web", "run.ocicle": "kept"}
+    assert len(run.notes) == 3
+    assert any("run.oci.seccomp_bpf_data is left out: the runtime would obey it" in note for note in run.notes)
+    assert "annotations" not in make({"Labels": None}).config
+
+
+@pytest.mark.parametrize("labels", [[], {"a": 1}, {"a": None}, {"a": "b\0"}])
+def test_labels_that_are_no_texts_are_refused(make, labels):
+    with pytest.raises(ConfigError, match="bad Labels"):
+        make({"Labels": labels})
+
+
+def test_labels_become_annotations_and_settings_stay_in_its_own_namespaces(make):
+    config = make(labels={"role": "front"}, sysctls={"net.core.somaxconn": "9"}).config
+    assert config["annotations"] == {"role": "front"}
+    both = make({"Labels": {"role": "back", "a": "b"}}, labels={"role": "front"}).config
+    assert both["annotations"] == {"role": "front", "a": "b"}
+    assert config["linux"]["sysctl"] == {"net.core.somaxconn": "9"}
+    assert "annotations" not in make().config
+    assert "sysctl" not in make().config["linux"]
+
+
+def test_a_bridged_container_finds_its_neighbours_in_a_file_of_the_supervisors(make, image):
+    assert image.get(b"/etc/hosts") is None
+    hosts = mount(make(network="bridge"), "/etc/hosts")
+    assert hosts["source"] == "/run/pycontainer/hosts/web"
+    assert "ro" in hosts["options"]
+    assert isinstance(image.get(b"/etc/hosts"), File)  # something to mount on
+    assert all(each["destination"] != "/etc/hosts" for each in make().config["mounts"])
+
+
+def test_a_wrong_stop_signal_is_refused_before_anything_is_built():
+    with pytest.raises(ConfigError, match="there is no signal"):
+        check_options(RunOptions(name="web", stop_signal="NOTHING"))

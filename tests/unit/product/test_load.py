@@ -83,7 +83,22 @@ def test_the_demo_is_read():
         (
             "from: {bitbake: app-nginx}",
             "from: {bitbake: a, tar: b}",
-            ["layers.web.from.tar: name exactly one of bitbake, tar, directory"],
+            ["layers.web.from.tar: name exactly one of bitbake, image, tar, directory"],
+        ),
+        (
+            "from: {bitbake: app-nginx}",
+            "from: {image: nginx}",
+            ["layers.web.from.image: 'nginx' is no reference", "it names no registry", "registry.example/app:1.2"],
+        ),
+        (
+            "from: {bitbake: app-nginx}",
+            "from: {image: 'oci:web', platform: arm64}",
+            ["layers.web.from.platform: written wrongly", "such as linux/arm64/v8"],
+        ),
+        (
+            "from: {bitbake: app-nginx}",
+            "from: {tar: a.tar, platform: linux/arm64}",
+            ["layers.web.from.platform: only an image has platforms"],
         ),
         ("- {source: www, destination: /srv/www}", "- {source: www, destination: srv}", ["files[0].destination"]),
     ],

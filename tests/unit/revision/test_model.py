@@ -47,16 +47,18 @@ def test_a_configuration_survives_the_round_trip(config: RevisionConfig):
 def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
     value = json.loads(config.to_bytes())
     assert sorted(value) == [
-        "architecture", "confirm", "created", "layers", "machine", "message", "parents", "product", "schemaVersion",
-        "securityVersion", "version",
+        "apparmorRequired", "architecture", "confirm", "created", "layers", "machine", "message", "parents", "product",
+        "schemaVersion", "securityVersion", "version",
     ]  # fmt: skip
     assert value["securityVersion"] == 0
     assert value["confirm"] == {"timeoutMs": 300000, "manual": False, "files": [], "reachable": []}
     assert value["created"] == "2026-01-01T00:00:00Z"
     web = value["layers"][4]
     assert sorted(web) == [
-        "after", "blobs", "confirm", "control", "health", "io", "kind", "logs", "name", "network", "ports", "required",
-        "restart", "runtime", "spdx", "startGroup", "stop", "version", "volumes",
+        "after", "afterEnd", "apparmor", "blobs", "confirm", "control", "health", "io", "kind", "logs", "machineId",
+        "name", "network", "observe", "ports",
+        "required", "restart", "runtime", "spdx", "startGroup", "stop", "userNamespace",
+        "version", "volumes",
     ]  # fmt: skip
     assert web["restart"] == {
         "policy": "always", "maxRetries": 0, "initialDelayMs": 500, "maxDelayMs": 30000, "resetAfterMs": 60000,
@@ -71,10 +73,10 @@ def test_the_bytes_hold_what_the_device_reads(config: RevisionConfig):
 
 def test_a_configuration_that_was_written_before_the_newer_members_is_read_with_their_defaults(config: RevisionConfig):
     value = json.loads(config.to_bytes())
-    for member in ("securityVersion", "confirm"):
+    for member in ("securityVersion", "confirm", "apparmorRequired"):
         del value[member]
     for layer in value["layers"][3:]:
-        for member in ("required", "network", "ports", "io", "control"):
+        for member in ("required", "network", "ports", "io", "control", "apparmor", "userNamespace"):
             del layer[member]
         layer["confirm"] = {"healthyForMs": 10000}
     assert RevisionConfig.from_bytes(canonical_json(value)) == config
@@ -225,6 +227,15 @@ TIMES = {"startPeriodMs": 0, "intervalMs": 1, "timeoutMs": 1, "retries": 1}
         (_set("layers", 4, "io", to={"read": 1}), "unknown field"),
         (_set("layers", 4, "control", to=["PS"]), "right form"),
         (_set("layers", 4, "control", to=["ps", "ps"]), "named twice"),
+        (_set("layers", 4, "apparmor", to="pycontainer.web"), "needs both or none"),
+        (_set("layers", 4, "apparmor", to="a b"), "right form"),
+        (_set("layers", 4, "blobs", "policy", to=DIGEST), "needs both or none"),
+        (_set("layers", 4, "userNamespace", to={"hostId": 1000, "size": 65536}), "right form"),
+        (_set("layers", 4, "userNamespace", to={"hostId": 2**32 - 65536, "size": 65537}), "beyond the numbers"),
+        (
+            _both(*(_set("layers", n, "userNamespace", to={"hostId": 2**20 + n, "size": 65536}) for n in (3, 4))),
+            "are those of rootfs as well",
+        ),
         (_set("securityVersion", to=-1), "right form"),
         (_set("confirm", "timeoutMs", to=0), "right form"),
         (_set("confirm", "manual", to="yes"), "right form"),
@@ -300,3 +311,12 @@ def test_media_types_are_those_of_the_contract():
 def test_the_creation_time_does_not_depend_on_the_time_zone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert created_at(0) == "1970-01-01T00:00:00Z"
+
+
+def test_the_document_of_a_layer_may_be_a_blob_of_it_and_is_no_other_than_the_revision_names(config: RevisionConfig):
+    with_document = [msgspec.structs.replace(each, blobs={**each.blobs, "sbom": each.spdx}) for each in config.layers]
+    kept = msgspec.structs.replace(config, layers=with_document)
+    assert RevisionConfig.from_bytes(kept.to_bytes()) == kept
+    other = msgspec.structs.replace(config.layers[0], blobs={**config.layers[0].blobs, "sbom": "sha256:" + "e" * 64})
+    with pytest.raises(BuildError, match="is wrong"):
+        msgspec.structs.replace(config, layers=[other, *config.layers[1:]]).to_bytes()

@@ -9,7 +9,10 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sbom import LayerFacts, Product
+from orchestrator.build.layerfiles import LayerFiles
+from orchestrator.layers.nodes import BytesContent, File, Symlink
+from orchestrator.layers.tree import Tree
+from orchestrator.sbom import Blob, LayerFacts, Product
 
 DATA = Path(__file__).parents[2] / "data" / "sbom"
 PRODUCT = Product("demo", "1.0.0", "Example Ltd", "sbom@example.com")
@@ -96,6 +99,23 @@ def write_tar(path: Path, files: dict[str, bytes | str]) -> Path:
     return path
 
 
+def tree_of(files: dict[str, bytes | str]) -> LayerFiles:
+    """Return a layer's files; a text value is the target of a symbolic link, or of a hard link when it starts with `=`.
+
+    A path that ends with `*` is executable.
+    """
+    tree = Tree()
+    for name, content in files.items():
+        path = name.rstrip("*").encode()
+        if isinstance(content, bytes):
+            tree.add(path, File(mode=0o755 if name.endswith("*") else 0o644, content=BytesContent(content)))
+        elif content.startswith("="):
+            tree.link(path, content[1:].encode())
+        else:
+            tree.add(path, Symlink(mode=0o777, target=content.encode()))
+    return LayerFiles(tree)
+
+
 def deployed(folder: Path, document: dict[str, Any] | None = None) -> LayerFacts:
     folder.mkdir(parents=True, exist_ok=True)
     spdx = folder / "web.spdx.json"
@@ -109,7 +129,7 @@ def deployed(folder: Path, document: dict[str, Any] | None = None) -> LayerFacts
         kind="app",
         version="1.0",
         architecture="amd64",
-        blobs={"rootfs": BLOB, "run-config": "sha256:" + "cd" * 32},
+        blobs=(Blob("rootfs", BLOB), Blob("run-config", "sha256:" + "cd" * 32)),
         origin="recipe app-web",
         spdx=spdx,
         copyright=copyrights,
@@ -117,10 +137,8 @@ def deployed(folder: Path, document: dict[str, Any] | None = None) -> LayerFacts
 
 
 def root_file_system(folder: Path) -> LayerFacts:
-    folder.mkdir(parents=True, exist_ok=True)
     copyright_file = (DATA / "plain-gpl.copyright").read_bytes()
-    tar = write_tar(
-        folder / "rootfs.tar",
+    tree = tree_of(
         {
             "./etc/os-release": "../usr/lib/os-release",
             "./usr/lib/os-release": b'PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
@@ -132,5 +150,10 @@ def root_file_system(folder: Path) -> LayerFacts:
         },
     )
     return LayerFacts(
-        name="rootfs", kind="rootfs", version="13", architecture="amd64", blobs={"rootfs": BLOB}, rootfs=tar
+        name="rootfs",
+        kind="rootfs",
+        version="13",
+        architecture="amd64",
+        blobs=(Blob("rootfs", BLOB),),
+        tree=tree,
     )

@@ -38,6 +38,20 @@ def test_what_needs_what_is_read(tmp_path: Path) -> None:
     document = facts_document(["a", "b"])
     document["relationships"].append(relation("SPDXRef-a", "DEPENDS_ON", "SPDXRef-b"))
     assert read(tmp_path, document).depends == (("SPDXRef-a", "SPDXRef-b"),)
+    assert read(tmp_path, document).complete
+
+
+def test_whose_code_is_in_whose_program_is_read(tmp_path: Path) -> None:
+    document = facts_document(["a", "b"])
+    document["relationships"].append(relation("SPDXRef-a", "STATIC_LINK", "SPDXRef-b"))
+    assert read(tmp_path, document).linked == (("SPDXRef-a", "SPDXRef-b"),)
+
+
+def test_dependencies_are_complete_only_where_the_base_says_so(tmp_path: Path) -> None:
+    document = facts_document(["a"])
+    assert not read(tmp_path, document).complete
+    document["packages"][0]["comment"] = facts.COMPLETE
+    assert read(tmp_path, document).complete
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -13,10 +13,21 @@ from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from orchestrator.errors import BuildError
-from orchestrator.sbom import Document, LayerFacts, Product, check_spdx23, layer_document, spdx23_bytes, summarise
+from orchestrator.sbom import (
+    Blob,
+    Document,
+    LayerFacts,
+    Product,
+    check_spdx23,
+    layer_document,
+    spdx23_bytes,
+    summarise,
+)
 from orchestrator.sbom.model import ExtractedLicence, LicenceFinding
 
 from .sample import BLOB, EPOCH, PRODUCT, deployed, facts_document, package, relation, root_file_system
+
+ROOT = Path(__file__).parents[3]
 
 
 def document_of(layer: LayerFacts, product: Product = PRODUCT) -> Document:
@@ -36,12 +47,13 @@ def test_the_document_is_valid_by_spdx_tools_and_by_our_checks(tmp_path: Path, m
 def test_every_package_says_what_it_is(tmp_path: Path) -> None:
     value = json.loads(spdx23_bytes(document_of(deployed(tmp_path))))
     root, *packages = value["packages"]
+    packages = [entry for entry in packages if entry["primaryPackagePurpose"] != "SOURCE"]
     assert root["checksums"][0] == {"algorithm": "SHA256", "checksumValue": BLOB[7:]}
     assert root["primaryPackagePurpose"] == "CONTAINER"
     assert f"rootfs={BLOB}" in root["comment"]
     perl = next(entry for entry in packages if entry["name"] == "libperl")
     assert perl["licenseDeclared"].startswith("(GPL-1.0-or-later OR Artistic-1.0-Perl) AND")
-    assert perl["licenseConcluded"] == "NOASSERTION"
+    assert perl["licenseConcluded"] == perl["licenseDeclared"]  # nobody concluded otherwise
     assert "over-approximates" in perl["licenseComments"]
     assert "usr/share/doc/libperl/copyright (sha256:" in perl["licenseComments"]
     assert perl["externalRefs"][0]["referenceCategory"] == "PACKAGE-MANAGER"
@@ -65,7 +77,19 @@ def test_every_package_is_contained_by_the_one_described_layer(tmp_path: Path) -
     contained = {
         entry["relatedSpdxElement"] for entry in value["relationships"] if entry["relationshipType"] == "CONTAINS"
     }
-    assert contained == {entry["SPDXID"] for entry in value["packages"]} - {"SPDXRef-layer"}
+    packages = {entry["SPDXID"] for entry in value["packages"] if entry["primaryPackagePurpose"] != "SOURCE"}
+    assert contained == packages - {value["packages"][0]["SPDXID"]}
+
+
+def test_every_package_is_generated_from_its_source(tmp_path: Path) -> None:
+    value = json.loads(spdx23_bytes(document_of(deployed(tmp_path))))
+    names = {entry["SPDXID"]: entry["name"] for entry in value["packages"]}
+    origins = {
+        names[entry["spdxElementId"]]: names[entry["relatedSpdxElement"]]
+        for entry in value["relationships"]
+        if entry["relationshipType"] == "GENERATED_FROM"
+    }
+    assert origins == {name: f"{name}-src" for name in ("fonts", "libodd", "libperl", "libvague", "tool")}
 
 
 def test_the_namespace_follows_the_content(tmp_path: Path) -> None:
@@ -91,7 +115,7 @@ def test_a_root_file_system_gives_packages_licences_and_dependencies(tmp_path: P
 
 
 def test_a_layer_without_facts_says_that_nothing_is_known(tmp_path: Path) -> None:
-    layer = LayerFacts(name="web", kind="app", version="1", architecture="amd64", blobs={"rootfs": BLOB})
+    layer = LayerFacts(name="web", kind="app", version="1", architecture="amd64", blobs=(Blob("rootfs", BLOB),))
     document = document_of(layer)
     assert document.components == ()
     assert "unknown" in json.loads(spdx23_bytes(document))["comment"]
@@ -131,24 +155,25 @@ def test_a_product_without_an_organisation_still_gives_a_valid_document(tmp_path
 def test_the_bytes_do_not_depend_on_hash_seed_or_folder(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib, hashlib\n"
+        "sys.path.insert(0, sys.argv[2])\n"
         "from orchestrator.sbom import *\n"
+        "from tests.unit.sbom.sample import deployed, root_file_system\n"
         "folder = pathlib.Path(sys.argv[1])\n"
-        "blobs = {'b': 'sha256:' + 'ab' * 32, 'a': 'sha256:' + 'cd' * 32}\n"
-        "common = dict(version='1.0', architecture='amd64', blobs=blobs)\n"
-        "web = dict(spdx=folder / 'web.spdx.json', copyright=folder / 'copyright.tar')\n"
-        "web = LayerFacts(name='web', kind='app', **web, **common)\n"
-        "root = LayerFacts(name='rootfs', kind='rootfs', rootfs=folder / 'rootfs.tar', **common)\n"
-        "for layer in (web, root):\n"
-        "    data = spdx23_bytes(layer_document(layer, Product('demo', '1'), 1700000000))\n"
-        "    print(hashlib.sha256(data).hexdigest())\n"
+        "maker = Product('demo', '1', 'Example Ltd', 'sbom@example.com')\n"
+        "made = tuple(layer_document(each(folder), maker, 1700000000) for each in (deployed, root_file_system))\n"
+        "image = ImageFile('demo.img', 7, 'ab' * 32, 'cd' * 64)\n"
+        "whole = Aggregate(image, maker, 'qemu', 1700000000, made, 'debian 13', 'pkg:generic/debian@13')\n"
+        "for write in (spdx3_bytes, spdx23_bytes, cyclonedx_bytes):\n"
+        "    for document in made:\n"
+        "        print(hashlib.sha256(write(document)).hexdigest())\n"
+        "for write in (spdx3_aggregate_bytes, spdx23_aggregate_bytes, cyclonedx_aggregate_bytes):\n"
+        "    print(hashlib.sha256(write(whole)).hexdigest())\n"
     )
     seen = set()
     for seed in range(10):
         folder = tmp_path / f"folder{seed % 2}"
-        deployed(folder)
-        root_file_system(folder)
         result = subprocess.run(
-            [sys.executable, "-c", program, str(folder)],
+            [sys.executable, "-c", program, str(folder), str(ROOT)],
             env={**os.environ, "PYTHONHASHSEED": str(seed), "TZ": "UTC" if seed % 2 else "Asia/Tokyo"},
             capture_output=True,
             text=True,
@@ -156,7 +181,7 @@ def test_the_bytes_do_not_depend_on_hash_seed_or_folder(tmp_path: Path) -> None:
         )
         seen.add(result.stdout)
     assert len(seen) == 1
-    assert len(seen.pop().split()) == 2
+    assert len(set(seen.pop().split())) == 9
 
 
 def test_the_summary_counts_packages_licences_copyleft_and_unknown(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The functions of libsystemd that crun links to, each saying "there is no systemd here" in the library's own way:
+// The functions of libsystemd that crun links to (and libdbus, which LXC links to), each saying "there is no systemd here" in the library's own way:
 // a negative errno from calls, zero from notifications, NULL from releases.
 #include <errno.h>
 #include <stddef.h>
@@ -29,9 +29,11 @@ ABSENT(sd_bus_message_open_container)
 ABSENT(sd_bus_message_read)
 ABSENT(sd_bus_process)
 ABSENT(sd_bus_wait)
+ABSENT(sd_is_socket)
 ABSENT(sd_journal_send_with_location)
 NOTHING(sd_bus_error_free)
 NOTHING(sd_bus_error_get_errno)
+NOTHING(sd_listen_fds)
 NOTHING(sd_notify)
 NOTHING(sd_notify_barrier)
 RELEASED(sd_bus_message_unref)

@@ -52,9 +52,7 @@ int blob_received(struct fs *fs, const char *digest, uint64_t size, uint64_t *re
 
 static int make_incoming(struct fs *fs, struct error *err)
 {
-	if (fs->calls->mkdir(fs, "blobs/incoming", 0700) < 0)
-		return errno == EEXIST ? 0 : fail_errno(err, "blobs/incoming");
-	return fs->calls->sync_folder(fs, "blobs") < 0 ? fail_errno(err, "blobs") : 0;
+	return fs_make_folder(fs, "blobs/incoming", 0700, err);
 }
 
 // Hash what came before an interruption.
@@ -106,18 +104,36 @@ static int open_incoming(struct receiver *receiver, const char *path, uint64_t t
 	return 0;
 }
 
+// Is a file of the right size under a blob's own name that blob? After a power cut it may be empty, or zeros. Returns 1; 0
+// when it was removed; -1.
+static int check_present(struct fs *fs, const char *path, const char *digest, struct error *err)
+{
+	char found[HEX_SIZE];
+	int fd = fs->calls->open(fs, path, FS_READ);
+
+	if (fd < 0)
+		return fail_errno(err, "%s", path);
+	int result = fs_hash(fs, fd, found, err) < 0 ? fail_in(err, "%s", path) : strcmp(found, digest) == 0;
+	fs->calls->close(fs, fd);
+	if (result == 0 && fs->calls->unlink(fs, path) < 0)
+		return fail_errno(err, "%s", path);
+	return result;
+}
+
 int blob_begin(struct receiver *out, struct fs *fs, const char *digest, uint64_t size, struct error *err)
 {
-	struct path incoming = path_of("incoming", digest);
+	struct path incoming = path_of("incoming", digest), path = path_of("sha256", digest);
 	uint64_t there;
 
 	*out = (struct receiver){.fs = fs, .size = size, .fd = -1};
 	memcpy(out->digest, digest, sizeof out->digest);
 	crypto_hash_sha256_init(&out->hash);
-	int found = size_of(fs, path_of("sha256", digest).text, &there, err);
+	int found = size_of(fs, path.text, &there, err);
+	if (found > 0)
+		found = there == size ? check_present(fs, path.text, digest, err) : 0;
 	if (found < 0)
 		return -1;
-	if (found > 0 && there == size) {
+	if (found > 0) {
 		out->present = true;
 		out->received = size;
 		return 0;
@@ -175,7 +191,7 @@ static int refuse(struct receiver *receiver, const char *path, const char *what,
 	return fail(err, "blob %.12s: %s", receiver->digest, what);
 }
 
-// Seal an incoming file, compare, and make sure that it is on the medium.
+// Seal an incoming file and compare.
 static int seal(struct receiver *receiver, const char *path, const char *verity, struct error *err)
 {
 	struct fs *fs = receiver->fs;
@@ -191,8 +207,6 @@ static int seal(struct receiver *receiver, const char *path, const char *verity,
 		result = fail_errno(err, "blob %.12s: sealing", receiver->digest);
 	else if (sealed == SEAL_NO_ROOM)
 		result = fail(err, "blob %.12s: sealing: storage is full or read-only", receiver->digest);
-	else if (!wrong && fs->calls->sync(fs, fd) < 0)
-		result = fail_errno(err, "%s", path);
 	if (fs->calls->close(fs, fd) < 0 && result == 0)
 		result = fail_errno(err, "%s", path);
 	if (result < 0)
@@ -222,11 +236,9 @@ int blob_finish(struct receiver *receiver, const char *verity, struct error *err
 	text_to_hex(found, hash, sizeof hash);
 	if (strcmp(found, receiver->digest) != 0)
 		return refuse(receiver, incoming.text, "its bytes do not have this digest", err);
-	if (seal(receiver, incoming.text, verity, err) < 0)
+	if (verity != NULL && seal(receiver, incoming.text, verity, err) < 0)
 		return -1;
-	if (fs->calls->rename(fs, incoming.text, path.text) < 0)
-		return fail_errno(err, "%s", path.text);
-	return fs->calls->sync_folder(fs, "blobs/sha256") < 0 ? fail_errno(err, "blobs/sha256") : 0;
+	return fs->calls->rename(fs, incoming.text, path.text) < 0 ? fail_errno(err, "%s", path.text) : 0;
 }
 
 void pace_begin(struct pace *pace, uint64_t received, uint64_t now_ms)

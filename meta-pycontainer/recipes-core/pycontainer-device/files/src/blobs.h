@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Receiving blobs into storage: to blobs/incoming first, resumable after any interruption, and under the blob's own name
-// only when it is whole, sealed and synced.
+// only when it is whole. Nothing is synced blob by blob: an install does so once, for all of them, before it refers to any.
+// What a power cut leaves of one before that is found out when it is asked for again, and costs that it is copied anew.
 #pragma once
 #include "error.h"
 #include "fs.h"
@@ -21,7 +22,8 @@ struct receiver {
 	crypto_hash_sha256_state hash;
 };
 
-// How many bytes of a blob are there: all when it was received, else what came before an interruption.
+// How many bytes of a blob are there: all when it was received, else what came before an interruption. The content is not
+// looked at.
 int blob_received(struct fs *fs, const char *digest, uint64_t size, uint64_t *received, struct error *err);
 // Begin or resume. The next byte to append is that at out->received. After success, one of blob_finish and blob_pause.
 int blob_begin(struct receiver *out, struct fs *fs, const char *digest, uint64_t size, struct error *err);
@@ -29,7 +31,8 @@ int blob_append(struct receiver *receiver, const void *bytes, size_t length, str
 // Keep what came so far, to be resumed.
 int blob_pause(struct receiver *receiver, struct error *err);
 // Check and seal the whole blob and give it its name. `verity` is the fs-verity digest that it must have, "" when nothing
-// says. Bytes that are wrong are removed; what came of an incomplete blob stays.
+// says; NULL: it is not sealed, being one that is read whole and hashed whenever it is used. Bytes that are wrong are
+// removed; what came of an incomplete blob stays.
 int blob_finish(struct receiver *receiver, const char *verity, struct error *err);
 
 // How fast a sender is at least, for it holds up whoever else wants to change what is installed: so many bytes in every so

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What this boot means for an update: the boot record says what GRUB did, state/trial what we were about to do. That is
-// written before a trial begins and cleared once its outcome is known; that a trial failed, and why, is put into it before
+// What this boot means for an update: the boot record says what GRUB did, the notes what we were about to do. The trial
+// is noted before it begins and cleared once its outcome is known; that a trial failed, and why, is put into it before
 // the record is changed back.
 #pragma once
 #include "record.h"
@@ -27,7 +27,7 @@ struct boot {
 	unsigned left;			// BOOT_TRIAL: attempts after this one
 	char reason[REASON_SIZE];	// for people; empty when nothing went wrong
 	// What is left to do, in this order, after the outcome was written: store the record without its attempt, clear
-	// state/trial.
+	// the trial from the notes.
 	bool clear_record, clear_trial;
 };
 

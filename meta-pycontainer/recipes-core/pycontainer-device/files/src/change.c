@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "change.h"
+#include "apparmor.h"
 #include "crun.h"
 #include "storage.h"
 #include "store.h"
+#include "warm.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,17 +18,23 @@ static int prepare(const struct layer *layer, struct error *err)
 	struct seal_counts counts = {.hashed_before = true};
 	int image = store_open(STORAGE, layer->rootfs, &counts, err);
 	int config = image < 0 ? -1 : store_open(STORAGE, layer->run_config, &counts, err);
-	int result = config < 0 ? -1 : crun_prepare(layer, image, config, err);
+	int policy = config < 0 || layer->policy == NULL ? -1 : store_open(STORAGE, layer->policy, &counts, err);
+	int result = config < 0 || (policy < 0 && layer->policy != NULL) ? -1
+									  : crun_prepare(layer, image, config, policy, err);
 
 	if (image >= 0)
 		close(image);
 	if (config >= 0)
 		close(config);
+	if (policy >= 0)
+		close(policy);
 	return result < 0 ? fail_in(err, "%s", layer->name) : 0;
 }
 
 static int prepare_all(const struct revision *next, struct error *err)
 {
+	if (next->apparmor_required && !apparmor_enabled())
+		return fail(err, "this kernel has no AppArmor, which the revision requires");
 	bool *made = calloc(next->layer_count + 1, sizeof *made);
 	int result = made == NULL ? fail_errno(err, "layers") : 0;
 
@@ -40,6 +49,24 @@ static int prepare_all(const struct revision *next, struct error *err)
 			crun_forget(&next->layers[i]);
 	free(made);
 	return result;
+}
+
+void change_warm(const struct containers *all, const char *id, const struct facts *facts)
+{
+	struct revision next = {0};
+	struct error ignored;
+	char path[PATH_MAX];
+
+	if (store_load(&next, STORAGE, id, facts, &ignored) >= 0 && prepare_all(&next, &ignored) == 0)
+		for (size_t i = 0; i < next.layer_count; i++) {
+			const struct layer *layer = &next.layers[i];
+			const struct container *now = layer->container ? crew_find(&all->now, layer->name) : NULL;
+			if (now == NULL || now->init <= 0 || containers_same_bundle(now->layer, layer))
+				continue;
+			crun_rootfs(path, sizeof path, layer);
+			warm_like(now->init, path);
+		}
+	revision_free(&next);
 }
 
 static void forget_unused(const struct revision *running, const struct revision *next)
@@ -89,7 +116,8 @@ static bool of_container(const struct revision *revision, const struct blob *blo
 static bool platform_within(const struct revision *a, const struct revision *b)
 {
 	for (size_t i = 0; i < a->blob_count; i++) {
-		if (of_container(a, &a->blobs[i]))
+		// A document of the platform runs nothing: it may change with the containers.
+		if (of_container(a, &a->blobs[i]) || strcmp(a->blobs[i].role, "sbom") == 0)
 			continue;
 		const struct blob *other = find(b, &a->blobs[i]);
 		if (other == NULL || of_container(b, other) || strcmp(other->digest, a->blobs[i].digest) != 0)

@@ -15,6 +15,8 @@ static const struct blob **slot(struct layer *layer, const char *role)
 		return &layer->rootfs;
 	if (strcmp(role, "run-config") == 0)
 		return &layer->run_config;
+	if (strcmp(role, "policy") == 0)
+		return &layer->policy;
 	if (strcmp(role, "modules") == 0)
 		return &layer->modules;
 	return strcmp(role, "firmware") == 0 ? &layer->firmware : NULL;
@@ -58,26 +60,38 @@ static bool starts_before(const struct revision *revision, size_t first, size_t 
 	return a->container && (a->group < b->group || (a->group == b->group && first < second));
 }
 
-static int parse_after(struct revision *revision, size_t index, const json_t *object, struct error *err)
+// A list of names as indexes of layers.
+static int parse_order(const struct revision *revision, size_t index, const json_t *object, const char *key,
+		       size_t **list, size_t *count, struct error *err)
 {
-	const json_t *names = json_get_array(object, "after", LAYERS_MOST, err);
-	struct layer *layer = &revision->layers[index];
+	const json_t *names = json_get_array(object, key, LAYERS_MOST, err);
 
 	if (names == NULL)
 		return -1;
-	layer->after = calloc(json_array_size(names) + 1, sizeof *layer->after);
-	if (layer->after == NULL)
-		return fail_errno(err, "after");
+	*list = calloc(json_array_size(names) + 1, sizeof **list);
+	if (*list == NULL)
+		return fail_errno(err, "%s", key);
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		const char *name = json_string_value(json_array_get(names, i));
 		size_t other = 0;
 		while (name != NULL && other < revision->layer_count && strcmp(revision->layers[other].name, name) != 0)
 			other++;
 		if (name == NULL || other == revision->layer_count || !starts_before(revision, other, index))
-			return fail(err, "after[%zu]: no container of that name starts before this one", i);
-		layer->after[layer->after_count++] = other;
+			return fail(err, "%s[%zu]: no container of that name starts before this one", key, i);
+		(*list)[(*count)++] = other;
 	}
 	return 0;
+}
+
+static int parse_after(struct revision *revision, size_t index, const json_t *object, struct error *err)
+{
+	struct layer *layer = &revision->layers[index];
+
+	if (parse_order(revision, index, object, "after", &layer->after, &layer->after_count, err) < 0)
+		return -1;
+	if (json_object_get(object, "afterEnd") == NULL)
+		return 0;
+	return parse_order(revision, index, object, "afterEnd", &layer->after_end, &layer->after_end_count, err);
 }
 
 static int parse_layer(struct layer *layer, const struct revision *revision, const json_t *entry, size_t *used,
@@ -249,6 +263,7 @@ static int parse_config(struct revision *out, const json_t *root, struct error *
 	if (text_copy(out->version, sizeof out->version, text, err) < 0)
 		return fail_in(err, "version");
 	if (json_get_number_or(root, "securityVersion", 0, NATURAL_MOST, 0, &out->security_version, err) < 0 ||
+	    json_get_flag(root, "apparmorRequired", &out->apparmor_required, err) < 0 ||
 	    parse_layers(out, root, err) < 0 || check_ports(out, err) < 0)
 		return -1;
 	return parse_confirm(out, root, err) < 0 ? fail_in(err, "confirm") : 0;

@@ -4,6 +4,7 @@
 #include "console.h"
 #include "crun.h"
 #include "io_limit.h"
+#include "observer.h"
 #include "place.h"
 #include "storage.h"
 
@@ -26,6 +27,7 @@ int container_init(struct container *container, const struct layer *layer, struc
 {
 	*container = (struct container){.layer = layer, .deadline = UINT64_MAX, .health_due = UINT64_MAX};
 	log_init(&container->log, STORAGE "/logs", layer->name, layer->log_bytes, layer->log_files);
+	log_init(&container->observed.log, OBSERVED_FOLDER, layer->name, layer->log_bytes, layer->log_files);
 	// Our end only is non-blocking: programs expect their standard output to block.
 	if (pipe2(container->output, O_CLOEXEC) < 0 || fcntl(container->output[0], F_SETFL, O_NONBLOCK) < 0)
 		return fail_errno(err, "pipe for %s", layer->name);
@@ -36,6 +38,7 @@ void container_close(struct container *container)
 {
 	container_output(container);
 	log_close(&container->log);
+	log_close(&container->observed.log);
 	for (int i = 0; i < 2; i++)
 		close(container->output[i]);
 	if (container->bound)
@@ -125,6 +128,14 @@ void container_start(struct container *container, const struct revision *revisio
 
 	container->killed = false;
 	container->stop_wanted = false;
+	container->violation[0] = '\0';
+	container->observed.cgroup = 0;
+	container->observed.lost = 0;
+	container->observed.began = false;
+	if (container->observed.blind) {
+		ended(container, false, "the kernel cannot tell what its rules must know");
+		return;
+	}
 	if (!container->bound && place_make(revision, container->layer, &err) < 0) {
 		ended(container, false, err.text);
 		return;
@@ -171,6 +182,24 @@ void container_stop(struct container *container, enum then then)
 	}
 }
 
+static void kill_violator(struct container *container)
+{
+	container->then = THEN_FAIL;
+	enter(container, STATE_STOPPING, UINT64_MAX);
+	kill_all(container);
+}
+
+void container_violated(struct container *container, const char *what)
+{
+	if (container->violation[0] != '\0')
+		return;
+	snprintf(container->violation, sizeof container->violation, "left its declared behaviour: %s", what);
+	console_line("container %s: %s", container->layer->name, container->violation);
+	// One that is starting yet is killed as soon as it is known to run.
+	if (container->state == STATE_RUNNING)
+		kill_violator(container);
+}
+
 bool container_is_up(const struct container *container)
 {
 	if (container->state == STATE_DONE)
@@ -187,10 +216,11 @@ static void started(struct container *container, int status)
 	// What crun had to say stands at the end of the log.
 	container_output(container);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		container->init = crun_pid(container->layer, &err);
+		container->init = crun_pid(container->layer, &container->keeper, &err);
 		if (container->init > 0) {
 			container->since = clock_ms();
 			enter(container, STATE_RUNNING, UINT64_MAX);
+			crun_make_exec_group(container->layer);
 			container->was_healthy = false;
 			checkup_begin(container, container->since);
 			if (io_limit_apply(container->layer, &err) < 0)
@@ -199,15 +229,17 @@ static void started(struct container *container, int status)
 			if (container->stop_wanted) {
 				container->stop_wanted = false;
 				container_stop(container, container->then);
+			} else if (container->violation[0] != '\0') {
+				kill_violator(container);
 			}
 			return;
 		}
 		container->init = 0;
 		snprintf(how, sizeof how, "started, but %s", err.text);
 	} else if (WIFEXITED(status)) {
-		snprintf(how, sizeof how, "crun failed: %s", container->log.last);
+		snprintf(how, sizeof how, "%s failed: %s", crun_name(container->layer), container->log.last);
 	} else {
-		snprintf(how, sizeof how, "crun was killed by signal %d", WTERMSIG(status));
+		snprintf(how, sizeof how, "%s was killed by signal %d", crun_name(container->layer), WTERMSIG(status));
 	}
 	ended(container, false, how);
 }
@@ -228,14 +260,19 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 {
 	char how[64];
 
-	if (container->init == 0 || container->init != pid)
+	if (container->init == 0 || container->keeper != pid)
 		return false;
 	container_output(container);
 	bool success = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	// The process that the kernel chose may be another one of the container, whose end its first process tells.
+	// reboot(2) in a process namespace: the kernel ends its first process by one of these, and nobody in it else can.
+	bool off = WIFSIGNALED(status) && WTERMSIG(status) == SIGINT, again = WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
 	snprintf(how, sizeof how, "%s %d%s", WIFEXITED(status) ? "exited with status" : "killed by signal",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
 		 !success && crun_oom_kills(container->layer) > 0 ? ", out of memory" : "");
+	if (container->state == STATE_RUNNING && (off || again))
+		snprintf(how, sizeof how, "%s", off ? "powered itself off" : "restarts itself");
+	success = success || (off && container->state == STATE_RUNNING);
 	// At last: what was left behind is cleared away.
 	if (container->state == STATE_STOPPED) {
 		container->then = THEN_STAY;
@@ -247,7 +284,7 @@ bool container_init_ended(struct container *container, pid_t pid, int status)
 		return true;
 	}
 	if (container->then == THEN_FAIL) {
-		ended(container, false, "unhealthy");
+		ended(container, false, container->violation[0] != '\0' ? container->violation : "unhealthy");
 		return true;
 	}
 	console_line("container %s: stopped, %s%s", container->layer->name, how,
@@ -266,13 +303,14 @@ void container_deadline(struct container *container, const struct revision *revi
 	case STATE_STARTING:
 	case STATE_CLEANING:
 		if (!container->killed) {
-			console_line("container %s: crun hangs, killed", container->layer->name);
+			console_line("container %s: %s hangs, killed", container->layer->name, crun_name(container->layer));
 			kill(container->helper, SIGKILL);
 			kill_all(container);
 			break;
 		}
 		// It sleeps in the kernel and may never end; whether the container lives is not known.
-		console_line("container %s: crun does not end, given up", container->layer->name);
+		console_line("container %s: %s does not end, given up", container->layer->name,
+			     crun_name(container->layer));
 		container->helper = 0;
 		enter(container, STATE_FAILED, UINT64_MAX);
 		break;

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "container_config.h"
+#include "health_config.h"
 #include "json.h"
+#include "observe_config.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define VOLUMES_MOST 32
-#define WORDS_MOST 256
 #define PORTS_MOST 64
 #define VERBS_MOST 32
+#define USER_LEAST 65536
 #define HEALTHY_FOR_MS 10000
 #define RESTARTS_MOST 3
 
-static bool present(const json_t *object, const char *key)
-{
-	const json_t *value = json_object_get(object, key);
-
-	return value != NULL && !json_is_null(value);
-}
 static int parse_mode(unsigned *out, const json_t *object, struct error *err)
 {
 	const char *text = json_get_text(object, "mode", err);
@@ -84,76 +80,6 @@ static int parse_restart(struct restart *out, const json_t *object, struct error
 	return 0;
 }
 
-// The words that are run; an argument may be empty, the program may not.
-static int parse_command(struct health_check *health, const json_t *object, struct error *err)
-{
-	const json_t *words = json_get_array(object, "command", WORDS_MOST, err);
-
-	if (words == NULL)
-		return -1;
-	health->command = calloc(json_array_size(words) + 1, sizeof *health->command);
-	if (health->command == NULL)
-		return fail_errno(err, "command");
-	for (size_t i = 0; i < json_array_size(words); i++) {
-		const char *word = json_string_value(json_array_get(words, i));
-		if (word == NULL)
-			return fail(err, "command[%zu]: not a text", i);
-		health->command[i] = strdup(word);
-		if (health->command[i] == NULL)
-			return fail_errno(err, "command");
-	}
-	return health->command[0] == NULL || health->command[0][0] == '\0' ? fail(err, "command: names no program") : 0;
-}
-
-// A path that stands as it is in a request's first line.
-static int parse_http(struct health_check *health, const json_t *object, uint64_t *port, struct error *err)
-{
-	const json_t *http = json_get_object(object, "http", err);
-
-	if (http == NULL)
-		return -1;
-	const char *path = json_get_text(http, "path", err);
-	if (path == NULL || json_get_number(http, "port", 1, UINT16_MAX, port, err) < 0)
-		return fail_in(err, "http");
-	size_t length = strlen(path);
-	if (path[0] != '/' || length > PATH_MOST)
-		return fail(err, "http: path: not 1 to %d characters that begin with /", PATH_MOST);
-	for (size_t i = 0; i < length; i++)
-		if (path[i] <= ' ' || path[i] > '~')
-			return fail(err, "http: path: a character that a request cannot hold");
-	health->path = strdup(path);
-	return health->path == NULL ? fail_errno(err, "http") : 0;
-}
-
-static int parse_health(struct health_check *health, const json_t *layer, struct error *err)
-{
-	uint64_t port = 0;
-	int result = 0;
-
-	if (!present(layer, "health"))
-		return 0;
-	const json_t *object = json_get_object(layer, "health", err);
-	if (object == NULL)
-		return -1;
-	bool command = json_object_get(object, "command") != NULL, tcp = json_object_get(object, "tcp") != NULL,
-	     http = json_object_get(object, "http") != NULL;
-	if (command + tcp + http != 1)
-		return fail(err, "not exactly one of command, tcp and http");
-	health->kind = command ? HEALTH_COMMAND : tcp ? HEALTH_TCP : HEALTH_HTTP;
-	if (command)
-		result = parse_command(health, object, err);
-	else if (tcp)
-		result = json_get_number(object, "tcp", 1, UINT16_MAX, &port, err);
-	else
-		result = parse_http(health, object, &port, err);
-	health->port = (unsigned)port;
-	if (result < 0 || json_get_number_or(object, "startPeriodMs", 0, NATURAL_MOST, 0, &health->start_period_ms, err) < 0 ||
-	    json_get_number_or(object, "intervalMs", 1, NATURAL_MOST, 30000, &health->interval_ms, err) < 0 ||
-	    json_get_number_or(object, "timeoutMs", 1, NATURAL_MOST, 30000, &health->timeout_ms, err) < 0)
-		return -1;
-	return json_get_number_or(object, "retries", 1, NATURAL_MOST, 3, &health->retries, err);
-}
-
 static int parse_confirm(struct layer *layer, const json_t *object, struct error *err)
 {
 	const json_t *confirm = NULL;
@@ -208,7 +134,7 @@ static int parse_network(struct layer *layer, const json_t *object, struct error
 
 static int parse_io(struct io_limits *io, const json_t *object, struct error *err)
 {
-	if (!present(object, "io"))
+	if (!json_present(object, "io"))
 		return 0;
 	const json_t *limits = json_get_object(object, "io", err);
 	if (limits == NULL)
@@ -257,35 +183,76 @@ static int parse_supervision(struct layer *layer, const json_t *object, struct e
 	return 0;
 }
 
+// Never the device's own users, whose numbers begin with 0.
+static int parse_users(struct layer *layer, const json_t *object, struct error *err)
+{
+	uint64_t base, count;
+
+	if (!json_present(object, "userNamespace"))
+		return 0;
+	const json_t *users = json_get_object(object, "userNamespace", err);
+	if (users == NULL)
+		return -1;
+	if (json_get_number(users, "hostId", USER_LEAST, UINT32_MAX - 1, &base, err) < 0 ||
+	    json_get_number(users, "size", 1, UINT32_MAX - 1, &count, err) < 0)
+		return fail_in(err, "userNamespace");
+	if (base + count > UINT32_MAX)
+		return fail(err, "userNamespace: the last number is above 4294967294");
+	layer->user_base = (uint32_t)base;
+	layer->user_count = (uint32_t)count;
+	return 0;
+}
+
+// The name goes into a file of the kernel, where a line or a blank would be another command.
+static int parse_apparmor(struct layer *layer, const json_t *object, struct error *err)
+{
+	if (!json_present(object, "apparmor"))
+		return layer->policy == NULL ? 0 : fail(err, "apparmor: the policy has no name");
+	const char *name = json_get_text(object, "apparmor", err);
+	if (name == NULL)
+		return -1;
+	if (layer->policy == NULL)
+		return fail(err, "apparmor: there is no policy of that name");
+	size_t length = strlen(name);
+	if (length == 0 || length >= sizeof layer->apparmor ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != length)
+		return fail(err, "apparmor: not a profile's name: %.80s", name);
+	strcpy(layer->apparmor, name);
+	return 0;
+}
+
 int container_config_parse(struct layer *layer, const json_t *object, struct error *err)
 {
+	static const char *const runtimes[] = {"crun", "lxc", NULL};
 	uint64_t group;
 
 	if (layer->rootfs == NULL || layer->run_config == NULL)
 		return fail(err, "a container needs the blobs rootfs and run-config");
-	if (json_expect_text(object, "runtime", "crun", err) < 0 ||
-	    json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
+	int runtime = json_get_choice(object, "runtime", runtimes, err);
+	if (runtime < 0 || json_get_number(object, "startGroup", 0, NATURAL_MOST, &group, err) < 0)
 		return -1;
 	layer->container = true;
+	layer->runtime = (enum runtime)runtime;
 	layer->group = (unsigned)group;
 	if (parse_supervision(layer, object, err) < 0 || parse_volumes(layer, object, err) < 0)
 		return -1;
-	if (parse_health(&layer->health, object, err) < 0)
+	if (health_config_parse(&layer->health, object, err) < 0)
 		return fail_in(err, "health");
-	if (parse_confirm(layer, object, err) < 0 || json_get_flag(object, "required", &layer->required, err) < 0)
+	if (parse_confirm(layer, object, err) < 0 || json_get_flag(object, "required", &layer->required, err) < 0 ||
+	    json_get_flag(object, "machineId", &layer->machine_id, err) < 0)
+		return -1;
+	if (parse_apparmor(layer, object, err) < 0 || parse_users(layer, object, err) < 0)
 		return -1;
 	if (parse_network(layer, object, err) < 0 || parse_io(&layer->io, object, err) < 0)
 		return -1;
-	return parse_control(layer, object, err);
+	return parse_control(layer, object, err) < 0 ? -1 : observe_config_parse(&layer->observe, object, err);
 }
 
 void container_config_free(struct layer *layer)
 {
 	free(layer->volumes);
-	for (char **word = layer->health.command; word != NULL && *word != NULL; word++)
-		free(*word);
-	free(layer->health.command);
-	free(layer->health.path);
+	health_config_free(&layer->health);
 	free(layer->ports);
 	free(layer->control);
+	observe_config_free(&layer->observe);
 }

@@ -50,6 +50,7 @@ static void take_over(struct container *to, struct container *from, const struct
 	*to = *from;
 	to->layer = layer;
 	log_limit(&to->log, layer->log_bytes, layer->log_files);
+	log_limit(&to->observed.log, layer->log_bytes, layer->log_files);
 	// One that does not run yet gets them when it starts.
 	if (to->init > 0 && io_limit_change(from->layer, layer, &err) < 0)
 		console_line("container %s: %s", layer->name, err.text);
@@ -262,5 +263,6 @@ void containers_close(struct containers *all)
 			if (crews[k]->each[i].layer != NULL) {
 				container_output(&crews[k]->each[i]);
 				log_close(&crews[k]->each[i].log);
+				log_close(&crews[k]->each[i].observed.log);
 			}
 }

@@ -9,7 +9,7 @@ static int init_each(struct crew *crew, bool bound, struct error *err)
 {
 	const struct revision *revision = crew->revision;
 
-	if (crew->each == NULL || crew->flags == NULL)
+	if (crew->each == NULL || crew->flags == NULL || crew->done == NULL)
 		return fail_errno(err, "containers");
 	for (size_t i = 0; i < revision->layer_count; i++)
 		crew->each[i] = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};
@@ -28,6 +28,7 @@ int crew_init(struct crew *crew, struct revision *revision, bool bound, struct e
 	*crew = (struct crew){.revision = revision};
 	crew->each = calloc(revision->layer_count + 1, sizeof *crew->each);
 	crew->flags = calloc(revision->layer_count + 1, sizeof *crew->flags);
+	crew->done = calloc(revision->layer_count + 1, sizeof *crew->done);
 	if (init_each(crew, bound, err) == 0)
 		return 0;
 	// It stays the caller's.
@@ -37,6 +38,7 @@ int crew_init(struct crew *crew, struct revision *revision, bool bound, struct e
 			container_close(&crew->each[i]);
 	free(crew->each);
 	free(crew->flags);
+	free(crew->done);
 	*crew = (struct crew){0};
 	return -1;
 }
@@ -52,17 +54,20 @@ void crew_free(struct crew *crew)
 	free(crew->revision);
 	free(crew->each);
 	free(crew->flags);
+	free(crew->done);
 	*crew = (struct crew){0};
 }
 
 void crew_start(struct crew *crew, bool (*held)(const void *context, const struct layer *layer), const void *context)
 {
-	for (size_t i = 0; i < crew->revision->layer_count; i++)
+	for (size_t i = 0; i < crew->revision->layer_count; i++) {
 		crew->flags[i] = container_is_up(&crew->each[i]);
+		crew->done[i] = crew->each[i].state == STATE_DONE;
+	}
 	for (size_t i = 0; i < crew->revision->layer_count; i++) {
 		struct container *c = &crew->each[i];
 		if (c->layer != NULL && c->state == STATE_WAITING && !held(context, c->layer) &&
-		    order_may_start(crew->revision, i, crew->flags))
+		    order_may_start(crew->revision, i, crew->flags, crew->done))
 			container_start(c, crew->revision);
 	}
 }

@@ -9,7 +9,7 @@
 struct crew {
 	struct revision *revision;	// NULL: no crew
 	struct container *each;		// one for each layer; without a layer for those that are not run, or are here no more
-	bool *flags;			// for the order
+	bool *flags, *done;		// for the order
 };
 
 // `bound`: the volumes are mounted already. The revision belongs to the crew from now on, unless this fails.

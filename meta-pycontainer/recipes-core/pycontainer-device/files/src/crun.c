@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "crun.h"
+#include "apparmor.h"
 #include "file.h"
+#include "idmap.h"
 #include "image.h"
+#include "lxc.h"
 #include "program.h"
 #include "store.h"
 
@@ -11,9 +14,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_SIZE (NAME_SIZE + 96)
+
+const char *crun_program(const struct layer *layer)
+{
+	return layer->runtime == RUNTIME_LXC ? CRUN_LXC : CRUN;
+}
+
+const char *crun_name(const struct layer *layer)
+{
+	return layer->runtime == RUNTIME_LXC ? "lxc" : "crun";
+}
+
+const char *crun_program_of(const char *container)
+{
+	char path[PATH_SIZE];
+
+	// The link is there from its start until LXC has forgotten it.
+	snprintf(path, sizeof path, "/run/pycontainer/lxc/%s", container);
+	return access(path, F_OK) == 0 ? CRUN_LXC : CRUN;
+}
 
 static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
 {
@@ -26,24 +49,41 @@ static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const ch
 static int copy_config(const struct layer *layer, int config, struct error *err)
 {
 	char path[PATH_SIZE];
+	struct lxc_config parts;
 	size_t length;
+	int result;
 	char *text = store_read(layer->run_config, config, &length, err);
 
 	if (text == NULL)
 		return -1;
-	bundle_path(path, layer, "/config.json");
-	int result = file_make(path, text, length, 0600, err);
+	if (layer->runtime == RUNTIME_LXC) {
+		bundle_path(path, layer, "");
+		result = lxc_config_parse(&parts, text, length, err);
+		if (result == 0)
+			result = lxc_config_write(&parts, path, err);
+		lxc_config_free(&parts);
+	} else {
+		bundle_path(path, layer, "/config.json");
+		result = file_make(path, text, length, 0600, err);
+	}
 	free(text);
+	// A part of it would say that all is there, and the policy, which another revision may have too, be taken out twice.
+	if (result < 0)
+		unlink(path);
 	return result;
 }
 
-int crun_prepare(const struct layer *layer, int rootfs, int config, struct error *err)
+int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, struct error *err)
 {
 	char path[PATH_SIZE];
 
 	bundle_path(path, layer, "/rootfs");
-	if (image_mount(rootfs, path, err) == 0 && copy_config(layer, config, err) == 0)
-		return 0;
+	// The configuration comes last: where it is, all is there.
+	if (image_mount(rootfs, path, err) == 0 && idmap_mount(layer, path, err) == 0 && apparmor_load(layer, policy, err) == 0) {
+		if (copy_config(layer, config, err) == 0)
+			return 0;
+		apparmor_unload(layer);
+	}
 	crun_forget(layer);
 	return -1;
 }
@@ -52,8 +92,25 @@ bool crun_prepared(const struct layer *layer)
 {
 	char path[PATH_SIZE];
 
-	bundle_path(path, layer, "/config.json");
+	bundle_path(path, layer, layer->runtime == RUNTIME_LXC ? "/args" : "/config.json");
 	return access(path, F_OK) == 0;
+}
+
+int crun_open_root(const struct layer *layer, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/rootfs");
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? fail_errno(err, "%s", path) : fd;
+}
+
+void crun_rootfs(char *out, size_t size, const struct layer *layer)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/rootfs");
+	snprintf(out, size, "%s", path);
 }
 
 void crun_forget(const struct layer *layer)
@@ -61,10 +118,14 @@ void crun_forget(const struct layer *layer)
 	static const char *const files[] = {"/config.json", "/pid"};
 	char path[PATH_SIZE];
 
+	if (crun_prepared(layer))
+		apparmor_unload(layer);
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		bundle_path(path, layer, files[i]);
 		unlink(path);
 	}
+	bundle_path(path, layer, "");
+	lxc_config_remove(path);
 	bundle_path(path, layer, "/rootfs");
 	// Lazily: a process that could not be ended may still hold it.
 	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
@@ -76,7 +137,7 @@ void crun_forget(const struct layer *layer)
 pid_t crun_run(const struct layer *layer, int output, struct error *err)
 {
 	char bundle[PATH_SIZE], pid_file[PATH_SIZE];
-	const char *const argv[] = {CRUN, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "run", "--detach",
+	const char *const argv[] = {crun_program(layer), "--root", "/run/crun", "--cgroup-manager=cgroupfs", "run", "--detach",
 				    "--bundle", bundle, "--pid-file", pid_file, layer->name, NULL};
 
 	bundle_path(bundle, layer, "");
@@ -84,24 +145,36 @@ pid_t crun_run(const struct layer *layer, int output, struct error *err)
 	return program_start(argv, output, err);
 }
 
-pid_t crun_pid(const struct layer *layer, struct error *err)
+static pid_t parse_pid(const char *text, const char **end)
 {
-	char path[PATH_SIZE], *end;
+	char *stop;
+	long pid = strtol(text, &stop, 10);
+
+	*end = stop;
+	return stop != text && pid > 1 && pid <= INT_MAX ? (pid_t)pid : -1;
+}
+
+pid_t crun_pid(const struct layer *layer, pid_t *keeper, struct error *err)
+{
+	char path[PATH_SIZE];
+	const char *end;
 	size_t length;
 
 	bundle_path(path, layer, "/pid");
 	char *text = file_read(AT_FDCWD, path, 32, &length, err);
 	if (text == NULL)
 		return -1;
-	long pid = strtol(text, &end, 10);
-	int good = end != text && (*end == '\0' || *end == '\n') && pid > 1 && pid <= INT_MAX;
+	pid_t pid = *keeper = parse_pid(text, &end);
+	if (pid > 0 && *end == ' ')
+		*keeper = parse_pid(end + 1, &end);
+	bool good = pid > 0 && *keeper > 0 && (*end == '\0' || *end == '\n');
 	free(text);
-	return good ? (pid_t)pid : fail(err, "%s: not a process id", path);
+	return good ? pid : fail(err, "%s: not a process id", path);
 }
 
 pid_t crun_delete(const struct layer *layer, struct error *err)
 {
-	const char *const argv[] = {CRUN, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "delete", "--force",
+	const char *const argv[] = {crun_program(layer), "--root", "/run/crun", "--cgroup-manager=cgroupfs", "delete", "--force",
 				    layer->name, NULL};
 
 	return program_start(argv, -1, err);
@@ -110,6 +183,32 @@ pid_t crun_delete(const struct layer *layer, struct error *err)
 static void cgroup_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
 {
 	snprintf(out, PATH_SIZE, "/sys/fs/cgroup/pycontainer/%s/%s", layer->name, file);
+}
+
+void crun_make_exec_group(const struct layer *layer)
+{
+	char path[PATH_SIZE];
+
+	// LXC makes one by itself.
+	cgroup_path(path, layer, "exec");
+	if (layer->runtime == RUNTIME_CRUN)
+		mkdir(path, 0755);
+}
+
+size_t crun_exec_words(const char *words[CRUN_EXEC_WORDS], const char *program, const char *container, const char *pid_file)
+{
+	const char *const head[] = {program, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs"};
+	size_t count = sizeof head / sizeof *head;
+	char path[PATH_SIZE];
+
+	memcpy(words, head, sizeof head);
+	snprintf(path, sizeof path, "/sys/fs/cgroup/pycontainer/%s/exec", container);
+	if (access(path, F_OK) == 0)
+		words[count++] = "--cgroup=exec";
+	words[count++] = "--pid-file";
+	words[count++] = pid_file;
+	words[count++] = container;
+	return count;
 }
 
 int crun_kill(const struct layer *layer, struct error *err)

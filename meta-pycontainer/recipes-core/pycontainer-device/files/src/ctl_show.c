@@ -245,6 +245,7 @@ void ctl_show_final(const struct ctl *ctl, const json_t *final)
 		break;
 	case VERB_EXEC:
 	case VERB_LOGS:
+	case VERB_OBSERVE:
 		break;
 	default:
 		show_others(final);
@@ -252,8 +253,43 @@ void ctl_show_final(const struct ctl *ctl, const json_t *final)
 	}
 }
 
+// "2026-01-31T12:34:56.789Z  web  connect  192.0.2.1:443/tcp  by curl (process 123, user 33), not declared".
+static void show_event(const json_t *object)
+{
+	static const struct column head[] = {{"", "time", LOOK_TEXT}, {"", "layer", LOOK_TEXT}, {"", "event", LOOK_TEXT}};
+	char text[1280], port[16], protocol[32];
+
+	for (size_t i = 0; i < sizeof head / sizeof *head; i++) {
+		value_text(text, sizeof text, json_object_get(object, head[i].key), LOOK_TEXT);
+		printf("%s  ", text);
+	}
+	if (json_object_get(object, "count") != NULL) {
+		value_text(text, sizeof text, json_object_get(object, "count"), LOOK_TEXT);
+		printf("%s that are not told of\n", text);
+		return;
+	}
+	bool connect = json_object_get(object, "address") != NULL;
+	value_text(text, sizeof text, json_object_get(object, connect ? "address" : "path"), LOOK_TEXT);
+	value_text(port, sizeof port, json_object_get(object, "port"), LOOK_TEXT);
+	value_text(protocol, sizeof protocol, json_object_get(object, "protocol"), LOOK_TEXT);
+	if (connect)
+		printf(strchr(text, ':') != NULL ? "[%s]:%s/%s" : "%s:%s/%s", text, port, protocol);
+	else
+		printf("%s", text);
+	value_text(text, sizeof text, json_object_get(object, "program"), LOOK_TEXT);
+	value_text(port, sizeof port, json_object_get(object, "pid"), LOOK_TEXT);
+	value_text(protocol, sizeof protocol, json_object_get(object, "uid"), LOOK_TEXT);
+	printf("  by %s (process %s, user %s)%s%s\n", text, port, protocol,
+	       json_is_true(json_object_get(object, "declared")) ? "" : ", not declared",
+	       json_is_true(json_object_get(object, "refused")) ? ", refused" : "");
+}
+
 void ctl_show_line(const struct ctl *ctl, const json_t *object)
 {
+	if (ctl->verb == VERB_OBSERVE) {
+		show_event(object);
+		return;
+	}
 	const json_t *line = json_object_get(object, "line");
 	const char *text = json_string_value(line);
 	size_t length = json_string_length(line);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "exec.h"
+#include "crun.h"
 #include "probe.h"
 #include "program.h"
 
@@ -20,7 +21,6 @@
 // How long a program has to end after it was asked to.
 #define END_MS 2000
 #define PIPE_BYTES 65536
-#define FIXED_WORDS 9
 
 static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
 
@@ -91,11 +91,10 @@ static pid_t start(const char *const argv[], int ends[3], struct error *err)
 static int begin(struct session *s, const struct exec_place *place, struct error *err)
 {
 	const json_t *command = json_object_get(s->work->arguments, "command");
-	size_t count = json_array_size(command), used = FIXED_WORDS;
-	const char **argv = calloc(FIXED_WORDS + count + 1, sizeof *argv);
+	size_t count = json_array_size(command);
+	const char **argv = calloc(CRUN_EXEC_WORDS + count + 1, sizeof *argv);
 	const char *container = json_string_value(json_object_get(s->work->arguments, "container"));
-	const char *fixed[FIXED_WORDS] = {place->crun, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
-					  "--pid-file", s->pid_file, container};
+	const char *program = place->crun != NULL ? place->crun : crun_program_of(container);
 	int ends[3];
 
 	if (argv == NULL)
@@ -107,7 +106,7 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 		snprintf(s->group, sizeof s->group, "%s", place->group);
 	else
 		snprintf(s->group, sizeof s->group, "/pycontainer/%s", container);
-	memcpy(argv, fixed, sizeof fixed);
+	size_t used = crun_exec_words(argv, program, container, s->pid_file);
 	for (size_t i = 0; i < count; i++)
 		argv[used++] = json_string_value(json_array_get(command, i));
 	s->child = start(argv, ends, err);
@@ -229,7 +228,7 @@ static int relay(struct session *s, int *status, struct error *err)
 
 json_t *exec_run(struct work *work, void *context, struct error *err)
 {
-	static const struct exec_place device = {"/usr/bin/crun", "/run/pycontainer", NULL};
+	static const struct exec_place device = {NULL, "/run/pycontainer", NULL};
 	static struct session s;
 	int status;
 

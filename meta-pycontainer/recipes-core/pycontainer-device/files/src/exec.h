@@ -4,7 +4,7 @@
 #include "work.h"
 
 struct exec_place {
-	const char *crun;	// an absolute path
+	const char *crun;	// an absolute path; NULL: what runs the container
 	const char *folder;	// for files with process ids
 	const char *group;	// the control group of what is started; NULL: the container's
 };

@@ -26,12 +26,12 @@ int fs_write_all(struct fs *fs, int fd, const void *bytes, size_t length, uint64
 }
 
 // Write and sync an open file, and close it. Returns -1 with errno.
-static int write_and_close(struct fs *fs, int fd, const void *bytes, size_t length, bool whole)
+static int write_and_close(struct fs *fs, int fd, const void *bytes, size_t length, uint64_t at, bool whole)
 {
 	int result = whole ? fs->calls->truncate(fs, fd, 0) : 0;
 
 	if (result == 0)
-		result = fs_write_all(fs, fd, bytes, length, 0);
+		result = fs_write_all(fs, fd, bytes, length, at);
 	if (result == 0)
 		result = fs->calls->sync(fs, fd);
 	int saved = errno;
@@ -60,7 +60,7 @@ int fs_write_file(struct fs *fs, const char *path, const void *bytes, size_t len
 	int fd = fs->calls->open(fs, temporary, FS_APPEND);
 	if (fd < 0)
 		return fail_errno(err, "%s", temporary);
-	if (write_and_close(fs, fd, bytes, length, true) < 0 || fs->calls->rename(fs, temporary, path) < 0) {
+	if (write_and_close(fs, fd, bytes, length, 0, true) < 0 || fs->calls->rename(fs, temporary, path) < 0) {
 		fail_errno(err, "%s", temporary);
 		fs->calls->unlink(fs, temporary);
 		return -1;
@@ -68,11 +68,11 @@ int fs_write_file(struct fs *fs, const char *path, const void *bytes, size_t len
 	return sync_parent(fs, path) < 0 ? fail_errno(err, "%s: its folder", path) : 0;
 }
 
-int fs_overwrite(struct fs *fs, const char *path, const void *bytes, size_t length, struct error *err)
+int fs_overwrite(struct fs *fs, const char *path, const void *bytes, size_t length, uint64_t at, struct error *err)
 {
 	int fd = fs->calls->open(fs, path, FS_OVERWRITE);
 
-	if (fd < 0 || write_and_close(fs, fd, bytes, length, false) < 0)
+	if (fd < 0 || write_and_close(fs, fd, bytes, length, at, false) < 0)
 		return fail_errno(err, "%s", path);
 	return 0;
 }

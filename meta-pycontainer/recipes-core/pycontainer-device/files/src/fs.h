@@ -26,6 +26,7 @@ struct fs_calls {
 	ssize_t (*write)(struct fs *fs, int fd, const void *bytes, size_t length, uint64_t at);
 	int (*size)(struct fs *fs, int fd, uint64_t *size);
 	int (*truncate)(struct fs *fs, int fd, uint64_t size);
+	// Its bytes and its size are on the medium; its times need not be.
 	int (*sync)(struct fs *fs, int fd);
 	int (*close)(struct fs *fs, int fd);
 	// As verity_seal: an enum seal. The descriptor is one of FS_READ, and no other is open for writing.
@@ -33,6 +34,8 @@ struct fs_calls {
 	int (*rename)(struct fs *fs, const char *from, const char *to);
 	int (*unlink)(struct fs *fs, const char *path);
 	int (*symlink)(struct fs *fs, const char *target, const char *path);
+	// Another name for a file or for a symbolic link itself.
+	int (*link)(struct fs *fs, const char *from, const char *to);
 	// Zero-terminated; returns the length. EINVAL: there, and not a link.
 	ssize_t (*readlink)(struct fs *fs, const char *path, char *target, size_t size);
 	int (*mkdir)(struct fs *fs, const char *path, unsigned mode);
@@ -40,8 +43,10 @@ struct fs_calls {
 	// Calls `each` for every name in a folder; what is not 0 ends it and is returned.
 	int (*list)(struct fs *fs, const char *path, int (*each)(void *context, const char *name), void *context);
 	int (*sync_folder)(struct fs *fs, const char *path);
-	// Everything is on the medium and the journal is written back: a reader that does not replay it sees all.
+	// Everything is on the medium: bytes, seals and names.
 	int (*sync_all)(struct fs *fs);
+	// That, and the journal is written back: a reader that does not replay it sees all.
+	int (*checkpoint)(struct fs *fs);
 	// Bytes that are free for us.
 	int (*room)(struct fs *fs, uint64_t *bytes);
 };
@@ -63,8 +68,8 @@ char *fs_read_file(struct fs *fs, const char *path, size_t limit, size_t *length
 char *fs_read_open(struct fs *fs, int fd, size_t limit, size_t *length, struct error *err);
 // SHA-256 of an open file, read from its start.
 int fs_hash(struct fs *fs, int fd, char out[HEX_SIZE], struct error *err);
-// Write the start of an existing file in place and sync it.
-int fs_overwrite(struct fs *fs, const char *path, const void *bytes, size_t length, struct error *err);
+// Write a part of an existing file in place and sync it.
+int fs_overwrite(struct fs *fs, const char *path, const void *bytes, size_t length, uint64_t at, struct error *err);
 // Something of that name is there: a file, a folder or a link.
 bool fs_exists(struct fs *fs, const char *path);
 // Write all of it at an offset of an open file.

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "fs.h"
+#include "checkpoint.h"
 #include "verity.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -121,7 +120,8 @@ static int real_truncate(struct fs *fs, int fd, uint64_t size)
 static int real_sync(struct fs *fs, int fd)
 {
 	(void)fs;
-	return fsync(fd);
+	// Not fsync(2): the time of a change in place would cost a commit of the journal.
+	return fdatasync(fd);
 }
 
 static int real_close(struct fs *fs, int fd)
@@ -176,6 +176,20 @@ static int real_symlink(struct fs *fs, const char *target, const char *path)
 	int folder = open_parent(fs, path, &name);
 
 	return folder < 0 ? -1 : close_keeping_errno(folder, symlinkat(target, folder, name));
+}
+
+static int real_link(struct fs *fs, const char *from, const char *to)
+{
+	const char *from_name, *to_name;
+	int from_folder = open_parent(fs, from, &from_name);
+
+	if (from_folder < 0)
+		return -1;
+	int to_folder = open_parent(fs, to, &to_name);
+	if (to_folder < 0)
+		return close_keeping_errno(from_folder, -1);
+	int result = linkat(from_folder, from_name, to_folder, to_name, 0);
+	return close_keeping_errno(from_folder, close_keeping_errno(to_folder, result));
 }
 
 static ssize_t real_readlink(struct fs *fs, const char *path, char *target, size_t size)
@@ -236,20 +250,14 @@ static int real_sync_all(struct fs *fs)
 {
 	int fd = open_below(fs, "", O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0)
-		return -1;
-	if (syncfs(fd) < 0)
-		return close_keeping_errno(fd, -1);
-	// Freezing writes the journal back, which syncfs does not; some file systems have neither journal nor freeze.
-	if (ioctl(fd, FIFREEZE, 0) < 0) {
-		int result = errno == EOPNOTSUPP || errno == EPERM || errno == ENOTTY ? 0 : -1;
-		return close_keeping_errno(fd, result);
-	}
-	int result = ioctl(fd, FITHAW, 0);
-	// Frozen for good, the device would stand still: there is nothing better than to try again.
-	for (int attempt = 0; result < 0 && errno != EINVAL && attempt < 10; attempt++)
-		result = ioctl(fd, FITHAW, 0);
-	return close_keeping_errno(fd, result);
+	return fd < 0 ? -1 : close_keeping_errno(fd, syncfs(fd));
+}
+
+static int real_checkpoint(struct fs *fs)
+{
+	int fd = open_below(fs, "", O_RDONLY | O_DIRECTORY, 0);
+
+	return fd < 0 ? -1 : close_keeping_errno(fd, checkpoint(fd));
 }
 
 static int real_room(struct fs *fs, uint64_t *bytes)
@@ -269,9 +277,10 @@ static int real_room(struct fs *fs, uint64_t *bytes)
 void fs_real(struct fs *fs, const char *root)
 {
 	static const struct fs_calls calls = {
-		real_open,   real_read,	   real_write,	 real_size,	real_truncate, real_sync,
-		real_close,  real_seal,	   real_rename,	 real_unlink,	real_symlink,  real_readlink,
-		real_mkdir,  real_rmdir,   real_list,	 real_sync_folder, real_sync_all, real_room,
+		real_open,     real_read,   real_write,	   real_size,	 real_truncate,
+		real_sync,     real_close,  real_seal,	   real_rename,	 real_unlink,
+		real_symlink,  real_link,   real_readlink, real_mkdir,	 real_rmdir,
+		real_list,     real_sync_folder, real_sync_all, real_checkpoint, real_room,
 	};
 
 	*fs = (struct fs){.calls = &calls, .root = root};

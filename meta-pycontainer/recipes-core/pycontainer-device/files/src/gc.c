@@ -19,8 +19,7 @@ struct gc {
 	const char *const *keep;
 	struct gc_result *result;
 	struct references wanted;
-	char previous[HEX_SIZE];	// "": none
-	struct trial_state trial;	// its ids are "" without one
+	struct notes notes;
 };
 
 static bool is_kept(const struct gc *gc, const char *id)
@@ -28,7 +27,7 @@ static bool is_kept(const struct gc *gc, const char *id)
 	for (size_t i = 0; gc->keep[i] != NULL; i++)
 		if (strcmp(gc->keep[i], id) == 0)
 			return true;
-	return strcmp(gc->trial.revision, id) == 0 || strcmp(gc->trial.from, id) == 0;
+	return strcmp(gc->notes.trial.revision, id) == 0 || strcmp(gc->notes.trial.from, id) == 0;
 }
 
 static int remove_revision(struct gc *gc, const char *id, enum revisions_kind kind, struct error *err)
@@ -153,7 +152,7 @@ static int choose(struct gc *gc, bool need, char id[HEX_SIZE], enum revisions_ki
 		enum revisions_kind is = revisions_kind(names.items[i], found);
 		if (is == REVISIONS_LEFTOVER || is_kept(gc, found))
 			continue;
-		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, gc->previous) == 0 ? 2 : 3;
+		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, gc->notes.previous) == 0 ? 2 : 3;
 		if (own <= rank || (own < 3 && !need))
 			continue;
 		rank = own;
@@ -188,18 +187,12 @@ static int run(struct gc *gc, uint64_t needed, struct error *err)
 int gc_run(struct fs *fs, const char *const keep[], uint64_t needed, struct gc_result *result, struct error *err)
 {
 	struct gc gc = {.fs = fs, .keep = keep, .result = result};
-	struct error damaged;
 
 	memset(result, 0, sizeof *result);
-	// Read here, where nobody else changes what is installed: who asks may know it from before.
-	if (!state_read_previous(fs, gc.previous, &damaged))
-		gc.previous[0] = '\0';
-	if (!state_read_trial(fs, &gc.trial, err)) {
-		memset(&gc.trial, 0, sizeof gc.trial);
-		// A trial that cannot be read may be one of any revision.
-		if (err->text[0] != '\0')
-			return fail_in(err, "collecting garbage");
-	}
+	// Read here, where nobody else changes what is installed: who asks may know it from before. A trial that cannot be read
+	// may be one of any revision.
+	if (state_load(fs, &gc.notes, err) < 0 || err->text[0] != '\0')
+		return fail_in(err, "collecting garbage");
 	int outcome = run(&gc, needed, err);
 	references_free(&gc.wanted);
 	return outcome < 0 ? fail_in(err, "collecting garbage") : 0;

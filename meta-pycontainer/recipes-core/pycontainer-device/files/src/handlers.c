@@ -59,6 +59,16 @@ static void logs(struct request *request)
 		control_work(request, logs_run, NULL);
 }
 
+static void observe(struct request *request)
+{
+	struct error err;
+
+	if (json_object_get(request->arguments, "container") != NULL && known(request, &err) == NULL)
+		control_refuse(request, &err);
+	else
+		control_work(request, work_observe, request->context);
+}
+
 // One that may be started and stopped.
 static struct container *named(struct request *request, struct error *err)
 {
@@ -115,7 +125,7 @@ static bool can_start(const struct supervisor *s, const struct container *contai
 	for (size_t i = 0; i < crew->revision->layer_count; i++)
 		crew->flags[i] = crew->each[i].layer == NULL ||
 				 (crew->each[i].state != STATE_STOPPED && crew->each[i].state != STATE_FAILED);
-	if (order_may_start(crew->revision, own, crew->flags))
+	if (order_may_start(crew->revision, own, crew->flags, crew->flags))
 		return true;
 	fail(err, "container %s starts after one that is stopped", container->layer->name);
 	return false;
@@ -297,14 +307,19 @@ static void identity(struct request *request)
 	control_work(request, work_identity, request->context);
 }
 
+static void sbom(struct request *request)
+{
+	control_work(request, work_sbom, request->context);
+}
+
 const struct handlers device_handlers = {.of = {
 	[VERB_VERSION] = say_version, [VERB_STATUS] = status,     [VERB_PS] = ps,
-	[VERB_LOGS] = logs,	      [VERB_EXEC] = exec,	  [VERB_START] = start,
+	[VERB_LOGS] = logs,	      [VERB_OBSERVE] = observe,	  [VERB_EXEC] = exec,	  [VERB_START] = start,
 	[VERB_STOP] = stop,	      [VERB_RESTART] = restart,	  [VERB_INSTALL] = install,
 	[VERB_PUT] = put,	      [VERB_TRY] = try,		  [VERB_CONFIRM] = confirm,
 	[VERB_ROLLBACK] = rollback,   [VERB_REVISIONS] = revisions, [VERB_GC] = gc,
 	[VERB_VOLUMES] = volumes,     [VERB_IDENTITY] = identity, [VERB_REBOOT] = reboot_device,
-	[VERB_POWEROFF] = power_off,
+	[VERB_POWEROFF] = power_off,  [VERB_SBOM] = sbom,
 }};
 
 static verb_set granted(const struct layer *layer)

@@ -22,9 +22,11 @@ void handlers_update_answer(void *supervisor, uint64_t ticket, const struct erro
 // The workers, in processes of their own. `context` is the supervisor, as it was when they began.
 json_t *work_status(struct work *work, void *supervisor, struct error *err);
 json_t *work_ps(struct work *work, void *supervisor, struct error *err);
+json_t *work_observe(struct work *work, void *supervisor, struct error *err);
 json_t *work_revisions(struct work *work, void *supervisor, struct error *err);
 json_t *work_volumes(struct work *work, void *supervisor, struct error *err);
 json_t *work_identity(struct work *work, void *supervisor, struct error *err);
+json_t *work_sbom(struct work *work, void *supervisor, struct error *err);
 json_t *work_install(struct work *work, void *supervisor, struct error *err);
 json_t *work_put(struct work *work, void *supervisor, struct error *err);
 json_t *work_gc(struct work *work, void *supervisor, struct error *err);

@@ -75,8 +75,8 @@ static int copy_blob(struct copying *copying, const struct wanted *wanted, struc
 	if (bundle_open_blob(copying->bundle, wanted->digest, &copying->fd, &copying->offset, &size, err) < 0)
 		return -1;
 	int result = size == wanted->size
-			     ? blob_receive(copying->installer->fs, wanted->digest, size, wanted->verity, read_bundle, copying,
-					    err)
+			     ? blob_receive(copying->installer->fs, wanted->digest, size,
+					    wanted->verity[0] == '\0' ? NULL : wanted->verity, read_bundle, copying, err)
 			     : fail(err, "bundle: blob %.12s has %" PRIu64 " bytes and not %" PRIu64, wanted->digest, size,
 				    wanted->size);
 	bundle_close_blob(copying->bundle, copying->fd);
@@ -147,15 +147,8 @@ static int begin(struct installer *installer, const struct revision *revision, c
 
 static int finish(struct installer *installer, const struct revision *revision, const char *signature, struct error *err)
 {
-	struct fs *fs = installer->fs;
-
 	report(installer, "sync", 0, 0);
-	// A blob that was there already may owe its name to an attempt that could not sync it.
-	if (fs->calls->sync_folder(fs, "blobs/sha256") < 0)
-		return fail_errno(err, "blobs/sha256");
-	if (revisions_finish(fs, revision, signature, err) < 0)
-		return -1;
-	return fs->calls->sync_all(fs) < 0 ? fail_errno(err, "storage: syncing") : 0;
+	return revisions_finish(installer->fs, revision, signature, installer->keep[0], err);
 }
 
 static int install(struct installer *installer, struct bundle *bundle, const struct revision *revision,
@@ -266,5 +259,5 @@ int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct er
 	if (!found && (loose >= LOOSE_MOST || bytes + size > LOOSE_BYTES))
 		return fail(err, "blob %.12s: there are %zu blobs already that no install refers to; collect garbage first", hex,
 			    loose);
-	return check_put_room(fs, hex, size, err);
+	return check_put_room(fs, hex, size, err) < 0 ? -1 : found;
 }

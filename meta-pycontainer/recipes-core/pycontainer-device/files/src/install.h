@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Installing a revision: after success all of it is on the medium, whatever reads it, and nothing refers to it yet. What is
+// Installing a revision: after success all of it is on the medium, and nothing refers to it yet. What is
 // interrupted is resumed by doing it again. One install at a time; what it costs in time is copying and hashing, so it is
 // not for the process that everything waits for.
 #pragma once
@@ -16,7 +16,7 @@ struct installer {
 	struct fs *fs;			// storage
 	const struct facts *facts;
 	uint64_t floor;			// the lowest security version that may be installed
-	const char *keep[4];		// ids never removed to make room: running, confirmed, ...; NULL ends
+	const char *keep[4];		// ids never removed to make room: the running one, which others are like, confirmed, ...; NULL ends
 	void (*progress)(void *context, const char *step, uint64_t done, uint64_t total);	// or NULL
 	void *context;
 	uint64_t copied;		// results: bytes and blobs that came from the bundle
@@ -32,5 +32,5 @@ int install_bundle(struct installer *installer, struct bundle *bundle, const cha
 int install_begin(struct installer *installer, const char *id, const char *signature, struct wanted **missing,
 		  size_t *count, struct error *err);
 // May a blob be put into storage: one that a begun install lists, or a small one, unless there are too many of these? And
-// is there room for it, without removing anything?
+// is there room for it, without removing anything? Returns 1 when an install lists it, 0 when it is a small one, or -1.
 int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct error *err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "jobs.h"
+#include "change.h"
 #include "console.h"
 #include "esp.h"
 #include "exclusive.h"
@@ -43,7 +44,12 @@ static int settle(struct transaction *t, const struct supervisor *s, struct job_
 
 static int prepare(struct transaction *t, const struct supervisor *s, struct job_result *out, struct error *err)
 {
-	return transaction_prepare(t, s->update.tried, s->containers.now.revision, out, err);
+	int result = transaction_prepare(t, s->update.tried, s->containers.now.revision, out, err);
+
+	// While what is to be exchanged still runs.
+	if (result == 0 && out->flags[RESULT_LIVE])
+		change_warm(&s->containers, out->id, s->facts);
+	return result;
 }
 
 static int commit(struct transaction *t, const struct supervisor *s, struct job_result *out, struct error *err)

@@ -56,6 +56,13 @@ int json_get_number_or(const json_t *object, const char *key, uint64_t low, uint
 	return json_get_number(object, key, low, high, out, err);
 }
 
+bool json_present(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return value != NULL && !json_is_null(value);
+}
+
 int json_get_flag(const json_t *object, const char *key, bool *out, struct error *err)
 {
 	const json_t *value = json_object_get(object, key);

@@ -13,6 +13,8 @@ int json_get_number(const json_t *object, const char *key, uint64_t low, uint64_
 // The same where the key may be absent: then it is `fallback`, which need not be in the range.
 int json_get_number_or(const json_t *object, const char *key, uint64_t low, uint64_t high, uint64_t fallback,
 		       uint64_t *out, struct error *err);
+// Is the key there, and not null?
+bool json_present(const json_t *object, const char *key);
 // True or false; false when the key is absent.
 int json_get_flag(const json_t *object, const char *key, bool *out, struct error *err);
 // One of a list of words that NULL ends, as its index.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // PID 1 of the host: from the kernel's hand-over to the running containers, and to the end.
+#include "apparmor.h"
 #include "background.h"
 #include "bridge.h"
 #include "cmdline.h"
@@ -8,6 +9,7 @@
 #include "ctl.h"
 #include "facts.h"
 #include "file.h"
+#include "hardening.h"
 #include "image.h"
 #include "modules.h"
 #include "mounts.h"
@@ -44,6 +46,7 @@ static const char *const needed_modules[] = {"loop", "fs-ext4", "fs-squashfs"};
 struct proven {
 	int image;	// rootfs or modules
 	int config;
+	int policy;
 };
 
 struct device {
@@ -69,6 +72,7 @@ static int step_mounts(struct device *device, struct error *err)
 	if (uname(&system) < 0)
 		return fail_errno(err, "uname");
 	console_line("host: Linux %s %s", system.release, system.machine);
+	hardening_apply();
 	return 0;
 }
 
@@ -126,6 +130,8 @@ static int prove_layers(struct device *device, struct seal_counts *counts, struc
 			return -1;
 		if (layer->container && (proven->config = store_open(STORAGE, layer->run_config, counts, err)) < 0)
 			return -1;
+		if (layer->policy != NULL && (proven->policy = store_open(STORAGE, layer->policy, counts, err)) < 0)
+			return -1;
 		if (layer->firmware != NULL && device->firmware < 0 &&
 		    (device->firmware = store_open(STORAGE, layer->firmware, counts, err)) < 0)
 			return -1;
@@ -147,7 +153,7 @@ static int step_verify(struct device *device, struct error *err)
 	if (device->proven == NULL)
 		return fail_errno(err, "layers");
 	for (size_t i = 0; i < device->revision->layer_count; i++)
-		device->proven[i] = (struct proven){-1, -1};
+		device->proven[i] = (struct proven){-1, -1, -1};
 	if (prove_layers(device, &counts, err) < 0)
 		return -1;
 	char hashed[80] = "";
@@ -203,24 +209,32 @@ static int step_hardware(struct device *device, struct error *err)
 static int step_layers(struct device *device, struct error *err)
 {
 	char names[256] = "";
-	size_t used = 0;
+	size_t used = 0, policies = 0;
 
+	if (device->revision->apparmor_required && !apparmor_enabled())
+		return fail(err, "this kernel has no AppArmor, which the revision requires");
 	for (size_t i = 0; i < device->revision->layer_count; i++) {
 		const struct layer *layer = &device->revision->layers[i];
 		if (!layer->container)
 			continue;
 		struct proven *proven = &device->proven[i];
-		if (crun_prepare(layer, proven->image, proven->config, err) < 0 ||
+		if (crun_prepare(layer, proven->image, proven->config, proven->policy, err) < 0 ||
 		    place_make(device->revision, layer, err) < 0)
 			return fail_in(err, "%s", layer->name);
 		drop(&proven->image);
 		drop(&proven->config);
+		drop(&proven->policy);
+		policies += layer->policy != NULL;
 		if (used + strlen(layer->name) + 2 < sizeof names)
 			used += (size_t)snprintf(names + used, sizeof names - used, " %s", layer->name);
 	}
 	if (network_setup(device->facts.product, err) < 0)
 		return -1;
 	console_line("layers:%s mounted", used > 0 ? names : " none");
+	if (policies > 0 && !apparmor_enabled())
+		console_line("layers: this kernel has no AppArmor: the policies of %zu containers are not in force", policies);
+	else if (policies > 0)
+		console_line("layers: the AppArmor policies of %zu containers are in force", policies);
 	// The index files and JSON trees are gone; what they took goes back to the kernel.
 	malloc_trim(0);
 	return 0;

@@ -3,12 +3,17 @@
 #include "file.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
+
+#define ROOM_PART 16
+#define ROOM_LEAST (16u << 20)
 
 static const struct {
 	const char *source, *target, *type, *options;
@@ -26,8 +31,14 @@ static const struct {
 	{"cgroup2", "/sys/fs/cgroup", "cgroup2", "nsdelegate", MS_NOSUID | MS_NODEV | MS_NOEXEC},
 };
 
-static const char *const folders[] = {"/run/crun", "/run/pycontainer/layers", "/run/pycontainer/bundles",
-				      "/run/pycontainer/volumes", "/sys/fs/cgroup/pycontainer"};
+// What containers are made from is passed through by users who are nobody on the device: they may enter, and not look.
+static const struct {
+	const char *path;
+	mode_t mode;
+} folders[] = {
+	{"/run/crun", 0700},		    {"/run/pycontainer/layers", 0700},	{"/run/pycontainer/bundles", 0711},
+	{"/run/pycontainer/volumes", 0711}, {"/sys/fs/cgroup/pycontainer", 0755},
+};
 
 int mounts_move_root(struct error *err)
 {
@@ -53,6 +64,22 @@ static int enable_controllers(const char *group, struct error *err)
 	return 0;
 }
 
+// All containers together leave the host enough to go on. A kernel without the controller has no such limit.
+static int leave_room(struct error *err)
+{
+	struct sysinfo machine;
+	char text[32];
+
+	if (sysinfo(&machine) < 0)
+		return fail_errno(err, "sysinfo");
+	uint64_t all = (uint64_t)machine.totalram * machine.mem_unit;
+	uint64_t room = all / ROOM_PART > ROOM_LEAST ? all / ROOM_PART : ROOM_LEAST;
+	if (all < 2 * room)
+		return 0;
+	snprintf(text, sizeof text, "%" PRIu64, all - room);
+	return file_put("/sys/fs/cgroup/pycontainer/memory.max", text, err) < 0 && errno != ENOENT ? -1 : 0;
+}
+
 int mounts_kernel(struct error *err)
 {
 	for (size_t i = 0; i < sizeof kernel_mounts / sizeof *kernel_mounts; i++) {
@@ -63,9 +90,10 @@ int mounts_kernel(struct error *err)
 			return fail_errno(err, "mounting %s", kernel_mounts[i].target);
 	}
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		if (folder_make(folders[i], 0700, err) < 0)
+		if (folder_make(folders[i].path, folders[i].mode, err) < 0)
 			return -1;
-	if (enable_controllers("/sys/fs/cgroup", err) < 0 || enable_controllers("/sys/fs/cgroup/pycontainer", err) < 0)
+	if (enable_controllers("/sys/fs/cgroup", err) < 0 || enable_controllers("/sys/fs/cgroup/pycontainer", err) < 0 ||
+	    leave_room(err) < 0)
 		return -1;
 	// A dead PID 1 is a kernel panic: the machine must start again and not stand still.
 	return file_put("/proc/sys/kernel/panic", "10", err);

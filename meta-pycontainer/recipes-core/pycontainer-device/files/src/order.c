@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "order.h"
 
+// Does `second` have to wait for the end of `first`?
+static bool awaits_end(const struct revision *revision, size_t first, size_t second)
+{
+	const struct layer *layer = &revision->layers[second];
+
+	for (size_t i = 0; i < layer->after_end_count; i++)
+		if (layer->after_end[i] == first)
+			return true;
+	return false;
+}
+
 // Does `second` have to wait for `first` at the start?
 static bool precedes(const struct revision *revision, size_t first, size_t second)
 {
@@ -13,14 +24,17 @@ static bool precedes(const struct revision *revision, size_t first, size_t secon
 	for (size_t i = 0; i < b->after_count; i++)
 		if (b->after[i] == first)
 			return true;
-	return false;
+	return awaits_end(revision, first, second);
 }
 
-bool order_may_start(const struct revision *revision, size_t layer, const bool up[])
+bool order_may_start(const struct revision *revision, size_t layer, const bool up[], const bool done[])
 {
-	for (size_t other = 0; other < revision->layer_count; other++)
+	for (size_t other = 0; other < revision->layer_count; other++) {
 		if (precedes(revision, other, layer) && !up[other])
 			return false;
+		if (awaits_end(revision, other, layer) && !done[other])
+			return false;
+	}
 	return true;
 }
 

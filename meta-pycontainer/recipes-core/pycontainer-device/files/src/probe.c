@@ -48,17 +48,16 @@ void probe_kill_left(const char *pid_file, const char *group)
 static int ask_command(const struct layer *layer, struct error *err)
 {
 	char pid_file[NAME_SIZE + 64], group[NAME_SIZE + 16], last[160];
-	const char *const head[] = {CRUN, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs",
-				    "--pid-file", pid_file, layer->name};
-	enum { head_count = sizeof head / sizeof *head };
+	const char *head[CRUN_EXEC_WORDS];
 	size_t count = 0;
 
 	while (layer->health.command[count] != NULL)
 		count++;
+	size_t head_count = crun_exec_words(head, crun_program(layer), layer->name, pid_file);
 	const char **argv = calloc(head_count + count + 1, sizeof *argv);
 	if (argv == NULL)
 		return fail_errno(err, "check");
-	memcpy(argv, head, sizeof head);
+	memcpy(argv, head, head_count * sizeof *head);
 	for (size_t i = 0; i < count; i++)
 		argv[head_count + i] = layer->health.command[i];
 	snprintf(pid_file, sizeof pid_file, "/run/pycontainer/check-%s.pid", layer->name);

@@ -172,7 +172,7 @@ static int write_copy(struct fs *fs, int which, const unsigned char bytes[RECORD
 			size = 0;
 		fs->calls->close(fs, fd);
 	}
-	return size == RECORD_SIZE ? fs_overwrite(fs, paths[which], bytes, RECORD_SIZE, err)
+	return size == RECORD_SIZE ? fs_overwrite(fs, paths[which], bytes, RECORD_SIZE, 0, err)
 				   : fs_write_file(fs, paths[which], bytes, RECORD_SIZE, err);
 }
 

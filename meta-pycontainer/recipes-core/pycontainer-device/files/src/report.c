@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The verbs that only tell. Each runs in a process of its own, with a copy of what process 1 knew when it began.
+#include "apparmor.h"
 #include "console.h"
 #include "handlers.h"
 #include "identity.h"
@@ -47,12 +48,14 @@ static json_t *trial(const struct supervisor *s)
 static json_t *outcome(struct fs *storage)
 {
 	struct error ignored;
-	struct outcome last;
+	struct notes notes;
+	const struct outcome *last = &notes.outcome;
 
-	if (!state_read_outcome(storage, &last, &ignored))
+	if (state_load(storage, &notes, &ignored) < 0 || last->revision[0] == '\0')
 		return json_null();
-	return json_pack("{s:s, s:s, s:s}", "revision", last.revision, "result", last.confirmed ? "confirmed" : "rolled back",
-			 "reason", last.reason);
+	return json_pack("{s:s, s:s, s:s, s:I}", "revision", last->revision, "result",
+			 last->confirmed ? "confirmed" : "rolled back", "reason", last->reason, "trial",
+			 (json_int_t)last->number);
 }
 
 static json_t *record(const struct update *u)
@@ -80,11 +83,12 @@ json_t *work_status(struct work *work, void *supervisor, struct error *err)
 	}
 	json_t *lowest = state_floor(&storage, s->facts, confirmed, &floor, &ignored) < 0 ? json_null()
 											  : json_integer((json_int_t)floor);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:I, s:b}", "product", revision->product,
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:I, s:b, s:b}", "product", revision->product,
 			 "version", revision->version, "revision", revision->id, "state", update_phase_name(&s->update),
 			 "trial", trial(s), "outcome", outcome(&storage), "floor", lowest, "record", record(&s->update), "storage",
 			 "size", (json_int_t)(room.f_blocks * room.f_frsize), "free", (json_int_t)(room.f_bavail * room.f_frsize),
-			 "uptimeMs", (json_int_t)clock_ms(), "watchdog", s->watchdog.fd >= 0);
+			 "uptimeMs", (json_int_t)clock_ms(), "watchdog", s->watchdog.fd >= 0,
+			 "apparmor", apparmor_enabled());
 }
 
 static json_t *container(const struct container *c)
@@ -140,7 +144,7 @@ static json_t *describe(struct fs *storage, const struct supervisor *s, const ch
 json_t *work_revisions(struct work *work, void *supervisor, struct error *err)
 {
 	const struct supervisor *s = supervisor;
-	char previous[HEX_SIZE] = "";
+	struct notes notes;
 	struct installed all;
 	struct error ignored;
 	struct fs storage;
@@ -149,11 +153,12 @@ json_t *work_revisions(struct work *work, void *supervisor, struct error *err)
 	fs_real(&storage, STORAGE);
 	if (installed_list(&storage, &all, err) < 0)
 		return NULL;
-	if (!state_read_previous(&storage, previous, &ignored))
-		previous[0] = '\0';
+	// Of notes that cannot be read nothing is known, and so nothing is told.
+	if (state_load(&storage, &notes, &ignored) < 0)
+		notes = (struct notes){.generation = 0};
 	json_t *list = json_array();
 	for (size_t i = 0; i < all.count; i++)
-		json_array_append_new(list, describe(&storage, s, all.ids[i], previous));
+		json_array_append_new(list, describe(&storage, s, all.ids[i], notes.previous));
 	return json_pack("{s:o}", "revisions", list);
 }
 

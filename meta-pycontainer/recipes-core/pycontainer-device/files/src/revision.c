@@ -74,6 +74,7 @@ void revision_free(struct revision *revision)
 {
 	for (size_t i = 0; i < revision->layer_count; i++) {
 		free(revision->layers[i].after);
+		free(revision->layers[i].after_end);
 		container_config_free(&revision->layers[i]);
 	}
 	for (size_t i = 0; i < revision->file_count; i++)

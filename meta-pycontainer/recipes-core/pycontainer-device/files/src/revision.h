@@ -11,6 +11,7 @@
 #define CONFIG_LIMIT (1u << 20)
 #define TEXT_SIZE 513	// 128 characters of UTF-8
 #define LAYERS_MOST 64
+#define PROFILE_SIZE 128	// the name of an AppArmor profile: of a name's characters, and longer
 #define CONDITIONS_MOST 16	// files, and addresses as many again
 #define ADDRESS_SIZE 46	// of an IPv6 address as text
 
@@ -48,6 +49,8 @@ struct health_check {
 	uint64_t start_period_ms, interval_ms, timeout_ms, retries;
 };
 
+enum runtime { RUNTIME_CRUN, RUNTIME_LXC };
+
 enum network_mode { NETWORK_NONE, NETWORK_HOST, NETWORK_BRIDGE };
 
 struct port {
@@ -60,15 +63,40 @@ struct io_limits {
 	uint64_t read, write;
 };
 
+// What a container does is recorded, or it is stopped for what its product does not declare.
+enum watch { WATCH_OFF, WATCH_RECORD, WATCH_STOP };
+
+// Addresses that begin with these bits, IPv4 as ::ffff:0:0/96. No port, no protocol: any.
+struct peer {
+	unsigned char address[16];
+	unsigned prefix, port, protocol;
+};
+
+// Absolute; one that ends with / is all that is below it.
+struct path_list {
+	size_t count;
+	char **each;
+};
+
+struct observe {
+	enum watch exec, connect, write;
+	struct path_list programs, files, volumes;	// declared; of files, those in volumes are not told of at all
+	size_t peer_count;
+	struct peer *peers;
+};
+
 struct layer {
 	char name[NAME_SIZE];
 	char kind[NAME_SIZE];
 	char version[TEXT_SIZE];	// for people; may be empty
 	bool container;			// it is run: it has a rootfs and a run-config
-	const struct blob *rootfs, *run_config, *modules, *firmware;
+	enum runtime runtime;
+	const struct blob *rootfs, *run_config, *modules, *firmware, *policy;
 	unsigned group;
 	size_t after_count;
 	size_t *after;			// indexes of the layers that must run before
+	size_t after_end_count;
+	size_t *after_end;		// of those that must have ended well before
 	struct restart restart;
 	unsigned stop_signal;
 	uint64_t stop_timeout_ms;
@@ -80,6 +108,7 @@ struct layer {
 	// A trial counts this container as well when it was healthy (without a check: running) for so long without a break,
 	// and had no more than so many restarts.
 	uint64_t healthy_for_ms, max_restarts;
+	bool machine_id;		// it finds one of its own (machine_id.h)
 	bool required;			// the device is not well without it
 	enum network_mode network;
 	size_t port_count;		// published, NETWORK_BRIDGE only
@@ -87,6 +116,10 @@ struct layer {
 	struct io_limits io;
 	size_t control_count;		// verbs of the control protocol that it may use
 	char (*control)[NAME_SIZE];
+	// Its user namespace: user 0 there is user_base of the device, and so on; no count: it has none.
+	uint32_t user_base, user_count;
+	char apparmor[PROFILE_SIZE];	// the profile in its policy; empty: it has none
+	struct observe observe;
 };
 
 // A trial is not confirmed before this file is in the volume of a container, as a path below it.
@@ -114,6 +147,7 @@ struct revision {
 	struct layer *layers;
 	uint64_t security_version;	// below the device's floor it is refused
 	uint64_t confirm_timeout_ms;
+	bool apparmor_required;		// it must not run on a kernel without AppArmor
 	bool confirm_manual;		// besides all conditions, somebody must say so
 	size_t file_count;
 	struct file_condition *files;

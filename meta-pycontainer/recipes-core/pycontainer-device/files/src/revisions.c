@@ -26,8 +26,21 @@ void revisions_path(char path[128], const char *id, enum revisions_kind kind)
 	snprintf(path, 128, kind == REVISIONS_INSTALLED ? FOLDER "/%.64s" : FOLDER "/.%.64s.new", id);
 }
 
+// A link of the same text in another revision's folder gets a second name: a new one would cost storage a block of its own.
+static bool share_link(struct fs *fs, const char *like, const char *name, const char *target, const char *path)
+{
+	char other[256], found[128];
+
+	if (like == NULL)
+		return false;
+	snprintf(other, sizeof other, FOLDER "/%.64s/%s", like, name);
+	return fs->calls->readlink(fs, other, found, sizeof found) >= 0 && strcmp(found, target) == 0 &&
+	       fs->calls->link(fs, other, path) == 0;
+}
+
 // Let a name in a revision's folder be a link to a blob, whatever it was before.
-static int put_link(struct fs *fs, const char *folder, const char *name, const char *digest, struct error *err)
+static int put_link(struct fs *fs, const char *folder, const char *name, const char *digest, const char *like,
+		    struct error *err)
 {
 	char path[256], temporary[256], target[128], found[128];
 
@@ -38,22 +51,15 @@ static int put_link(struct fs *fs, const char *folder, const char *name, const c
 		return 0;
 	if (fs->calls->unlink(fs, temporary) < 0 && errno != ENOENT)
 		return fail_errno(err, "%s", temporary);
-	if (fs->calls->symlink(fs, target, temporary) < 0 || fs->calls->rename(fs, temporary, path) < 0)
+	if ((!share_link(fs, like, name, target, temporary) && fs->calls->symlink(fs, target, temporary) < 0) ||
+	    fs->calls->rename(fs, temporary, path) < 0)
 		return fail_errno(err, "%s", path);
 	return 0;
 }
 
-static int put_proofs(struct fs *fs, const char *folder, const struct revision *revision, const char *signature,
-		      struct error *err)
-{
-	if (put_link(fs, folder, "manifest", revision->id, err) < 0 ||
-	    put_link(fs, folder, "config", revision->config_digest, err) < 0)
-		return -1;
-	return put_link(fs, folder, "signature", signature, err);
-}
-
 // What the boot loader reads: it finds the files by these names and knows no manifest.
-static int put_boot_files(struct fs *fs, const char *folder, const struct revision *revision, struct error *err)
+static int put_boot_files(struct fs *fs, const char *folder, const struct revision *revision, const char *like,
+			  struct error *err)
 {
 	static const char *const kinds[] = {"bsp", "host", "host"};
 	static const char *const roles[] = {"kernel", "initramfs", "boot-env"};
@@ -67,7 +73,7 @@ static int put_boot_files(struct fs *fs, const char *folder, const struct revisi
 				blob = &revision->blobs[j];
 		if (blob == NULL)
 			return fail(err, "the revision has no %s: it cannot be booted", roles[i]);
-		if (put_link(fs, folder, roles[i], blob->digest, err) < 0)
+		if (put_link(fs, folder, roles[i], blob->digest, like, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -78,34 +84,51 @@ int revisions_begin(struct fs *fs, const struct revision *revision, const char *
 	char folder[128];
 
 	revisions_path(folder, revision->id, REVISIONS_BEGUN);
-	if (fs_make_folder(fs, FOLDER, 0755, err) < 0 || fs_make_folder(fs, folder, 0755, err) < 0 ||
-	    put_proofs(fs, folder, revision, signature, err) < 0)
+	if (fs_make_folder(fs, FOLDER, 0755, err) < 0 || fs_make_folder(fs, folder, 0755, err) < 0)
 		return -1;
-	if (fs->calls->sync_folder(fs, folder) < 0 || fs->calls->sync_folder(fs, FOLDER) < 0)
+	return put_link(fs, folder, "signature", signature, NULL, err);
+}
+
+// The signature last: until then an installed revision keeps the one that it had.
+static int put_links(struct fs *fs, const char *folder, const struct revision *revision, const char *signature,
+		     const char *like, struct error *err)
+{
+	return put_boot_files(fs, folder, revision, like, err) < 0 ? -1
+								   : put_link(fs, folder, "signature", signature, NULL, err);
+}
+
+static int finish_new(struct fs *fs, const char *begun, const char *folder, const struct revision *revision,
+		      const char *signature, const char *like, struct error *err)
+{
+	if (fs_make_folder(fs, begun, 0755, err) < 0 || put_links(fs, begun, revision, signature, like, err) < 0)
+		return -1;
+	// Once for all blobs and links. Only then the name that says so, and that on the medium before anybody is told.
+	if (fs->calls->sync_all(fs) < 0)
+		return fail_errno(err, "storage: syncing");
+	if (fs->calls->rename(fs, begun, folder) < 0 || fs->calls->sync_folder(fs, FOLDER) < 0)
 		return fail_errno(err, "%s", folder);
 	return 0;
 }
 
-int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, struct error *err)
+int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, const char *like,
+		     struct error *err)
 {
 	char begun[128], folder[128];
 	struct error second;
 
 	revisions_path(begun, revision->id, REVISIONS_BEGUN);
 	revisions_path(folder, revision->id, REVISIONS_INSTALLED);
-	bool installed = fs_exists(fs, folder);
-	const char *where = installed ? folder : begun;
-	if (!installed && fs_make_folder(fs, begun, 0755, err) < 0)
+	if (!fs_exists(fs, folder))
+		return finish_new(fs, begun, folder, revision, signature, like, err);
+	// What came anew before what refers to it. It may have its name from an attempt that could not sync that.
+	if (fs->calls->sync_all(fs) < 0)
+		return fail_errno(err, "storage: syncing");
+	if (put_links(fs, folder, revision, signature, like, err) < 0)
 		return -1;
-	// The signature last: until then an installed revision keeps the one that it had.
-	if (put_boot_files(fs, where, revision, err) < 0 || put_proofs(fs, where, revision, signature, err) < 0)
-		return -1;
-	if (fs->calls->sync_folder(fs, where) < 0)
-		return fail_errno(err, "%s", where);
-	if (!installed && (fs->calls->rename(fs, begun, folder) < 0 || fs->calls->sync_folder(fs, FOLDER) < 0))
+	if (fs->calls->sync_folder(fs, folder) < 0)
 		return fail_errno(err, "%s", folder);
 	// A begun one beside an installed one has served its purpose; failing to remove it costs a little room.
-	if (installed && fs_exists(fs, begun) && revisions_hide(fs, begun + sizeof FOLDER, &second) == 0) {
+	if (fs_exists(fs, begun) && revisions_hide(fs, begun + sizeof FOLDER, &second) == 0) {
 		snprintf(begun, sizeof begun, ".%.64s.old", revision->id);
 		revisions_remove(fs, begun, &second);
 	}

@@ -2,54 +2,26 @@
 #include "state.h"
 #include "json.h"
 #include "record.h"
+#include "verity.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LIMIT 4096
-#define FLOOR "state/floor"
-#define PREVIOUS "state/previous"
-#define TRIAL "state/trial"
-#define OUTCOME "state/outcome"
+#define NOTES "state/notes"
+#define HASH (HEX_SIZE - 1)
 
-int state_parse_floor(uint64_t *out, const char *text, size_t length, struct error *err)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	// At most INT64_MAX, like the facts' floor; one way to write each number.
-	if (digits == 0 || digits > 18 || (text[0] == '0' && digits > 1) || strcmp(text + digits, "\n") != 0 ||
-	    length != digits + 1)
-		return fail(err, "not a number");
-	*out = strtoull(text, NULL, 10);
-	return 0;
-}
-
-int state_parse_previous(char revision[HEX_SIZE], const char *text, size_t length, struct error *err)
-{
-	char line[HEX_SIZE];
-
-	if (length != 65 || text[64] != '\n')
-		return fail(err, "not 64 hex digits and a line end");
-	memcpy(line, text, 64);
-	line[64] = '\0';
-	if (!text_is_hex64(line))
-		return fail(err, "not 64 hex digits and a line end");
-	memcpy(revision, line, sizeof line);
-	return 0;
-}
-
-static int parse_revision(const json_t *root, const char *key, char out[HEX_SIZE], struct error *err)
+// "" stands for no revision where that is allowed.
+static int parse_revision(const json_t *root, const char *key, bool optional, char out[HEX_SIZE], struct error *err)
 {
 	const char *text = json_get_text(root, key, err);
 
 	if (text == NULL)
 		return -1;
-	if (!text_is_hex64(text))
+	if (!text_is_hex64(text) && !(optional && text[0] == '\0'))
 		return fail(err, "%s: not 64 hex digits", key);
-	memcpy(out, text, HEX_SIZE);
+	snprintf(out, HEX_SIZE, "%s", text);
 	return 0;
 }
 
@@ -76,141 +48,61 @@ static int parse_reason(const json_t *root, char out[REASON_SIZE], struct error 
 	return text_copy(out, REASON_SIZE, text, err) < 0 ? fail_in(err, "reason") : 0;
 }
 
-int state_parse_trial(struct trial_state *out, const char *text, size_t length, struct error *err)
+static int parse_trial(struct trial_state *out, const json_t *root, struct error *err)
 {
-	json_t *root = json_object_parse(text, length, err);
 	uint64_t generation;
-	int result = -1;
 
-	memset(out, 0, sizeof *out);
-	if (root != NULL && parse_revision(root, "revision", out->revision, err) == 0 &&
-	    parse_revision(root, "from", out->from, err) == 0 && parse_flag(root, "live", &out->live, err) == 0 &&
-	    json_get_number(root, "generation", 1, RECORD_GENERATION_MOST, &generation, err) == 0) {
-		out->generation = (uint32_t)generation;
-		result = parse_reason(root, out->reason, err);
-	}
-	json_decref(root);
-	return result;
-}
-
-int state_parse_outcome(struct outcome *out, const char *text, size_t length, struct error *err)
-{
-	json_t *root = json_object_parse(text, length, err);
-	int result = -1;
-
-	memset(out, 0, sizeof *out);
-	if (root != NULL && parse_revision(root, "revision", out->revision, err) == 0 &&
-	    parse_flag(root, "confirmed", &out->confirmed, err) == 0)
-		result = parse_reason(root, out->reason, err);
-	json_decref(root);
-	return result;
-}
-
-// A state file, or NULL; err says why unless it is just not there.
-static char *read_state(struct fs *fs, const char *path, size_t *length, struct error *err)
-{
-	err->text[0] = '\0';
-	int fd = fs->calls->open(fs, path, FS_READ);
-	if (fd < 0) {
-		if (errno != ENOENT)
-			fail_errno(err, "%s", path);
-		return NULL;
-	}
-	char *text = fs_read_open(fs, fd, LIMIT, length, err);
-	fs->calls->close(fs, fd);
-	if (text == NULL)
-		fail_in(err, "%s", path);
-	return text;
-}
-
-static int write_state(struct fs *fs, const char *path, const char *text, struct error *err)
-{
-	if (fs->calls->mkdir(fs, "state", 0700) == 0 ? fs->calls->sync_folder(fs, "") < 0 : errno != EEXIST)
-		return fail_errno(err, "state");
-	return fs_write_file(fs, path, text, strlen(text), err);
-}
-
-// Write an object, which is taken over.
-static int write_object(struct fs *fs, const char *path, json_t *object, struct error *err)
-{
-	char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-	int result = text == NULL ? fail(err, "%s: out of memory", path) : write_state(fs, path, text, err);
-
-	free(text);
-	json_decref(object);
-	return result;
-}
-
-// 0 when there is none, or a damaged one. -1: it cannot be read.
-static int stored_floor(struct fs *fs, uint64_t *floor, struct error *err)
-{
-	size_t length;
-	char *text = read_state(fs, FLOOR, &length, err);
-
-	*floor = 0;
-	if (text == NULL)
-		return err->text[0] == '\0' ? 0 : -1;
-	if (state_parse_floor(floor, text, length, err) < 0)
-		fail_in(err, FLOOR);
-	free(text);
-	return 0;
-}
-
-int state_floor(struct fs *fs, const struct facts *facts, uint64_t confirmed, uint64_t *floor, struct error *err)
-{
-	if (stored_floor(fs, floor, err) < 0)
-		return -1;
-	if (*floor < facts->floor)
-		*floor = facts->floor;
-	if (*floor < confirmed)
-		*floor = confirmed;
-	return 0;
-}
-
-int state_raise_floor(struct fs *fs, uint64_t floor, struct error *err)
-{
-	uint64_t stored;
-	char text[32];
-
-	// What cannot be read may be higher, and is not replaced.
-	if (stored_floor(fs, &stored, err) < 0)
-		return -1;
-	if (floor <= stored)
+	if (json_is_null(root))
 		return 0;
-	snprintf(text, sizeof text, "%" PRIu64 "\n", floor);
-	return write_state(fs, FLOOR, text, err);
+	if (parse_revision(root, "revision", false, out->revision, err) < 0 ||
+	    parse_revision(root, "from", false, out->from, err) < 0 || parse_flag(root, "live", &out->live, err) < 0 ||
+	    json_get_number(root, "generation", 1, RECORD_GENERATION_MOST, &generation, err) < 0 ||
+	    json_get_number(root, "number", 1, INT64_MAX, &out->number, err) < 0)
+		return -1;
+	out->generation = (uint32_t)generation;
+	return parse_reason(root, out->reason, err);
 }
 
-bool state_read_previous(struct fs *fs, char revision[HEX_SIZE], struct error *err)
+static int parse_outcome(struct outcome *out, const json_t *root, struct error *err)
 {
-	size_t length;
-	char *text = read_state(fs, PREVIOUS, &length, err);
-	bool found = text != NULL && state_parse_previous(revision, text, length, err) == 0;
-
-	if (text != NULL && !found)
-		fail_in(err, PREVIOUS);
-	free(text);
-	return found;
+	if (json_is_null(root))
+		return 0;
+	if (parse_revision(root, "revision", false, out->revision, err) < 0 ||
+	    parse_flag(root, "confirmed", &out->confirmed, err) < 0 ||
+	    json_get_number(root, "number", 1, INT64_MAX, &out->number, err) < 0)
+		return -1;
+	return parse_reason(root, out->reason, err);
 }
 
-int state_write_previous(struct fs *fs, const char *revision, struct error *err)
+static int parse(struct notes *out, const json_t *root, struct error *err)
 {
-	char text[HEX_SIZE + 1];
-
-	snprintf(text, sizeof text, "%.64s\n", revision);
-	return write_state(fs, PREVIOUS, text, err);
+	if (json_get_number(root, "generation", 1, INT64_MAX, &out->generation, err) < 0 ||
+	    json_get_number(root, "floor", 0, INT64_MAX, &out->floor, err) < 0 ||
+	    parse_revision(root, "previous", true, out->previous, err) < 0)
+		return -1;
+	if (parse_trial(&out->trial, json_object_get(root, "trial"), err) < 0)
+		return fail_in(err, "trial");
+	return parse_outcome(&out->outcome, json_object_get(root, "outcome"), err) < 0 ? fail_in(err, "outcome") : 0;
 }
 
-bool state_read_trial(struct fs *fs, struct trial_state *out, struct error *err)
+int state_decode(struct notes *out, const char *text, size_t length, struct error *err)
 {
-	size_t length;
-	char *text = read_state(fs, TRIAL, &length, err);
-	bool found = text != NULL && state_parse_trial(out, text, length, err) == 0;
+	char found[HEX_SIZE];
 
-	if (text != NULL && !found)
-		fail_in(err, TRIAL);
-	free(text);
-	return found;
+	memset(out, 0, sizeof *out);
+	const char *end = length > HASH ? memchr(text + HASH, '\n', length - HASH) : NULL;
+	if (end == NULL || text[HASH] != ' ')
+		return fail(err, "not a hash and a line");
+	const char *line = text + HASH + 1;
+	hash_bytes(found, line, (size_t)(end - line));
+	if (memcmp(found, text, HASH) != 0)
+		return fail(err, "torn or damaged");
+	json_t *root = json_object_parse(line, (size_t)(end - line), err);
+	int result = root == NULL ? -1 : parse(out, root, err);
+	json_decref(root);
+	if (result < 0)
+		memset(out, 0, sizeof *out);
+	return result;
 }
 
 // A text as JSON may hold it and the readers take it: reasons come from programs and kernels.
@@ -225,36 +117,137 @@ static json_t *clean_reason(const char reason[REASON_SIZE])
 	return json_string(text);
 }
 
-int state_write_trial(struct fs *fs, const struct trial_state *trial, struct error *err)
+static json_t *describe_trial(const struct trial_state *trial)
 {
-	return write_object(fs, TRIAL,
-			    json_pack("{s:s, s:s, s:b, s:i, s:o}", "revision", trial->revision, "from", trial->from, "live",
-				      trial->live, "generation", (int)trial->generation, "reason",
-				      clean_reason(trial->reason)), err);
+	if (trial->revision[0] == '\0')
+		return json_null();
+	return json_pack("{s:s, s:s, s:b, s:i, s:I, s:o}", "revision", trial->revision, "from", trial->from, "live",
+			 trial->live, "generation", (int)trial->generation, "number", (json_int_t)trial->number, "reason",
+			 clean_reason(trial->reason));
 }
 
-int state_clear_trial(struct fs *fs, struct error *err)
+static json_t *describe_outcome(const struct outcome *outcome)
 {
-	if (fs->calls->unlink(fs, TRIAL) < 0)
-		return errno == ENOENT ? 0 : fail_errno(err, TRIAL);
-	return fs->calls->sync_folder(fs, "state") < 0 ? fail_errno(err, "state") : 0;
+	if (outcome->revision[0] == '\0')
+		return json_null();
+	return json_pack("{s:s, s:b, s:I, s:o}", "revision", outcome->revision, "confirmed", outcome->confirmed, "number",
+			 (json_int_t)outcome->number, "reason", clean_reason(outcome->reason));
 }
 
-bool state_read_outcome(struct fs *fs, struct outcome *out, struct error *err)
+int state_encode(char text[STATE_COPY], const struct notes *notes, struct error *err)
 {
+	json_t *root = json_pack("{s:I, s:I, s:s, s:o, s:o}", "generation", (json_int_t)notes->generation, "floor",
+				 (json_int_t)notes->floor, "previous", notes->previous, "trial", describe_trial(&notes->trial),
+				 "outcome", describe_outcome(&notes->outcome));
+	char *line = root == NULL ? NULL : json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+	size_t length = line == NULL ? 0 : strlen(line);
+	int result = line == NULL ? fail(err, NOTES ": out of memory")
+		     : length > STATE_COPY - HASH - 2 ? fail(err, NOTES ": too long") : 0;
+
+	memset(text, 0, STATE_COPY);
+	if (result == 0) {
+		hash_bytes(text, line, length);
+		text[HASH] = ' ';
+		memcpy(text + HASH + 1, line, length);
+		text[HASH + 1 + length] = '\n';
+	}
+	free(line);
+	json_decref(root);
+	return result;
+}
+
+struct copies {
+	bool whole;		// the file is there and has its size
+	bool valid[2];
+	struct notes notes[2];
+	int chosen;		// -1: none is valid
+};
+
+// -1: it cannot be told what is there. err->text is empty unless what is there is damaged.
+static int load_copies(struct fs *fs, struct copies *out, struct error *err)
+{
+	uint64_t size;
 	size_t length;
-	char *text = read_state(fs, OUTCOME, &length, err);
-	bool found = text != NULL && state_parse_outcome(out, text, length, err) == 0;
+	struct error why;
 
-	if (text != NULL && !found)
-		fail_in(err, OUTCOME);
+	*out = (struct copies){.chosen = -1};
+	err->text[0] = '\0';
+	int fd = fs->calls->open(fs, NOTES, FS_READ);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno(err, NOTES);
+	int result = fs->calls->size(fs, fd, &size) < 0 ? fail_errno(err, NOTES) : 0;
+	out->whole = result == 0 && size == 2 * STATE_COPY;
+	char *text = out->whole ? fs_read_open(fs, fd, 2 * STATE_COPY, &length, err) : NULL;
+	fs->calls->close(fs, fd);
+	if (result < 0 || (out->whole && text == NULL))
+		return result < 0 ? -1 : fail_in(err, NOTES);
+	if (!out->whole) {
+		fail(err, NOTES ": damaged");
+		return 0;
+	}
+	for (int i = 0; i < 2; i++)
+		out->valid[i] = length == 2 * STATE_COPY &&
+				state_decode(&out->notes[i], text + i * STATE_COPY, STATE_COPY, &why) == 0;
 	free(text);
-	return found;
+	if (out->valid[0] || out->valid[1])
+		out->chosen = !out->valid[0] || (out->valid[1] && out->notes[1].generation > out->notes[0].generation);
+	else
+		fail(err, NOTES ": both copies are damaged: %s", why.text);
+	return 0;
 }
 
-int state_write_outcome(struct fs *fs, const struct outcome *outcome, struct error *err)
+int state_load(struct fs *fs, struct notes *out, struct error *err)
 {
-	return write_object(fs, OUTCOME,
-			    json_pack("{s:s, s:b, s:o}", "revision", outcome->revision, "confirmed", outcome->confirmed,
-				      "reason", clean_reason(outcome->reason)), err);
+	struct copies copies;
+
+	memset(out, 0, sizeof *out);
+	if (load_copies(fs, &copies, err) < 0)
+		return -1;
+	if (copies.chosen >= 0)
+		*out = copies.notes[copies.chosen];
+	return 0;
+}
+
+static int make_file(struct fs *fs, const char text[STATE_COPY], struct error *err)
+{
+	char both[2 * STATE_COPY];
+
+	memcpy(both, text, STATE_COPY);
+	memcpy(both + STATE_COPY, text, STATE_COPY);
+	if (fs->calls->mkdir(fs, "state", 0700) == 0 ? fs->calls->sync_folder(fs, "") < 0 : errno != EEXIST)
+		return fail_errno(err, "state");
+	return fs_write_file(fs, NOTES, both, sizeof both, err);
+}
+
+int state_store(struct fs *fs, struct notes *notes, struct error *err)
+{
+	struct copies copies;
+	struct error damage;
+	char text[STATE_COPY];
+
+	if (load_copies(fs, &copies, &damage) < 0) {
+		*err = damage;
+		return -1;
+	}
+	notes->generation = (copies.chosen < 0 ? 0 : copies.notes[copies.chosen].generation) + 1;
+	if (state_encode(text, notes, err) < 0)
+		return -1;
+	if (!copies.whole)
+		return make_file(fs, text, err);
+	// Never over the copy that counts.
+	return fs_overwrite(fs, NOTES, text, sizeof text, copies.chosen == 0 ? STATE_COPY : 0, err);
+}
+
+int state_floor(struct fs *fs, const struct facts *facts, uint64_t confirmed, uint64_t *floor, struct error *err)
+{
+	struct notes notes;
+
+	if (state_load(fs, &notes, err) < 0)
+		return -1;
+	*floor = notes.floor;
+	if (*floor < facts->floor)
+		*floor = facts->floor;
+	if (*floor < confirmed)
+		*floor = confirmed;
+	return 0;
 }

@@ -21,7 +21,7 @@
 #define JOB_PATIENCE_MS 20000	// for a job at the end
 
 // What an epoll event is about: the kind in the upper half, a descriptor or an index in the lower.
-enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT, SOURCE_CONTROL };
+enum source { SOURCE_SIGNAL, SOURCE_EVENT, SOURCE_BUTTON, SOURCE_OUTPUT, SOURCE_CONTROL, SOURCE_OBSERVED };
 
 static int watch(struct supervisor *s, int fd, enum source source, unsigned number, struct error *err)
 {
@@ -96,6 +96,8 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 	int status;
 
+	// What led to an end comes before it.
+	observer_drain(&s->observer, &s->containers);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (background_ended(&s->drivers, pid, status)) {
 			if (s->drivers_again && !s->ending)
@@ -155,6 +157,9 @@ static int next_timeout(const struct supervisor *s, uint64_t first)
 		first = first < now + 1000 ? first : now + 1000;
 	if (deadline < first)
 		first = deadline;
+	deadline = observer_deadline(&s->containers);
+	if (deadline < first)
+		first = deadline;
 	deadline = control_deadline(&s->control);
 	if (deadline < first)
 		first = deadline;
@@ -189,6 +194,9 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 	case SOURCE_CONTROL:
 		control_event(&s->control, number, event->events);
 		break;
+	case SOURCE_OBSERVED:
+		observer_drain(&s->observer, &s->containers);
+		break;
 	}
 }
 
@@ -210,6 +218,9 @@ static int adopt(struct supervisor *s, struct error *err)
 		c->watched = true;
 	}
 	bool again = s->adopted == crew->revision;
+	if (!again && observer_adopt(&s->observer, &s->containers) > 0 &&
+	    watch(s, bpf_ring(&s->observer.bpf), SOURCE_OBSERVED, 0, err) < 0)
+		return -1;
 	s->adopted = crew->revision;
 	s->retry_ms = 0;
 	if (place_publish(crew->revision, err) < 0 || handlers_listen(s, err) < 0) {
@@ -311,10 +322,13 @@ int supervise(struct revision *revision, const struct beginning *begin, enum end
 			return fail_errno(err, "main loop");
 		for (int i = 0; i < count; i++)
 			dispatch(&s, &events[i]);
+		if (observer_deadline(&s.containers) <= clock_ms())
+			observer_drain(&s.observer, &s.containers);
 		containers_act(&s.containers, clock_ms());
 		control_act(&s.control, clock_ms());
 		handlers_tick(&s);
 	} while (true);
+	observer_drain(&s.observer, &s.containers);
 	containers_close(&s.containers);
 	control_end(&s.control);
 	watchdog_leave(&s.watchdog);

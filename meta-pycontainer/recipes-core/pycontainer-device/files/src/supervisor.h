@@ -6,6 +6,7 @@
 #include "containers.h"
 #include "control.h"
 #include "facts.h"
+#include "observer.h"
 #include "power.h"
 #include "update.h"
 #include "watchdog.h"
@@ -27,6 +28,7 @@ struct supervisor {
 	const struct cmdline *cmdline;
 	const char *storage;	// the device that it lies on
 	struct containers containers;
+	struct observer observer;
 	struct update update;
 	int epoll, signals, events;
 	struct buttons buttons;

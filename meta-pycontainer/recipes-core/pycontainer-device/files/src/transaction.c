@@ -5,6 +5,7 @@
 #include "esp.h"
 #include "record.h"
 #include "installed.h"
+#include "notes.h"
 #include "proof.h"
 #include "state.h"
 #include "store.h"
@@ -21,30 +22,11 @@ static void put_record(struct job_result *out, const struct record *record)
 	out->number[RESULT_LEFT] = record->left;
 }
 
-static int write_outcome(struct transaction *t, const char *id, bool confirmed, const char *reason, struct error *err)
-{
-	struct outcome outcome = {.confirmed = confirmed};
-
-	memcpy(outcome.revision, id, sizeof outcome.revision);
-	snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
-	return state_write_outcome(t->storage, &outcome, err);
-}
-
 static int clear_record(struct transaction *t, struct record *record, struct error *err)
 {
 	record->attempt[0] = '\0';
 	record->left = 0;
 	return record_store(t->esp, record, err) < 0 ? -1 : 0;
-}
-
-// What follows from a confirmation, all of it again when it was done already: the floor never falls.
-static int note_confirmed(struct transaction *t, const struct revision *revision, const char *from, struct error *err)
-{
-	if (state_raise_floor(t->storage, revision->security_version, err) < 0)
-		return -1;
-	if (from[0] == '\0' || strcmp(from, revision->id) == 0)
-		return 0;
-	return state_write_previous(t->storage, from, err);
 }
 
 // Keep the first failure of several steps that are all to be made.
@@ -58,35 +40,41 @@ static int first_failure(int before, int result, struct error *first, const stru
 
 // The boot record cannot be read, and yet the boot loader has started a revision to try it: whatever keeps the record from
 // us would keep the trial from ever ending.
-static bool is_blind_trial(struct transaction *t, const struct trial_state *trial, const char *running)
+static bool is_blind_trial(const struct notes *notes, const char *running)
 {
-	struct outcome outcome;
-	struct error ignored;
-
-	if (trial->live || strcmp(trial->revision, running) != 0)
+	if (notes->trial.live || strcmp(notes->trial.revision, running) != 0)
 		return false;
-	return !state_read_outcome(t->storage, &outcome, &ignored) || !outcome.confirmed ||
-	       strcmp(outcome.revision, running) != 0;
+	return !notes->outcome.confirmed || strcmp(notes->outcome.revision, running) != 0;
 }
 
-static int finish(struct transaction *t, const struct boot *boot, const struct trial_state *trial,
+// Absent notes are made, so that a later change is a write in place; damaged ones, which tell nothing and would for ever,
+// are made anew.
+static int finish(struct transaction *t, const struct boot *boot, struct notes *notes, bool readable,
 		  const struct revision *running, struct record *record, struct error *err)
 {
 	const char *result = boot_result(boot->kind);
+	bool changed = notes->generation == 0 || (boot->clear_trial && !boot->clear_record);
 	struct error now;
 	int failed = 0;
 
-	if (result != NULL)
-		failed = first_failure(failed, write_outcome(t, boot->revision, strcmp(result, "confirmed") == 0, boot->reason, &now),
-				       err, &now);
-	if (boot->kind == BOOT_NORMAL || boot->kind == BOOT_CONFIRMED)
-		failed = first_failure(failed, note_confirmed(t, running, boot->kind == BOOT_CONFIRMED ? trial->from : "", &now),
-				       err, &now);
+	if (result != NULL) {
+		notes_end(notes, boot->revision, strcmp(result, "confirmed") == 0, boot->reason);
+		changed = true;
+	}
+	if ((boot->kind == BOOT_NORMAL || boot->kind == BOOT_CONFIRMED) &&
+	    notes_confirm(notes, running, boot->kind == BOOT_CONFIRMED ? notes->trial.from : ""))
+		changed = true;
+	// The outcome before the record, which else might be all that tells of it; the trial is noted until both are done.
+	if (boot->clear_trial && !boot->clear_record)
+		notes_clear_trial(notes);
+	if (readable && changed)
+		failed = first_failure(failed, state_store(t->storage, notes, &now), err, &now);
 	if (boot->clear_record)
 		failed = first_failure(failed, clear_record(t, record, &now), err, &now);
-	// What is still to be done must stay noted.
-	if (boot->clear_trial && failed == 0)
-		failed = first_failure(failed, state_clear_trial(t->storage, &now), err, &now);
+	if (boot->clear_trial && boot->clear_record && failed == 0) {
+		notes_clear_trial(notes);
+		failed = first_failure(failed, state_store(t->storage, notes, &now), err, &now);
+	}
 	return failed;
 }
 
@@ -94,20 +82,20 @@ int transaction_settle(struct transaction *t, const struct revision *running, st
 {
 	struct error problem = {""}, now;
 	struct record record = {0};
-	struct trial_state trial;
+	struct notes notes;
 	struct boot boot;
 	int which, failed = 0;
 	bool managed = t->esp != NULL && record_load(t->esp, &record, &which, &problem) == 0;
-	bool noted = state_read_trial(t->storage, &trial, &now);
+	bool readable = state_load(t->storage, &notes, &now) == 0;
+	bool noted = notes.trial.revision[0] != '\0';
 
-	// What is damaged tells nothing, and would for ever.
-	if (!noted && now.text[0] != '\0')
-		failed = first_failure(failed, state_clear_trial(t->storage, &now), err, &now);
-	boot_outcome(&boot, running->id, managed ? &record : NULL, noted ? &trial : NULL);
+	if (!readable)
+		failed = first_failure(failed, -1, err, &now);
+	boot_outcome(&boot, running->id, managed ? &record : NULL, noted ? &notes.trial : NULL);
 	out->flags[RESULT_MANAGED] = managed && boot.kind != BOOT_UNKNOWN;
 	out->flags[RESULT_TRIAL] = boot.kind == BOOT_TRIAL;
-	out->flags[RESULT_LEAVE] = boot.kind == BOOT_REJECTED || (!managed && noted && is_blind_trial(t, &trial, running->id));
-	failed = first_failure(failed, finish(t, &boot, &trial, running, &record, &now), err, &now);
+	out->flags[RESULT_LEAVE] = boot.kind == BOOT_REJECTED || (!managed && noted && is_blind_trial(&notes, running->id));
+	failed = first_failure(failed, finish(t, &boot, &notes, readable, running, &record, &now), err, &now);
 	if (managed)
 		failed = first_failure(failed, record_mend(t->esp, &now), err, &now);
 	if (t->esp != NULL && !managed)
@@ -123,7 +111,11 @@ static int find_revision(struct transaction *t, const char *given, char id[HEX_S
 {
 	if (given[0] != '\0')
 		return installed_find(t->storage, given, id, err);
-	return state_read_previous(t->storage, id, err) ? 0 : fail(err, "no revision was confirmed before this one");
+	struct notes notes;
+	if (state_load(t->storage, &notes, err) < 0)
+		return -1;
+	memcpy(id, notes.previous, HEX_SIZE);
+	return id[0] != '\0' ? 0 : fail(err, "no revision was confirmed before this one");
 }
 
 static int check_floor(struct transaction *t, const struct revision *revision, const struct revision *confirmed,
@@ -142,14 +134,18 @@ static int check_floor(struct transaction *t, const struct revision *revision, c
 static int announce(struct transaction *t, const struct revision *next, const char *from, struct record *record,
 		    bool live, struct error *err)
 {
-	struct trial_state trial = {.live = live, .generation = record->generation + !live};
+	struct notes notes;
 
-	memcpy(trial.revision, next->id, sizeof trial.revision);
-	memcpy(trial.from, from, sizeof trial.from);
+	if (state_load(t->storage, &notes, err) < 0)
+		return -1;
+	uint64_t last = notes.trial.number > notes.outcome.number ? notes.trial.number : notes.outcome.number;
+	notes.trial = (struct trial_state){.live = live, .generation = record->generation + !live, .number = last + 1};
+	memcpy(notes.trial.revision, next->id, sizeof notes.trial.revision);
+	memcpy(notes.trial.from, from, sizeof notes.trial.from);
 	// The boot loader does not replay the journal: all that it will read must be where it looks.
-	if (t->storage->calls->sync_all(t->storage) < 0)
+	if (!live && t->storage->calls->checkpoint(t->storage) < 0)
 		return fail_errno(err, "storage");
-	if (state_write_trial(t->storage, &trial, err) < 0)
+	if (state_store(t->storage, &notes, err) < 0)
 		return -1;
 	if (live)
 		return 0;
@@ -159,8 +155,9 @@ static int announce(struct transaction *t, const struct revision *next, const ch
 		return 0;
 	// It may have been written all the same, and nobody waits for that trial.
 	struct error ignored;
+	notes_clear_trial(&notes);
 	if (clear_record(t, record, &ignored) == 0)
-		state_clear_trial(t->storage, &ignored);
+		state_store(t->storage, &notes, &ignored);
 	return fail_in(err, "boot record");
 }
 
@@ -228,6 +225,18 @@ static int confirm_record(struct transaction *t, const char *id, const char *fro
 	return -1;
 }
 
+static int write_confirmed(struct transaction *t, const struct revision *revision, const char *from, struct error *err)
+{
+	struct notes notes;
+
+	if (state_load(t->storage, &notes, err) < 0)
+		return -1;
+	notes_end(&notes, revision->id, true, "");
+	notes_confirm(&notes, revision, from);
+	notes_clear_trial(&notes);
+	return state_store(t->storage, &notes, err);
+}
+
 int transaction_commit(struct transaction *t, const char *id, const char *from, struct job_result *out,
 		       struct error *err)
 {
@@ -239,7 +248,7 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 	if (t->esp == NULL)
 		return fail(err, "this device has no boot record");
 	if (store_load_from(&revision, t->storage, id, t->facts, err) >= 0) {
-		if (t->storage->calls->sync_all(t->storage) < 0)
+		if (t->storage->calls->checkpoint(t->storage) < 0)
 			fail_errno(err, "storage");
 		else if (update_bootloader(t, &revision, err) == 0)
 			result = confirm_record(t, id, from, &record, out, err);
@@ -248,8 +257,7 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 		put_record(out, &record);
 		out->flags[RESULT_DONE] = 1;
 		// Whatever fails from here on is done at the next start.
-		if (write_outcome(t, id, true, "", &late) < 0 || note_confirmed(t, &revision, from, &late) < 0 ||
-		    state_clear_trial(t->storage, &late) < 0)
+		if (write_confirmed(t, &revision, from, &late) < 0)
 			snprintf(out->text, sizeof out->text, "%s", late.text);
 	}
 	revision_free(&revision);
@@ -259,8 +267,8 @@ int transaction_commit(struct transaction *t, const char *id, const char *from, 
 int transaction_abort(struct transaction *t, const char *id, const char *from, bool live, const char *reason,
 		      struct job_result *out, struct error *err)
 {
-	struct trial_state trial = {.live = live};
 	struct record record;
+	struct notes notes;
 	struct error now;
 	int which, failed = 0;
 
@@ -268,17 +276,20 @@ int transaction_abort(struct transaction *t, const char *id, const char *from, b
 		return fail(err, "this device has no boot record");
 	if (record_load(t->esp, &record, &which, err) < 0)
 		return -1;
-	memcpy(trial.revision, id, sizeof trial.revision);
-	memcpy(trial.from, from, sizeof trial.from);
-	trial.generation = record.generation;
-	snprintf(trial.reason, sizeof trial.reason, "%s", reason);
+	bool readable = state_load(t->storage, &notes, err) == 0;
+	// The trial stays noted, with its reason, until the record is changed back.
+	notes_fail(&notes, id, from, live, record.generation, reason);
+	notes_end(&notes, id, false, reason);
+	if (live)
+		notes_clear_trial(&notes);
 	// On a storage that takes nothing more the record is changed back all the same.
-	failed = first_failure(failed, state_write_trial(t->storage, &trial, &now), err, &now);
-	failed = first_failure(failed, write_outcome(t, id, false, reason, &now), err, &now);
+	failed = readable ? first_failure(failed, state_store(t->storage, &notes, &now), err, &now) : -1;
 	if (!live)
 		failed = first_failure(failed, clear_record(t, &record, &now), err, &now);
 	put_record(out, &record);
-	if (failed == 0)
-		failed = first_failure(failed, state_clear_trial(t->storage, &now), err, &now);
+	if (!live && failed == 0) {
+		notes_clear_trial(&notes);
+		failed = first_failure(failed, state_store(t->storage, &notes, &now), err, &now);
+	}
 	return failed;
 }

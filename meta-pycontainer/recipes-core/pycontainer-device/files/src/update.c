@@ -70,13 +70,13 @@ static void settled(void *context, const struct job_result *result)
 // Does storage say that this boot is a trial? Asked here and not by the job, whose answer may not come.
 static bool is_booted_to_try(const struct supervisor *s)
 {
-	struct trial_state trial;
+	struct notes notes;
 	struct error ignored;
 	struct fs storage;
 
 	fs_real(&storage, STORAGE);
-	return state_read_trial(&storage, &trial, &ignored) && !trial.live &&
-	       strcmp(trial.revision, s->containers.now.revision->id) == 0;
+	return state_load(&storage, &notes, &ignored) == 0 && !notes.trial.live &&
+	       strcmp(notes.trial.revision, s->containers.now.revision->id) == 0;
 }
 
 void update_start(struct supervisor *s)

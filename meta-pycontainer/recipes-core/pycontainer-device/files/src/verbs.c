@@ -14,6 +14,9 @@ const struct verb_entry verbs[VERB_COUNT] = {
 	[VERB_PS] = {"ps", PLACE_WORKER, "the containers and what they use", {{0}}},
 	[VERB_LOGS] = {"logs", PLACE_WORKER, "what a container wrote",
 		       {CONTAINER, {"lines", FORM_NUMBER, USE_OPTION, 1000000}, {"follow", FORM_FLAG, USE_OPTION, 0}}},
+	[VERB_OBSERVE] = {"observe", PLACE_WORKER, "what containers did, as their product has it recorded",
+			  {{"container", FORM_NAME, USE_PLACE, 0}, {"lines", FORM_NUMBER, USE_OPTION, 1000000},
+			   {"follow", FORM_FLAG, USE_OPTION, 0}}},
 	[VERB_EXEC] = {"exec", PLACE_WORKER, "run a program in a container",
 		       {CONTAINER, {"command", FORM_TEXTS, USE_NEEDED, 0}}},
 	[VERB_START] = {"start", PLACE_HERE, "start a container that was stopped or ended", {CONTAINER}},
@@ -32,6 +35,7 @@ const struct verb_entry verbs[VERB_COUNT] = {
 	[VERB_GC] = {"gc", PLACE_STEADY, "remove revisions and blobs that nothing needs", {{0}}},
 	[VERB_VOLUMES] = {"volumes", PLACE_WORKER, "the volumes and what is in use of each", {{0}}},
 	[VERB_IDENTITY] = {"identity", PLACE_WORKER, "the device's public key", {{0}}},
+	[VERB_SBOM] = {"sbom", PLACE_WORKER, "what a layer is made of, as SPDX", {{"layer", FORM_NAME, USE_NEEDED, 0}}},
 	[VERB_REBOOT] = {"reboot", PLACE_HERE, "stop everything and start again", {{0}}},
 	[VERB_POWEROFF] = {"poweroff", PLACE_HERE, "stop everything and switch off", {{0}}},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "volume.h"
 #include "file.h"
+#include "idmap.h"
 #include "storage.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ static int mount_one(const struct revision *revision, const struct layer *layer,
 	    mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOATIME, NULL) < 0)
 		result = fail_errno(err, "mounting %s", target);
 	close(fd);
-	return result;
+	return result < 0 ? -1 : idmap_mount(layer, target, err);
 }
 
 int volume_mount_all(const struct revision *revision, const struct layer *layer, struct error *err)

@@ -5,6 +5,7 @@
 #include "utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
@@ -234,7 +235,7 @@ void work_main(struct work *work, int fd, work_run *run, void *context)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	// It holds none of our other descriptors: what it holds open, epoll does not forget when we close it.
-	if (fd != 3 && dup2(fd, 3) < 0)
+	if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
 		_exit(1);
 	close_range(4, ~0u, 0);
 	work->lines = (struct lines){.fd = 3, .input = &work->shared->input};

@@ -467,6 +467,28 @@ static int mem_symlink(struct fs *fs, const char *target, const char *path)
 	return 0;
 }
 
+static int mem_link(struct fs *fs, const char *from, const char *to)
+{
+	struct memfs *memfs = of(fs);
+	size_t parent;
+	const char *last;
+
+	if (begin(memfs) < 0)
+		return -1;
+	long node = walk(memfs, from, &parent, &last);
+	if (node < 0)
+		return -1;
+	if (walk(memfs, to, &parent, &last) >= 0 || errno != ENOENT || parent == SIZE_MAX) {
+		errno = errno == ENOENT && parent == SIZE_MAX ? ENOENT : EEXIST;
+		return -1;
+	}
+	errno = EPERM;
+	if (memfs->nodes[node].kind == FOLDER)
+		return -1;
+	link_name(memfs, parent, last, (size_t)node);
+	return 0;
+}
+
 static ssize_t mem_readlink(struct fs *fs, const char *path, char *target, size_t size)
 {
 	struct memfs *memfs = of(fs);
@@ -536,6 +558,19 @@ static void spread(struct memfs *memfs, enum state from)
 
 static int mem_sync_all(struct fs *fs)
 {
+	struct memfs *memfs = of(fs);
+
+	if (begin(memfs) < 0)
+		return -1;
+	for (size_t i = 0; i < memfs->count; i++) {
+		copy_content(&memfs->nodes[i].content[SYNCED], &memfs->nodes[i].content[NOW]);
+		copy_names(&memfs->nodes[i].names[SYNCED], &memfs->nodes[i].names[NOW]);
+	}
+	return 0;
+}
+
+static int mem_checkpoint(struct fs *fs)
+{
 	if (begin(of(fs)) < 0)
 		return -1;
 	spread(of(fs), NOW);
@@ -555,7 +590,8 @@ static int mem_room(struct fs *fs, uint64_t *bytes)
 
 static const struct fs_calls calls = {
 	mem_open, mem_read, mem_write, mem_size, mem_truncate, mem_sync, mem_close, mem_seal, mem_rename, mem_unlink,
-	mem_symlink, mem_readlink, mem_mkdir, mem_rmdir, mem_list, mem_sync_folder, mem_sync_all, mem_room,
+	mem_symlink, mem_link, mem_readlink, mem_mkdir, mem_rmdir, mem_list, mem_sync_folder, mem_sync_all, mem_checkpoint,
+	mem_room,
 };
 
 void memfs_init(struct memfs *memfs, struct fault *fault)
@@ -597,6 +633,10 @@ void memfs_restart(struct memfs *memfs, enum memfs_restart how)
 	for (size_t i = 0; i < memfs->count; i++) {
 		struct memfs_node *node = &memfs->nodes[i];
 		size_t size = node->content[NOW].size;
+		if ((how == MEMFS_SOME && i % 2 == 0) || (how == MEMFS_OTHERS && i % 2 == 1))
+			continue;
+		if (how == MEMFS_SOME || how == MEMFS_OTHERS)
+			copy_names(&node->names[NOW], &node->names[from]);
 		if (how == MEMFS_NOTHING || how == MEMFS_UNREPLAYED || how == MEMFS_BYTES)
 			copy_names(&node->names[NOW], &node->names[from]);
 		if (node->kind == PLAIN && how != MEMFS_EVERYTHING && how != MEMFS_BYTES)

@@ -27,6 +27,8 @@ enum memfs_restart {
 	MEMFS_NAMES,		// all names are, and no bytes that were not synced
 	MEMFS_ZEROS,		// names and sizes are; the bytes are zero
 	MEMFS_BYTES,		// all bytes are, and no names that were not synced
+	MEMFS_SOME,		// of every other file and folder all is, of the others only what was synced
+	MEMFS_OTHERS,		// the same the other way round
 	MEMFS_RESTARTS,
 	MEMFS_UNREPLAYED = MEMFS_RESTARTS	// what the boot loader sees before the kernel replays the journal
 };

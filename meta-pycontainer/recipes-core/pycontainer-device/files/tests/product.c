@@ -169,7 +169,7 @@ void product_install(struct memfs *memfs, const struct sample *sample, struct ma
 	product_blobs(memfs, "", sample, false, made);
 	if (fs_make_folder(&memfs->fs, "revisions", 0755, &err) < 0 ||
 	    verify_revision(&revision, made->id, made->envelope, store_reader, &memfs->fs, &product_facts, &err) < 0 ||
-	    revisions_finish(&memfs->fs, &revision, made->envelope, &err) < 0) {
+	    revisions_finish(&memfs->fs, &revision, made->envelope, NULL, &err) < 0) {
 		printf("%s\n", err.text);
 		abort();
 	}
@@ -236,7 +236,7 @@ static bool blobs_whole(struct memfs *memfs, const struct revision *revision, st
 
 bool product_whole(struct memfs *memfs, const char *id, struct error *err)
 {
-	static const char *const links[] = {"manifest", "config", "signature", "kernel", "initramfs", "boot-env"};
+	static const char *const links[] = {"signature", "kernel", "initramfs", "boot-env"};
 	struct fault *fault = memfs->fault;
 	struct revision revision;
 

@@ -7,6 +7,7 @@
 #include "exec.h"
 #include "fs.h"
 #include "logs.h"
+#include "sbom.h"
 #include "verity.h"
 
 #include <errno.h>
@@ -234,12 +235,33 @@ static void do_poweroff(struct request *request)
 	control_work(request, half_line, NULL);
 }
 
+static json_t *sbom(struct work *work, void *context, struct error *err)
+{
+	char path[128];
+
+	(void)context;
+	snprintf(path, sizeof path, "%s/%.60s.json", root, json_string_value(json_object_get(work->arguments, "layer")));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fail_errno(err, "%s", path);
+		return NULL;
+	}
+	return sbom_send(work, fd, err);
+}
+
+static void do_sbom(struct request *request)
+{
+	control_work(request, sbom, NULL);
+}
+
 static const struct handlers handlers = {.of = {
 	[VERB_VERSION] = do_version, [VERB_STATUS] = do_status, [VERB_PS] = do_ps, [VERB_LOGS] = do_logs,
+	[VERB_OBSERVE] = do_logs,
 	[VERB_EXEC] = do_exec, [VERB_START] = do_start, [VERB_STOP] = do_stop, [VERB_RESTART] = do_restart,
 	[VERB_INSTALL] = do_install, [VERB_PUT] = do_put, [VERB_TRY] = do_try, [VERB_CONFIRM] = do_confirm,
 	[VERB_ROLLBACK] = do_rollback, [VERB_REVISIONS] = do_revisions, [VERB_GC] = do_gc, [VERB_VOLUMES] = do_volumes,
 	[VERB_IDENTITY] = do_identity, [VERB_REBOOT] = do_reboot, [VERB_POWEROFF] = do_poweroff,
+	[VERB_SBOM] = do_sbom,
 }};
 
 // In the place of crun: what comes after the name runs here, and its number is where crun would write it.

@@ -74,6 +74,8 @@ static void test_live(void)
 	third[2] = (struct blob){.layer = "bsp", .role = "firmware", .digest = "5"};
 	struct revision c = revision(layers, 2, third, 3);
 	check(!change_is_live(&a, &c) && !change_is_live(&c, &a));
+	third[2] = (struct blob){.layer = "bsp", .role = "sbom", .digest = "6"};
+	check(change_is_live(&a, &c) && change_is_live(&c, &a));
 	// A container may come or go.
 	struct revision d = revision(layers, 1, first, 1);
 	check(change_is_live(&a, &d) && change_is_live(&d, &a));

@@ -41,7 +41,8 @@ static void test_container_members(void)
 			 "\"retries\":4},\"confirm\":{\"healthyForMs\":5,\"maxRestarts\":6},\"required\":true,"
 			 "\"network\":\"bridge\",\"ports\":[{\"host\":8080,\"container\":80,\"protocol\":\"tcp\"},"
 			 "{\"host\":8080,\"container\":81,\"protocol\":\"udp\"}],\"io\":{\"readBytesPerSecond\":7,"
-			 "\"writeBytesPerSecond\":1099511627776},\"control\":[\"status\",\"ps\"]", "", &err) == 0);
+			 "\"writeBytesPerSecond\":1099511627776},\"control\":[\"status\",\"ps\"],"
+			 "\"userNamespace\":{\"hostId\":1048576,\"size\":65536}", "", &err) == 0);
 	const struct layer *web = &r.layers[2];
 	const struct health_check *health = &web->health;
 	check(health->kind == HEALTH_COMMAND && strcmp(health->command[0], "/bin/check") == 0);
@@ -51,6 +52,7 @@ static void test_container_members(void)
 	check(web->port_count == 2 && web->ports[0].host == 8080 && web->ports[0].container == 80 && !web->ports[0].udp);
 	check(web->ports[1].host == 8080 && web->ports[1].container == 81 && web->ports[1].udp);
 	check(web->io.read == 7 && web->io.write == 1ull << 40);
+	check(web->user_base == 1048576 && web->user_count == 65536 && r.layers[1].user_count == 0);
 	check(web->control_count == 2 && strcmp(web->control[0], "status") == 0 && strcmp(web->control[1], "ps") == 0);
 	revision_free(&r);
 
@@ -163,6 +165,10 @@ static void test_bad_conditions(void)
 	check_error(refuse_with("\"health\":null", ",\"confirm\":{\"timeoutMs\":0}", err), "confirm: timeoutMs");
 	check_error(refuse_with("\"health\":null", ",\"confirm\":{\"manual\":\"yes\"}", err), "confirm: manual");
 	check_error(refuse_with("\"health\":null", ",\"confirm\":{\"files\":{}}", err), "confirm: files");
+	check_error(refuse_with("\"userNamespace\":{\"hostId\":1000,\"size\":1}", "", err), "userNamespace: hostId");
+	check_error(refuse_with("\"userNamespace\":{\"hostId\":65536}", "", err), "userNamespace: size");
+	check_error(refuse_with("\"userNamespace\":{\"hostId\":4294901761,\"size\":65536}", "", err), "above 4294967294");
+	check_error(refuse_with("\"userNamespace\":7", "", err), "userNamespace");
 	check_error(refuse_with("\"health\":null", ",\"confirm\":{\"files\":[1]}", err), "files[0]: not an object");
 	check_error(refuse_with("\"health\":null",
 				",\"confirm\":{\"files\":[{\"layer\":\"rootfs\",\"volume\":\"data\",\"path\":\"a\"}]}", err),

@@ -64,6 +64,7 @@ static void test_runtime_that_does_not_end(enum state state)
 	close(web->output[1]);
 	free(all.now.each);
 	free(all.now.flags);
+	free(all.now.done);
 }
 
 // A container that runs on writes its log as the new revision says.
@@ -88,8 +89,55 @@ static void test_take_over(void)
 	close(web->output[1]);
 	free(all.now.each);
 	free(all.now.flags);
+	free(all.now.done);
 	free(all.former.each);
 	free(all.former.flags);
+	free(all.former.done);
+}
+
+static void test_violation(void)
+{
+	struct container web;
+	struct error err;
+	int status;
+
+	check(container_init(&web, layers, &err) == 0);
+	web.init = fork();
+	if (web.init == 0) {
+		pause();
+		_exit(0);
+	}
+	web.keeper = web.init;
+	web.state = STATE_RUNNING;
+	container_violated(&web, "exec /tmp/x");
+	check(web.state == STATE_STOPPING && web.then == THEN_FAIL);
+	// What comes after the first is no news.
+	container_violated(&web, "exec /tmp/y");
+	pid_t init = web.init;
+	check(waitpid(init, &status, 0) == init && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	check(container_init_ended(&web, init, status));
+	check(strcmp(web.how, "left its declared behaviour: exec /tmp/x") == 0 && web.next == STATE_FAILED);
+	if (web.helper > 0)
+		waitpid(web.helper, &status, 0);
+	close(web.output[0]);
+	close(web.output[1]);
+}
+
+static void test_blind_rule(void)
+{
+	struct container web;
+	struct error err;
+	int status;
+
+	check(container_init(&web, layers, &err) == 0);
+	web.state = STATE_WAITING;
+	web.observed.blind = true;
+	container_start(&web, &revision);
+	check(web.next == STATE_FAILED && strstr(web.how, "cannot tell") != NULL);
+	if (web.helper > 0)
+		waitpid(web.helper, &status, 0);
+	close(web.output[0]);
+	close(web.output[1]);
 }
 
 int main(void)
@@ -102,6 +150,8 @@ int main(void)
 	test_runtime_that_does_not_end(STATE_STARTING);
 	test_runtime_that_does_not_end(STATE_CLEANING);
 	test_take_over();
+	test_violation();
+	test_blind_rule();
 	dup2(saved, 2);
 	close(saved);
 	close(null);

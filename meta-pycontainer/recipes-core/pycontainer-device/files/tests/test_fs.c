@@ -25,11 +25,11 @@ static void test_files(void)
 	check(text != NULL && length == 3 && strcmp(text, "2nd") == 0);
 	free(text);
 	check(fs_read_file(&fs, "state/one", 2, &length, &none) == NULL && strstr(none.text, "larger than 2") != NULL);
-	check(fs_overwrite(&fs, "state/one", "3r", 2, &none) == 0);
+	check(fs_overwrite(&fs, "state/one", "3", 1, 0, &none) == 0 && fs_overwrite(&fs, "state/one", "r", 1, 1, &none) == 0);
 	text = fs_read_file(&fs, "state/one", 9, &length, &none);
 	check(text != NULL && strcmp(text, "3rd") == 0);
 	free(text);
-	check_error(fs_overwrite(&fs, "state/none", "x", 1, err), "No such file");
+	check_error(fs_overwrite(&fs, "state/none", "x", 1, 0, err), "No such file");
 	check(fs_exists(&fs, "state/one") && fs_exists(&fs, "state") && !fs_exists(&fs, "state/one.tmp"));
 	check_error(fs_write_file(&fs, "none/one", "x", 1, err), "none/one.tmp: No such file");
 	// What a power cut left under the temporary name does not get into the file.
@@ -41,7 +41,7 @@ static void test_files(void)
 	int seal = fs.calls->seal(&fs, fd, digest);
 	check(seal == SEAL_UNSUPPORTED || seal == SEAL_NEW);
 	check(fs.calls->close(&fs, fd) == 0);
-	check(fs.calls->sync_all(&fs) == 0);
+	check(fs.calls->sync_all(&fs) == 0 && fs.calls->checkpoint(&fs) == 0);
 	check(fs.calls->room(&fs, &room) == 0);
 }
 
@@ -72,6 +72,10 @@ static void test_names(void)
 	check(fs.calls->list(&fs, "state", count, &names) == 0 && names == 2);
 	check(fs.calls->list(&fs, "state", stop, NULL) == 7);
 	check(fs.calls->list(&fs, "none", count, &names) < 0 && errno == ENOENT);
+
+	// A second name of the link itself, and not of what it names.
+	check(fs.calls->link(&fs, "state/link", "second") == 0 && fs.calls->readlink(&fs, "second", target, sizeof target) == 12);
+	check(fs.calls->link(&fs, "state/link", "second") < 0 && errno == EEXIST && fs.calls->unlink(&fs, "second") == 0);
 
 	// Nothing follows a link or leaves the root.
 	check(fs.calls->open(&fs, "state/link", FS_READ) < 0 && errno == ELOOP);

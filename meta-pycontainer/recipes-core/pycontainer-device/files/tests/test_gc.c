@@ -57,6 +57,14 @@ static void test_everything(void)
 	memfs_free(&memfs);
 }
 
+static int note_previous(const char *id, struct error *err)
+{
+	struct notes notes = {.floor = 0};
+
+	memcpy(notes.previous, id, HEX_SIZE);
+	return state_store(&memfs.fs, &notes, err);
+}
+
 // One after the other, and the previously confirmed one last.
 static void test_as_needed(void)
 {
@@ -67,7 +75,7 @@ static void test_as_needed(void)
 
 	for (int i = 0; i < 2; i++) {
 		fresh();
-		check(state_write_previous(&memfs.fs, others[i], &err) == 0);
+		check(note_previous(others[i], &err) == 0);
 		memfs.capacity = 60 * 4096;
 		check(memfs.fs.calls->room(&memfs.fs, &room) == 0 && room > 0);
 		check(gc_run(&memfs.fs, keep, room, &result, &err) == 0 && result.revisions == 0);
@@ -85,27 +93,28 @@ static void test_as_needed(void)
 static void test_state(void)
 {
 	const char *const keep[] = {a.id, NULL}, *const nothing[] = {NULL};
-	struct trial_state trial = {.generation = 1};
+	struct notes notes = {.trial = {.generation = 1, .number = 1}};
 	struct gc_result result;
 	struct error none;
 
 	fresh();
-	check(state_write_previous(&memfs.fs, b.id, &none) == 0);
+	check(note_previous(b.id, &none) == 0);
 	check(gc_run(&memfs.fs, keep, 0, &result, &none) == 0 && result.revisions == 1);
 	check(product_whole(&memfs, b.id, &none) && !there("revisions", c.id));
 	check(gc_run(&memfs.fs, keep, 0, &result, &none) == 0 && result.revisions == 0 && result.blobs == 0);
 	memfs_free(&memfs);
 
 	fresh();
-	memcpy(trial.revision, b.id, HEX_SIZE);
-	memcpy(trial.from, a.id, HEX_SIZE);
-	check(state_write_trial(&memfs.fs, &trial, &none) == 0);
+	memcpy(notes.trial.revision, b.id, HEX_SIZE);
+	memcpy(notes.trial.from, a.id, HEX_SIZE);
+	check(state_store(&memfs.fs, &notes, &none) == 0);
 	check(gc_run(&memfs.fs, nothing, UINT64_C(1) << 50, &result, &none) == 0 && result.revisions == 1);
 	check(product_whole(&memfs, a.id, &none) && product_whole(&memfs, b.id, &none) && !there("revisions", c.id));
-	memfs_put(&memfs, "state/trial", "{", 1);
-	check_error(gc_run(&memfs.fs, keep, 0, &result, err), "collecting garbage: state/trial: ");
+	memfs_put(&memfs, "state/notes", "{", 1);
+	check_error(gc_run(&memfs.fs, keep, 0, &result, err), "collecting garbage: state/notes: damaged");
 	check(product_whole(&memfs, b.id, &none));
-	check(state_clear_trial(&memfs.fs, &none) == 0);
+	memset(&notes.trial, 0, sizeof notes.trial);
+	check(state_store(&memfs.fs, &notes, &none) == 0);
 	check(gc_run(&memfs.fs, keep, 0, &result, &none) == 0 && result.revisions == 1 && !there("revisions", b.id));
 	check(memfs_open(&memfs) == 0);
 	memfs_free(&memfs);

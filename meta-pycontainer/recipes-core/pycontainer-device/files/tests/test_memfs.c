@@ -24,6 +24,8 @@ static void test_power(void)
 		[MEMFS_NOTHING] = {"old", NULL, NULL},	     [MEMFS_EVERYTHING] = {"new!", "bytes", "name"},
 		[MEMFS_NAMES] = {"old", "bytes", ""},	     [MEMFS_ZEROS] = {NULL, "bytes", NULL},
 		[MEMFS_BYTES] = {"new!", NULL, NULL},	     [MEMFS_UNREPLAYED] = {"old", NULL, NULL},
+		// The root, the folder, the old file, the synced one, the other one: the folder is the one that loses.
+		[MEMFS_SOME] = {"new!", NULL, NULL},	     [MEMFS_OTHERS] = {"old", "bytes", ""},
 	};
 	struct memfs base, memfs;
 
@@ -51,7 +53,7 @@ static void test_power(void)
 		check(holds(&memfs, "a/synced", left[how].synced));
 		memfs_free(&memfs);
 	}
-	// A synced folder makes its names certain; only sync_all shows them to who does not replay the journal.
+	// A synced folder makes its names certain; only a checkpoint shows them to who does not replay the journal.
 	check(base.fs.calls->sync_folder(&base.fs, "a") == 0);
 	memfs_copy(&memfs, &base, NULL);
 	memfs_restart(&memfs, MEMFS_NOTHING);
@@ -61,7 +63,21 @@ static void test_power(void)
 	memfs_restart(&memfs, MEMFS_UNREPLAYED);
 	check(holds(&memfs, "a/synced", NULL));
 	memfs_free(&memfs);
-	check(base.fs.calls->sync_all(&base.fs) == 0);
+	// All of it at once.
+	memfs_put(&base, "a/named", "other", 5);
+	check(base.fs.calls->link(&base.fs, "a/named", "a/linked") == 0 && base.fs.calls->sync_all(&base.fs) == 0);
+	memfs_copy(&memfs, &base, NULL);
+	memfs_restart(&memfs, MEMFS_NOTHING);
+	check(holds(&memfs, "a/synced", "bytes") && holds(&memfs, "a/named", "other") && holds(&memfs, "a/linked", "other"));
+	memfs_free(&memfs);
+	memfs_copy(&memfs, &base, NULL);
+	memfs_restart(&memfs, MEMFS_UNREPLAYED);
+	check(holds(&memfs, "a/synced", NULL));
+	memfs_free(&memfs);
+	check(base.fs.calls->link(&base.fs, "a/named", "a/linked") < 0 && errno == EEXIST);
+	check(base.fs.calls->link(&base.fs, "a", "b") < 0 && errno == EPERM);
+	memfs_put(&base, "a/named", "name", 4);
+	check(base.fs.calls->checkpoint(&base.fs) == 0);
 	memfs_restart(&base, MEMFS_UNREPLAYED);
 	check(holds(&base, "a/synced", "bytes") && holds(&base, "a/named", "name"));
 	memfs_free(&base);
@@ -81,7 +97,7 @@ static void test_faults(void)
 	check_error(fs_write_file(&memfs.fs, "one", "x", 1, err), "one.tmp: Input/output error");
 	check(holds(&memfs, "one", "12345678") && holds(&memfs, "one.tmp", NULL) && memfs_open(&memfs) == 0);
 	fault = (struct fault){.kind = FAULT_CRASH, .at = 2};
-	check_error(fs_overwrite(&memfs.fs, "one", "abcd", 4, err), "Input/output error");
+	check_error(fs_overwrite(&memfs.fs, "one", "abcd", 4, 0, err), "Input/output error");
 	check(fault.down && memfs.fs.calls->sync_folder(&memfs.fs, "") < 0);
 	check(holds(&memfs, "one", "ab345678"));
 	memfs_restart(&memfs, MEMFS_NOTHING);

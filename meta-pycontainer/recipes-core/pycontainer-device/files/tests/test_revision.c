@@ -73,6 +73,54 @@ static void test_security_version(void)
 	check_error(refuse_config("{\"schemaVersion\"", "{\"securityVersion\":null,\"schemaVersion\"", err), "securityVersion");
 }
 
+// The sample with a policy of the layer web in the manifest, and with the words given in the layer's part of the config.
+static int parse_policy(struct revision *out, const char *blob, const char *name, struct error *err)
+{
+	char *manifest = changed(sample_manifest, "],\"annotations\":{}}", "," BLOB(DIGEST("6"), "web", "policy")
+				 "],\"annotations\":{}}");
+	char *named = changed(sample_config, "\"run-config\":\"" DIGEST("5") "\"", blob);
+	char *config = changed(named, "\"name\":\"web\",", name);
+	int result = parse(out, manifest, config, err);
+
+	free(config);
+	free(named);
+	free(manifest);
+	return result;
+}
+
+static int refuse_policy(const char *blob, const char *name, struct error *err)
+{
+	struct revision revision;
+	int result = parse_policy(&revision, blob, name, err);
+
+	revision_free(&revision);
+	return result;
+}
+
+static void test_policy(void)
+{
+	static const char blob[] = "\"run-config\":\"" DIGEST("5") "\",\"policy\":\"" DIGEST("6") "\"";
+	struct revision r;
+	struct error none = {""};
+
+	check(parse_policy(&r, blob, "\"name\":\"web\",\"apparmor\":\"pycontainer.web.0123456789ab\",", &none) == 0);
+	check(r.layers[2].policy == &r.blobs[6] && strcmp(r.layers[2].apparmor, "pycontainer.web.0123456789ab") == 0);
+	check(r.layers[1].policy == NULL && r.layers[1].apparmor[0] == '\0' && !r.apparmor_required);
+	revision_free(&r);
+	check_error(refuse_policy(blob, "\"name\":\"web\",", err), "the policy has no name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":null,", err), "the policy has no name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"\",", err), "not a profile's name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"a b\",", err), "not a profile's name");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"a\\nb\",", err), "apparmor");
+	check_error(refuse_policy(blob, "\"name\":\"web\",\"apparmor\":\"" D("a") D("a") D("a") D("a") D("a") D("a") D("a") D("a") "\",",
+				  err), "not a profile's name");
+	check_error(refuse_config("\"name\":\"web\",", "\"name\":\"web\",\"apparmor\":\"x\",", err), "there is no policy");
+	char *config = changed(sample_config, "{", "{\"apparmorRequired\":true,");
+	check(parse(&r, sample_manifest, config, &none) == 0 && r.apparmor_required);
+	revision_free(&r);
+	free(config);
+}
+
 // The list need not be in the order in which containers start.
 static void test_order_of_the_list(void)
 {
@@ -90,6 +138,21 @@ static void test_order_of_the_list(void)
 	check(r.layer_count == 3 && r.layers[1].after_count == 1 && r.layers[1].after[0] == 2);
 	revision_free(&r);
 	free(text);
+}
+
+static void test_after_the_end(void)
+{
+	struct revision r;
+	struct error none = {""};
+	char *config = changed(sample_config, "\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":[\"rootfs\"]");
+
+	check(parse(&r, sample_manifest, config, &none) == 0);
+	check(r.layers[2].after_count == 0 && r.layers[2].after_end_count == 1 && r.layers[2].after_end[0] == 1);
+	revision_free(&r);
+	free(config);
+	check_error(refuse_config("\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":[\"web\"]", err), "afterEnd[0]");
+	check_error(refuse_config("\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":[7]", err), "afterEnd[0]");
+	check_error(refuse_config("\"after\":[\"rootfs\"]", "\"after\":[],\"afterEnd\":\"rootfs\"", err), "afterEnd");
 }
 
 static void test_bad_manifests(void)
@@ -133,7 +196,7 @@ static void test_bad_configs(void)
 	check_error(refuse_config("\"signal\":15", "\"signal\":65", err), "stop: signal");
 	check_error(refuse_config("\"files\":2", "\"files\":0", err), "logs: files");
 	check_error(refuse_config("\"maxBytes\":1048576", "\"maxBytes\":true", err), "logs: maxBytes");
-	check_error(refuse_config("\"runtime\":\"crun\"", "\"runtime\":\"sh\"", err), "runtime is sh");
+	check_error(refuse_config("\"runtime\":\"crun\"", "\"runtime\":\"sh\"", err), "runtime: unknown: sh");
 	check_error(refuse_config("\"0750\"", "\"17777\"", err), "mode: above");
 	check_error(refuse_config("\"0750\"", "\"0x1f\"", err), "mode");
 	check_error(refuse_config("\"name\":\"data\"", "\"name\":\"..\"", err), "volumes[0]: name");
@@ -147,7 +210,9 @@ int main(void)
 {
 	test_good();
 	test_security_version();
+	test_policy();
 	test_order_of_the_list();
+	test_after_the_end();
 	test_bad_manifests();
 	test_bad_configs();
 	return check_result("revision");

@@ -50,6 +50,7 @@ static void make_base(void)
 	static char root[66000];
 	unsigned char bytes[RECORD_SIZE];
 	struct record record = {.generation = 1};
+	struct notes notes = {.floor = 1};
 	struct error err;
 	uint64_t room;
 
@@ -63,7 +64,7 @@ static void make_base(void)
 	product_install(&base.storage, &samples[0], &old);
 	product_install(&base.storage, &samples[1], &spare);
 	product_bundle(&base.stick, "bundle/", &samples[2], 1, &new_);
-	memfs_put(&base.storage, "state/floor", "1\n", 2);
+	check(state_store(&base.storage.fs, &notes, &err) == 0);
 	strcpy(record.rev, old.id);
 	check(record_encode(bytes, &record, &err) == 0);
 	memfs_put(&base.esp, "pycontainer/record.0", bytes, sizeof bytes);
@@ -116,13 +117,21 @@ static int boot(struct machine *machine, char running[HEX_SIZE], struct error *e
 	return 0;
 }
 
+// The notes, which were there from the beginning: no copy that counts is ever seen half written.
+static bool noted(struct machine *machine, struct notes *notes)
+{
+	struct error err;
+
+	return state_load(&machine->storage.fs, notes, &err) == 0 && err.text[0] == '\0' && notes->generation > 0;
+}
+
 // One start of the device, and what is done until the next one. Returns 1 when all is done that shall be.
 static int live(struct machine *machine, bool good, struct error *err)
 {
 	struct transaction t = {.storage = &machine->storage.fs, .esp = &machine->esp.fs, .facts = &product_facts};
 	struct job_result found = {0}, done = {0};
 	struct revision running = {0};
-	struct outcome outcome;
+	struct notes notes;
 	char id[HEX_SIZE];
 	int result = -1;
 
@@ -141,7 +150,7 @@ static int live(struct machine *machine, bool good, struct error *err)
 	else if (found.flags[RESULT_TRIAL])
 		result = good ? transaction_commit(&t, id, found.id, &done, err)
 			      : transaction_abort(&t, id, found.id, false, "it was not well", &done, err);
-	else if (good ? strcmp(id, new_.id) == 0 : state_read_outcome(t.storage, &outcome, err))
+	else if (good ? strcmp(id, new_.id) == 0 : noted(machine, &notes) && notes.outcome.revision[0] != '\0')
 		result = settled;
 	else if (install(machine, err) == 0)
 		result = transaction_prepare(&t, new_.id, &running, &done, err);
@@ -190,58 +199,41 @@ static unsigned names_in(struct memfs *memfs, const char *folder)
 	return count;
 }
 
-// 0 when it is half written or cannot be read.
-static uint64_t stored_floor(struct machine *machine)
-{
-	struct error err;
-	uint64_t floor;
-
-	return state_floor(&machine->storage.fs, &product_facts, 0, &floor, &err) == 0 && err.text[0] == '\0' ? floor : 0;
-}
-
 static bool updated(struct machine *machine)
 {
 	struct record record;
-	struct outcome outcome;
-	struct trial_state trial;
+	struct notes notes;
 	struct error err;
-	char previous[HEX_SIZE];
 	int which;
 
 	return record_load(&machine->esp.fs, &record, &which, &err) == 0 && strcmp(record.rev, new_.id) == 0 &&
 	       record.attempt[0] == '\0' && product_whole(&machine->storage, new_.id, &err) &&
 	       product_whole(&machine->storage, old.id, &err) && names_in(&machine->storage, "revisions") == 2 &&
-	       names_in(&machine->storage, "blobs/incoming") == 0 &&
-	       stored_floor(machine) == 5 &&
-	       state_read_previous(&machine->storage.fs, previous, &err) && strcmp(previous, old.id) == 0 &&
-	       state_read_outcome(&machine->storage.fs, &outcome, &err) && outcome.confirmed &&
-	       !state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] == '\0';
+	       names_in(&machine->storage, "blobs/incoming") == 0 && noted(machine, &notes) && notes.floor == 5 &&
+	       strcmp(notes.previous, old.id) == 0 && notes.outcome.confirmed && notes.outcome.number >= 1 &&
+	       notes.trial.revision[0] == '\0';
 }
 
 static bool rolled_back(struct machine *machine)
 {
 	struct record record;
-	struct outcome outcome;
-	struct trial_state trial;
+	struct notes notes;
 	struct error err;
 	int which;
 
 	return record_load(&machine->esp.fs, &record, &which, &err) == 0 && strcmp(record.rev, old.id) == 0 &&
-	       record.attempt[0] == '\0' && product_whole(&machine->storage, old.id, &err) &&
-	       stored_floor(machine) == 1 &&
-	       state_read_outcome(&machine->storage.fs, &outcome, &err) && !outcome.confirmed &&
-	       strcmp(outcome.revision, new_.id) == 0 && outcome.reason[0] != '\0' &&
-	       !state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] == '\0';
+	       record.attempt[0] == '\0' && product_whole(&machine->storage, old.id, &err) && noted(machine, &notes) &&
+	       notes.floor == 1 && !notes.outcome.confirmed && notes.outcome.number >= 1 &&
+	       strcmp(notes.outcome.revision, new_.id) == 0 && notes.outcome.reason[0] != '\0' &&
+	       notes.trial.revision[0] == '\0';
 }
 
 // What must hold at any instant, for a boot loader that sees `seen` of storage.
 static bool bootable(struct machine *machine, struct memfs *seen)
 {
-	struct outcome outcome;
-	struct trial_state trial;
+	struct notes notes;
 	struct record record;
 	struct error err;
-	char previous[HEX_SIZE];
 	int which;
 
 	if (record_load(&machine->esp.fs, &record, &which, &err) < 0 || !product_whole(seen, record.rev, &err) ||
@@ -253,13 +245,7 @@ static bool bootable(struct machine *machine, struct memfs *seen)
 		printf("%s\n", err.text);
 		return false;
 	}
-	// No state file is ever seen half written.
-	if (stored_floor(machine) < 1 ||
-	    (!state_read_previous(&machine->storage.fs, previous, &err) && err.text[0] != '\0') ||
-	    (!state_read_trial(&machine->storage.fs, &trial, &err) && err.text[0] != '\0') ||
-	    (!state_read_outcome(&machine->storage.fs, &outcome, &err) && err.text[0] != '\0'))
-		return false;
-	return true;
+	return noted(machine, &notes) && notes.floor >= 1;
 }
 
 // Is this state of storage and the boot record a new one? What a boot loader sees is a part of it.
@@ -391,7 +377,8 @@ static int put(struct machine *machine, const char *hex, struct error *err)
 
 	snprintf(path, sizeof path, "bundle/blobs/sha256/%s", hex);
 	const char *bytes = memfs_get(&machine->stick, path, &length);
-	if (install_put_allowed(&machine->storage.fs, hex, length, err) < 0 ||
+	int listed = install_put_allowed(&machine->storage.fs, hex, length, err);
+	if (listed < 0 ||
 	    blob_begin(&receiver, &machine->storage.fs, hex, length, err) < 0)
 		return -1;
 	if (blob_append(&receiver, bytes + receiver.received, length - (size_t)receiver.received, err) < 0) {
@@ -399,7 +386,7 @@ static int put(struct machine *machine, const char *hex, struct error *err)
 		return -1;
 	}
 	// Bytes from before a power cut may be the wrong ones: then the sender begins anew.
-	int result = blob_finish(&receiver, "", err);
+	int result = blob_finish(&receiver, listed ? "" : NULL, err);
 	return result < 0 && receiver.mismatch ? put(machine, hex, err) : result;
 }
 
@@ -431,7 +418,7 @@ static bool installed(struct machine *machine)
 	char path[128];
 
 	memfs_copy(&seen, &machine->storage, NULL);
-	memfs_restart(&seen, MEMFS_UNREPLAYED);
+	memfs_restart(&seen, MEMFS_NOTHING);
 	revisions_path(path, new_.id, REVISIONS_BEGUN);
 	bool whole = product_whole(&machine->storage, new_.id, &err) && product_whole(&seen, new_.id, &err) &&
 		     !fs_exists(&machine->storage.fs, path);

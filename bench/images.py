@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""How long importing a 500 MB container image takes, in what memory and how small, beside the usual three tools.
+
+    python -m bench.images [--size MEGABYTES] [--runs N] [--work DIR] [--level N]
+
+Needs skopeo, umoci and mksquashfs, and a Debian machine: the image is made of the files of packages that are installed
+on it, in five OCI layers, the last of which removes and changes some of the lower ones'. Compared with
+`skopeo copy` + `umoci unpack --rootless` + `mksquashfs -comp zstd` on the same image; best of N runs each, on an
+otherwise idle machine. Memory is the largest sum of the resident sizes of all processes at one moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.build.containers import image_source
+from orchestrator.canonical import sha256_digest
+from orchestrator.layers.build import Surroundings, build_layer
+from orchestrator.layers.cache import LayerCache
+from orchestrator.layers.options import RunOptions
+from orchestrator.layers.squashfs import SMALL, SquashFS
+from orchestrator.oci.platform import Platform
+from orchestrator.product.reference import parse_reference
+from orchestrator.run import Tools
+
+EPOCH = 1_700_000_000
+PLATFORM = Platform("linux", "amd64")
+PROFILE = Path("/usr/share/containers/seccomp.json")
+
+
+@dataclass
+class Figures:
+    """Seconds of wall and processor time, MiB at the height, and bytes of the image."""
+
+    seconds: float
+    busy: float
+    peak: float
+    size: int
+
+
+def installed_files(wanted: int) -> list[Path]:
+    """Return regular files and links of installed packages, about `wanted` bytes: a mixture of packages of any size."""
+    listed = subprocess.run(
+        ["dpkg-query", "-W", "-f=${Installed-Size} ${binary:Package}\\n"], capture_output=True, text=True, check=True
+    ).stdout
+    sizes = sorted((line.split() for line in listed.splitlines()), key=lambda pair: sha256_digest(pair[1].encode()))
+    found: dict[Path, None] = {}
+    total = 0
+    for size, name in sizes:
+        if int(size) * 1024 > wanted / 8:
+            continue  # one package's files are of one kind
+        owned = subprocess.run(["dpkg-query", "-L", name], capture_output=True, text=True, check=True).stdout
+        for line in owned.splitlines():
+            path = Path(line)
+            if path not in found and (path.is_symlink() or path.is_file()):
+                found[path] = None
+                total += path.lstat().st_size
+        if total >= wanted:
+            break
+    return list(found)
+
+
+def make_image(layout: Path, scratch: Path, wanted: int) -> None:
+    """Write an OCI layout with one image of five OCI layers, `layout:big`."""
+    files = installed_files(wanted)
+    umoci("init", "--layout", str(layout))
+    umoci("new", "--image", f"{layout}:big")
+    share = -(-len(files) // 4)
+    for number in range(4):
+        tar = scratch / "layer.tar"
+        with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as archive:
+            for path in files[number * share : (number + 1) * share]:
+                archive.add(path, str(path).lstrip("/"), recursive=False)
+        umoci("raw", "add-layer", "--image", f"{layout}:big", str(tar))
+    with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as archive:
+        for path in files[::50]:
+            archive.addfile(tarfile.TarInfo(f"{str(path.parent).lstrip('/')}/.wh.{path.name}"))
+        for path in files[1::50]:
+            info = tarfile.TarInfo(str(path).lstrip("/"))
+            info.size = 6
+            archive.addfile(info, io.BytesIO(b"other\n"))
+        program = tarfile.TarInfo("app")
+        program.mode = 0o755
+        archive.addfile(program)
+    umoci("raw", "add-layer", "--image", f"{layout}:big", str(tar))
+    umoci("config", "--image", f"{layout}:big", "--config.cmd", "/app")
+    tar.unlink()
+
+
+def umoci(*words: str) -> None:
+    subprocess.run(["umoci", *words], check=True, capture_output=True)
+
+
+def by_tools(layout: Path, scratch: Path, level: int) -> int:
+    """Do it with the three tools; returns the image's size."""
+    copy, image = scratch / "copy", scratch / "image"
+    subprocess.run(["skopeo", "copy", "-q", f"oci:{layout}:big", f"oci:{copy}:big"], check=True)
+    subprocess.run(["umoci", "unpack", "--rootless", "--image", f"{copy}:big", scratch / "bundle"], check=True)
+    packing = ["-comp", "zstd", "-Xcompression-level", str(level), "-no-progress", "-quiet"]
+    subprocess.run(["mksquashfs", scratch / "bundle/rootfs", image, *packing], check=True)
+    return image.stat().st_size
+
+
+def by_us(reference: str, scratch: Path, level: int) -> int:
+    """Do it with this program; returns the image's size."""
+    around = Surroundings(Tools(), LayerCache(scratch / "cache"), "amd64", EPOCH, PROFILE)
+    source = image_source(parse_reference(reference), PLATFORM, Path("/"))
+    built = build_layer(source, RunOptions("big"), around, SquashFS(level=level))
+    return built.blobs["rootfs"].size
+
+
+def measured(work: Callable[[], int]) -> Figures:
+    """Do `work` in a process of its own."""
+    results = multiprocessing.get_context("fork").SimpleQueue()
+    process = multiprocessing.get_context("fork").Process(target=lambda: results.put(work()))
+    before, began = sum(os.times()[2:4]), time.monotonic()
+    process.start()
+    assert process.pid is not None
+    with peak_of(process.pid) as peak:
+        process.join()
+    if process.exitcode:
+        raise SystemExit(f"a run failed with status {process.exitcode}")
+    return Figures(time.monotonic() - began, sum(os.times()[2:4]) - before, peak[0] / 2**20, results.get())
+
+
+@contextmanager
+def peak_of(process: int) -> Iterator[list[int]]:
+    """Watch the resident bytes of a process and all below it; the list's one entry is the most that were seen."""
+    peak, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            peak[0] = max(peak[0], resident(process))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+
+
+def resident(process: int) -> int:
+    """Return the resident bytes of a process and of its descendants."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident(int(child)) for child in children)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--size", type=int, default=500, help="megabytes of content (500)")
+    parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--level", type=int, default=SMALL, help=f"zstd level of both ({SMALL}, mksquashfs' own)")
+    parser.add_argument("--work", type=Path, default=None, help="where the image is made and kept")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        scratch = Path(folder)
+        layout = (options.work or scratch) / f"image-{options.size}"
+        if not layout.exists():
+            make_image(layout, scratch, options.size * 10**6)
+        zstd, archive = scratch / "zstd", scratch / "docker.tar"
+        copy = ["skopeo", "copy", "-q", f"oci:{layout}:big"]
+        subprocess.run([*copy, f"oci:{zstd}:big", "--dest-compress-format", "zstd"], check=True)
+        subprocess.run([*copy, f"docker-archive:{archive}:example.org/big:1"], check=True)
+        rows = {
+            "skopeo, umoci, mksquashfs": lambda place: by_tools(layout, place, options.level),
+            "OCI layout, gzip": lambda place: by_us(f"oci:{layout}:big", place, options.level),
+            "OCI layout, zstd": lambda place: by_us(f"oci:{zstd}:big", place, options.level),
+            "docker-archive": lambda place: by_us(f"docker-archive:{archive}", place, options.level),
+        }
+        best: dict[str, Figures] = {}
+        for turn in range(options.runs):
+            for name, work in rows.items():
+                place = scratch / "run"
+                place.mkdir()
+                found = measured(lambda work=work, place=place: work(place))  # type: ignore[misc]
+                if name not in best or found.seconds < best[name].seconds:
+                    best[name] = found
+                if turn == options.runs - 1 and name == "docker-archive":
+                    again = measured(lambda place=place: rows["docker-archive"](place))  # type: ignore[misc]
+                    best["docker-archive, unchanged"] = again
+                shutil.rmtree(place)
+        base = next(iter(best.values()))
+        print(f"{'':28}  seconds  ratio    cpu s  ratio   peak MiB   image MB  ratio")
+        for name, found in best.items():
+            print(
+                f"{name:28} {found.seconds:8.2f} {found.seconds / base.seconds:6.2f} {found.busy:8.2f}"
+                f" {found.busy / base.busy:6.2f} {found.peak:10.0f}"
+                f" {found.size / 1e6:10.1f} {found.size / base.size:6.3f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

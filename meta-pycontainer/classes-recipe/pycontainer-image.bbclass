@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+#
+# What an image needs to become a layer; pycontainer-rootfs, pycontainer-app, pycontainer-initramfs and pycontainer-bsp
+# build on it. The image's own tasks do the work, and its manifest, licences and SPDX document come along.
+
+inherit image pycontainer-layer
+
+IMAGE_FEATURES = ""
+IMAGE_LINGUAS = ""
+# By the link's name: the file's own has the time in it, which is another in the next run.
+PYCONTAINER_IMAGE = "${IMGDEPLOYDIR}/${IMAGE_LINK_NAME}"
+PYCONTAINER_IMAGE[doc] = "Where the image's files lie, without their suffix"
+PYCONTAINER_PACKAGES = "${PYCONTAINER_IMAGE}.manifest"
+PYCONTAINER_SPDX = "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${SPDXIMAGEDEPLOYDIR}/${IMAGE_LINK_NAME}.spdx.json', '', d)}"
+
+do_pycontainer_layer[depends] += "${PN}:do_image_complete"
+do_pycontainer_layer[depends] += "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${PN}:do_create_image_sbom_spdx', '', d)}"
+do_pycontainer_layer[recrdeptask] += "do_populate_lic"
+
+# Which recipe each installed package comes from: known after do_rootfs, so it is asked when the layer is written.
+python pycontainer_image_licences() {
+    from pathlib import Path
+    import pycontainer.licences
+    from pycontainer.errors import reported
+    with reported(bb.fatal):
+        recipes = pycontainer.licences.recipes_of(Path(d.getVar("PYCONTAINER_PACKAGES")), Path(d.getVar("PKGDATA_DIR")))
+    d.setVar("PYCONTAINER_LICENCES", " ".join("%s=%s" % pair for pair in sorted(recipes.items())))
+}
+do_pycontainer_layer[prefuncs] += "pycontainer_image_licences"

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+require recipes-kernel/linux/pycontainer-kernel.inc

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+#include "observer.h"
+#include "console.h"
+#include "file.h"
+#include "observed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define CGROUP "/sys/fs/cgroup/pycontainer"
+#define TURN 512		// records in a row before others have their turn
+#define LINES_MOST 200		// of one container in one second
+#define SAME_PLACE_NS 10000000000ull	// in which datagrams to one place are told of once
+
+typedef void each_container(struct observer *observer, struct container *container);
+
+static void for_each(struct observer *observer, struct containers *all, each_container *act)
+{
+	struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++)
+			if (crews[k]->each[i].layer != NULL && observed_wanted(&crews[k]->each[i].layer->observe) != 0)
+				act(observer, &crews[k]->each[i]);
+}
+
+static int64_t epoch_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - (int64_t)clock_ms();
+}
+
+static void write_line(struct container *container, json_t *line)
+{
+	char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
+	struct error err;
+
+	json_decref(line);
+	if (text == NULL)
+		return;
+	size_t length = strlen(text);
+	text[length] = '\n';
+	if (log_write(&container->observed.log, text, length + 1, &err) < 0)
+		console_line("record of %s: %s", container->layer->name, err.text);
+	free(text);
+}
+
+static void write_lost(struct container *container, uint64_t count)
+{
+	uint64_t now = clock_ms();
+	char when[32];
+
+	observed_time(epoch_ms() + (int64_t)now, when);
+	write_line(container, json_pack("{s:s, s:I, s:s, s:s, s:I}", "time", when, "bootMs", (json_int_t)now, "layer",
+					container->layer->name, "event", "lost", "count", (json_int_t)count));
+}
+
+// Say how many lines were left out, once their second is over.
+static void catch_up(struct observer *observer, struct container *container)
+{
+	struct watched *w = &container->observed;
+	uint64_t second = clock_ms() / 1000;
+
+	(void)observer;
+	if (w->second == second)
+		return;
+	w->second = second;
+	w->lines = 0;
+	if (w->dropped > 0)
+		write_lost(container, w->dropped);
+	w->dropped = 0;
+}
+
+static bool is_repeated(struct watched *w, const struct observed *what)
+{
+	bool same = what->head.kind == OBSERVED_CONNECT && what->peer.protocol == 17 && what->head.pid == w->last_pid &&
+		    memcmp(&what->peer, &w->last, sizeof w->last) == 0 && what->head.when_ns - w->last_ns < SAME_PLACE_NS;
+
+	if (what->head.kind != OBSERVED_CONNECT || same)
+		return same;
+	w->last = what->peer;
+	w->last_pid = what->head.pid;
+	w->last_ns = what->head.when_ns;
+	return false;
+}
+
+static void judge(struct container *container, const struct observed *what)
+{
+	const struct observe *observe = &container->layer->observe;
+	struct watched *w = &container->observed;
+	enum watch watch = observed_watch(observe, what->head.kind);
+	char text[OBSERVED_PATH + 64];
+
+	// The runtime is in the control group before the container's own program is, which a health check may overtake.
+	bool first = !w->began && what->head.kind == OBSERVED_EXEC &&
+		     (container->init == 0 || (uint32_t)container->init == what->head.pid);
+	w->began = w->began || first;
+	if (!w->began || watch == WATCH_OFF || observed_is_own(observe, what) || is_repeated(w, what))
+		return;
+	bool declared = first || observed_is_declared(observe, what);
+	catch_up(NULL, container);
+	if (w->lines < LINES_MOST) {
+		w->lines++;
+		write_line(container, observed_json(container->layer, what, declared, epoch_ms()));
+	} else {
+		w->dropped++;
+	}
+	if (declared || watch != WATCH_STOP)
+		return;
+	observed_text(what, text, sizeof text);
+	container_violated(container, text);
+}
+
+static bool is_alive(const struct container *container)
+{
+	return container->state == STATE_STARTING || container->state == STATE_RUNNING || container->state == STATE_STOPPING;
+}
+
+// A control group is known by its number; which container's it is, is asked for once in a container's life.
+static bool owns(struct container *container, uint64_t cgroup)
+{
+	char path[NAME_SIZE + 64];
+	struct stat status;
+
+	if (container->observed.cgroup != 0 || !is_alive(container))
+		return container->observed.cgroup == cgroup;
+	snprintf(path, sizeof path, CGROUP "/%s", container->layer->name);
+	if (stat(path, &status) < 0 || (uint64_t)status.st_ino != cgroup)
+		return false;
+	container->observed.cgroup = cgroup;
+	return true;
+}
+
+static struct container *find(struct containers *all, uint64_t cgroup, bool *fresh)
+{
+	struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++) {
+			struct container *c = &crews[k]->each[i];
+			if (c->layer == NULL || observed_wanted(&c->layer->observe) == 0)
+				continue;
+			*fresh = c->observed.cgroup == 0;
+			if (owns(c, cgroup))
+				return c;
+		}
+	*fresh = true;
+	return NULL;
+}
+
+struct drain {
+	struct observer *observer;
+	struct containers *all;
+};
+
+static void take(void *context, const unsigned char *bytes, size_t length)
+{
+	struct drain *drain = context;
+	struct observed what;
+	struct error err;
+	bool fresh;
+
+	if (observed_parse(&what, bytes, length, &err) < 0) {
+		console_line("observe: a record is %s", err.text);
+		return;
+	}
+	struct container *container = find(drain->all, what.head.cgroup, &fresh);
+	// From now on the kernel knows what is wanted of it: nothing of a container that is not observed.
+	if (fresh && bpf_want(&drain->observer->bpf, what.head.cgroup,
+			      container == NULL ? 0 : observed_wanted(&container->layer->observe), &err) < 0)
+		console_line("observe: %s", err.text);
+	if (container != NULL)
+		judge(container, &what);
+}
+
+// What found no room in the ring may have been anything.
+static void look_for_lost(struct observer *observer, struct container *container)
+{
+	const struct observe *observe = &container->layer->observe;
+	struct watched *w = &container->observed;
+	uint32_t lost = w->cgroup == 0 ? 0 : bpf_lost(&observer->bpf, w->cgroup);
+
+	catch_up(observer, container);
+	if (lost > w->lost) {
+		write_lost(container, lost - w->lost);
+		if (observe->exec == WATCH_STOP || observe->connect == WATCH_STOP || observe->write == WATCH_STOP)
+			container_violated(container, "more at once than can be watched");
+	}
+	w->lost = lost;
+}
+
+void observer_drain(struct observer *observer, struct containers *all)
+{
+	struct drain drain = {observer, all};
+
+	if (!observer->bpf.open)
+		return;
+	bpf_drain(&observer->bpf, TURN, take, &drain);
+	for_each(observer, all, look_for_lost);
+}
+
+uint64_t observer_deadline(const struct containers *all)
+{
+	const struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++)
+			if (crews[k]->each[i].layer != NULL && crews[k]->each[i].observed.dropped > 0)
+				return (crews[k]->each[i].observed.second + 1) * 1000;
+	return UINT64_MAX;
+}
+
+static uint32_t sum;
+
+static void add_wanted(struct observer *observer, struct container *container)
+{
+	(void)observer;
+	sum |= observed_wanted(&container->layer->observe);
+}
+
+static void want_again(struct observer *observer, struct container *container)
+{
+	const struct observe *observe = &container->layer->observe;
+	uint32_t stops = (observe->exec == WATCH_STOP ? OBSERVED_EXEC : 0u) |
+			 (observe->connect == WATCH_STOP ? OBSERVED_CONNECT : 0u) |
+			 (observe->write == WATCH_STOP ? OBSERVED_WRITE : 0u);
+	struct error err;
+
+	container->observed.blind = (stops & ~observer->kinds) != 0;
+	if (observer->bpf.open && container->observed.cgroup != 0 &&
+	    bpf_want(&observer->bpf, container->observed.cgroup, observed_wanted(observe), &err) < 0)
+		console_line("observe: %s", err.text);
+}
+
+int observer_adopt(struct observer *observer, struct containers *all)
+{
+	struct error err;
+	bool another = false;
+
+	sum = 0;
+	for_each(observer, all, add_wanted);
+	if (sum == 0) {
+		bpf_close(&observer->bpf);
+		observer->kinds = 0;
+		return 0;
+	}
+	if ((sum & ~observer->kinds) != 0) {
+		observer_drain(observer, all);
+		bpf_close(&observer->bpf);
+		another = folder_make(OBSERVED_FOLDER, 0750, &err) == 0 && folder_make(CGROUP, 0755, &err) == 0 &&
+			  bpf_open(&observer->bpf, CGROUP, sum, &err) == 0;
+		observer->kinds = another ? sum : 0;
+		if (!another)
+			console_line("observe: this kernel cannot watch containers: %s", err.text);
+	}
+	for_each(observer, all, want_again);
+	return another;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// What containers do is written down as their product asks for it, and one that leaves its declared behaviour is stopped.
+#pragma once
+#include "bpf.h"
+#include "containers.h"
+#include "error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OBSERVED_FOLDER "/storage/logs/observed"
+
+struct observer {
+	struct bpf bpf;
+	uint32_t kinds;		// that it is told of
+};
+
+// Watch what the containers' products ask for now, none of which was started yet when they are new. Returns 1 when the
+// ring is another one, to be waited for (bpf_ring). On a kernel that cannot do it this says so, and containers that would
+// have to be stopped by a rule are not started.
+int observer_adopt(struct observer *observer, struct containers *all);
+// Take in what happened.
+void observer_drain(struct observer *observer, struct containers *all);
+// When observer_drain is due without being told, UINT64_MAX: not at all.
+uint64_t observer_deadline(const struct containers *all);

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""What a layer is to be made of, as one names it on the command line, in the words of the product file."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from pathlib import Path
+
+from orchestrator.errors import ConfigError
+from orchestrator.product.reference import parse_reference
+
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+_NAMES_MOST = 200_000
+_FORMS = (
+    "registry.example/app:1.2, oci:DIR, oci-archive:FILE, docker-archive:FILE, tar:FILE, directory:DIR, "
+    "bitbake:RECIPE, or the path of a tar or a directory"
+)
+
+
+def source_of(text: str, root: Path, platform: str | None = None) -> dict[str, str]:
+    """Return the `from` of a layer; paths are those of the caller and become relative to the product's folder `root`.
+
+    A path may stand without a word before it: a directory, a root file system tar, or what an engine saved. Raises
+    ConfigError for what is nothing of the kind, or is not there.
+    """
+    found = _source(text, root)
+    if platform is not None:
+        if "image" not in found:
+            raise ConfigError("only an image has platforms to choose from", f"{text} is none", "leave --platform out")
+        found["platform"] = platform
+    return found
+
+
+def _source(text: str, root: Path) -> dict[str, str]:
+    word, colon, rest = text.partition(":")
+    if colon and word in ("bitbake", "tar", "directory", "dir"):
+        if word == "bitbake":
+            return {"bitbake": rest}
+        place = _existing(rest, root)
+        if word == "tar":
+            return {"tar": _relative(place, root)}
+        return {"directory": _relative(place, root)}
+    if text.startswith((".", "/", "~")) or Path(text).exists():
+        return _path(text, root)
+    try:
+        reference = parse_reference(text)
+    except ValueError as problem:
+        raise _nothing(text, problem) from problem
+    if reference.transport == "docker":
+        return {"image": text}
+    place = _existing(reference.place, root)
+    return {"image": text.replace(reference.place, _relative(place, root), 1)}
+
+
+def _nothing(text: str, problem: ValueError) -> ConfigError:
+    """The error for what is neither there nor an image's name: most often a path with a slip, or a bare name."""
+    why = str(problem).partition("; write for example ")[0]
+    first, slash, _ = text.partition("/")
+    if text.endswith(_TARS):
+        return ConfigError(f"{text!r} does not exist", "and it is no image of a registry", "correct the path")
+    if re.fullmatch(r"[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?", text) and not (slash and re.search("[.:]", first)):
+        return ConfigError(
+            f"{text!r} cannot be a layer",
+            "nothing lies at that path, and as the name of an image it names no registry",
+            f"correct the path, or write the registry's host in front of the name: registry.example/{text}",
+        )
+    return ConfigError(f"{text!r} cannot be a layer", why, f"write {_FORMS}")
+
+
+def _path(text: str, root: Path) -> dict[str, str]:
+    place = _existing(text, root)
+    if place.is_dir():
+        kind = "image" if (place / "oci-layout").is_file() else "directory"
+        shown = _relative(place, root)
+        return {kind: f"oci:{shown}" if kind == "image" else shown}
+    if not place.name.endswith(_TARS):
+        raise ConfigError(f"{text} cannot be a layer", "it is neither a directory nor a tar", f"write {_FORMS}")
+    archive = _archive(place)
+    shown = _relative(place, root)
+    return {"image": f"{archive}:{shown}"} if archive else {"tar": shown}
+
+
+def _archive(path: Path) -> str:
+    """What an engine saved, told by the names in it; the empty text for a root file system."""
+    try:
+        with tarfile.open(path) as archive:
+            names: set[str] = set()
+            for member in archive:
+                names.add(member.name.removeprefix("./"))
+                if {"oci-layout", "manifest.json"} & names or len(names) > _NAMES_MOST:
+                    break
+    except (tarfile.TarError, OSError, EOFError):
+        return ""  # whoever reads it says what is wrong with it
+    if "manifest.json" in names:
+        return "docker-archive"
+    return "oci-archive" if "oci-layout" in names else ""
+
+
+def _existing(text: str, root: Path) -> Path:
+    """The place that a path means: here, else beside the product file."""
+    for place in (Path(text).expanduser(), root / text):
+        if text and place.exists():
+            return place.resolve()
+    raise ConfigError(f"{text or 'the path'} does not exist", f"neither here nor in {root}", "correct the path")
+
+
+def _relative(place: Path, root: Path) -> str:
+    shown = os.path.relpath(place, root.resolve())
+    if ":" in shown:
+        raise ConfigError(f"{place} cannot be named", "its path has a colon", "rename or move it")
+    return shown

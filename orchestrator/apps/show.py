@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""What will run in a layer, value by value, and who says so: the image, the product file, or the default."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.apps.inspect import Inspected
+from orchestrator.layers.audit import relaxations
+from orchestrator.layers.userns import why_shared
+from orchestrator.product.model import Layer
+from orchestrator.product.supervision import Health
+
+Origin = Literal["image", "product", "default", "image, product"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One thing that holds for a container: its name, its value in words, and where that comes from."""
+
+    key: str
+    text: str
+    origin: Origin
+    data: Any = None
+
+
+def values(layer: Layer, found: Inspected) -> list[Value]:
+    """Return everything that holds for a container, in the order in which one asks for it."""
+    parts = (_program, _watch, _reach, _places, _confinement, _limits, _life)
+    return [value for part in parts for value in part(layer, found)]
+
+
+def _program(layer: Layer, found: Inspected) -> Iterator[Value]:
+    image, run, process = found.image, found.run, found.run.config["process"]
+    by_product = layer.entrypoint is not None or (layer.command is not None and not image.entrypoint)
+    origin: Origin = "product" if by_product else "image, product" if layer.command is not None else "image"
+    if found.options.runtime != "crun":
+        yield Value("runtime", found.options.runtime, "product")
+    yield Value("command", _shell(process["args"]), origin, process["args"])
+    for text in process["env"]:
+        name, _, content = text.partition("=")
+        yield Value("environment", f"{name}={content}", _environment_origin(name, layer, dict(image.environment)), text)
+    named = layer.user if layer.user is not None else image.user
+    groups = f", groups {', '.join(map(str, run.user.groups))}" if run.user.groups else ""
+    number = f"{run.user.uid}:{run.user.gid}{groups}"
+    who = {"name": named, "uid": run.user.uid, "gid": run.user.gid, "groups": list(run.user.groups)}
+    yield Value("user", f"{number} ({named})" if named else number, _either(layer.user, image.user), who)
+    yield Value("directory", process["cwd"], _either(layer.working_directory, image.working_directory), process["cwd"])
+    yield Value("host name", run.config["hostname"], _either(layer.hostname, None), run.config["hostname"])
+    for name, content in run.config.get("annotations", {}).items():
+        yield Value("label", f"{name}={content}", "product" if name in layer.labels else "image", {name: content})
+
+
+def _watch(layer: Layer, found: Inspected) -> Iterator[Value]:
+    number = found.run.stop_signal
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    yield Value("stop signal", f"{name} ({number})", _either(layer.stop_signal, found.image.stop_signal), number)
+    own, of_image = layer.health, found.image.health
+    if isinstance(own, Health):
+        check = _shell(own.command) if own.command else f"port {own.tcp} accepts" if own.tcp else ""
+        check = check or f"GET port {own.http.port if own.http else 0}{own.http.path if own.http else ''}"
+        yield Value("health", f"{check}, every {own.interval}", "product", {"check": check, "interval": own.interval})
+    elif own == "none":
+        yield Value("health", "not asked", "product")
+    elif of_image is not None:
+        check = _shell(of_image.command)
+        yield Value("health", f"{check}, every {of_image.interval / 1000:g}s", "image", {"check": check})
+    else:
+        yield Value("health", "not asked: well as long as it runs", "default")
+
+
+def _reach(layer: Layer, found: Inspected) -> Iterator[Value]:
+    network = found.options.network
+    words = {"none": "none", "host": "the device's own", "bridge": "an address on the device's bridge"}
+    yield Value("network", words[network], "default" if network == "none" else "product", network)
+    for port in layer.published:
+        text = f"{port.on_host} of the device leads to its {port.container}"
+        yield Value("port", text, "product", port._asdict())
+    for exposed in found.run.ports:
+        yield Value("exposes", exposed, "image", exposed)
+
+
+def _places(layer: Layer, found: Inspected) -> Iterator[Value]:
+    own = {volume.name for volume in layer.volumes}
+    kinds = {"permanent": "kept", "revision": "kept for the revision", "boot": "kept until the device restarts"}
+    for volume in found.run.volumes:
+        owner = f"{volume.uid}:{volume.gid} {volume.mode or 0:04o}"
+        text = f"{volume.destination}: {volume.name}, {kinds[volume.kind]}, {owner}{', read-only' * volume.read_only}"
+        origin: Origin = "product" if volume.name in own else "image"
+        yield Value("volume", text, origin, {"name": volume.name, "destination": volume.destination,
+                                             "kind": volume.kind, "readOnly": volume.read_only})  # fmt: skip
+    tmpfs = {each.destination for each in layer.in_memory}
+    places = {volume.destination for volume in found.run.volumes}
+    for mount in found.run.config["mounts"]:
+        place = str(mount["destination"])
+        if place not in places:
+            by: Origin = "product" if place in tmpfs else "image" if place in found.image.volumes else "default"
+            yield Value("mount", f"{place}: {mount['type']}, {','.join(mount['options'])}", by, mount)
+    for item in layer.files:
+        yield Value("file", f"{item.destination}: {item.source}", "product", item.destination)
+
+
+def _confinement(layer: Layer, found: Inspected) -> Iterator[Value]:
+    kept = found.run.config["process"]["capabilities"]["bounding"]
+    shown = ", ".join(name.removeprefix("CAP_") for name in kept) or "none"
+    yield Value("capabilities", shown, "product" if kept else "default", kept)
+    seccomp = "the engines' default profile" if found.options.seccomp == "default" else "unconfined"
+    yield Value("seccomp", seccomp, "default" if found.options.seccomp == "default" else "product", seccomp)
+    yield _apparmor(layer, found)
+    yield _users(found)
+    if found.options.no_new_privileges:
+        yield Value("privileges", "no new ones (setuid, file capabilities)", "default", True)
+    else:
+        yield Value("privileges", "new ones by setuid programs and file capabilities", "product", False)
+    yield Value("root", "read-only", "default", True)
+    for each in relaxations(found.options):
+        yield Value("relaxed", f"{each.what}: {each.reason}", "product", {"what": each.what, "reason": each.reason})
+
+
+def _apparmor(layer: Layer, found: Inspected) -> Value:
+    name = found.run.config["process"].get("apparmorProfile")
+    if found.options.apparmor == "unconfined":
+        return Value("AppArmor", "unconfined", "product")
+    if layer.apparmor is not None:
+        return Value("AppArmor", f"the profile of {layer.apparmor}", "product", name)
+    return Value("AppArmor", "the default profile", "default", name)
+
+
+def _users(found: Inspected) -> Value:
+    own = found.run.config["linux"].get("uidMappings")
+    if own:
+        first = own[0]["hostID"]
+        return Value("users", f"its own: its root is the user {first} of the device", "default", first)
+    why = why_shared(found.options)
+    return Value("users", f"the device's: {why}", "product")
+
+
+def _limits(layer: Layer, found: Inspected) -> Iterator[Value]:
+    yield Value("memory", layer.memory or "no limit", _either(layer.memory, None), layer.memory_bytes)
+    yield Value("processors", f"{layer.cpus:g}" if layer.cpus else "no limit", _either(layer.cpus, None), layer.cpus)
+    yield Value("processes", str(layer.pids), "default" if layer.pids == _default("pids") else "product", layer.pids)
+    for limit in found.run.config["process"]["rlimits"]:
+        name = limit["type"].removeprefix("RLIMIT_").lower()
+        text = f"{name} {limit['soft']}" + (f" to {limit['hard']}" if limit["soft"] != limit["hard"] else "")
+        yield Value("limit", text, "product" if name in layer.ulimits else "default", limit)
+    if layer.io is not None:
+        rates = (("read", layer.io.read), ("write", layer.io.write))
+        text = ", ".join(f"{key} {size} a second" for key, size in rates if size)
+        yield Value("disk", text, "product", text)
+    for name, content in found.run.config["linux"].get("sysctl", {}).items():
+        yield Value("kernel", f"{name}={content}", "product", {name: content})
+
+
+def _life(layer: Layer, found: Inspected) -> Iterator[Value]:
+    for each in layer.predecessors:
+        words = {"up": "is up", "healthy": "is healthy", "completed": "has ended well"}
+        yield Value("starts", f"when {each.layer} {words[each.condition]}", "product", each.layer)
+    policy = layer.restart.policy
+    limit = f", {layer.restart.max_retries} times" if layer.restart.max_retries else ""
+    yield Value(
+        "restarts", f"{policy}{limit}", "default" if layer.restart == _default("restart") else "product", policy
+    )
+    logs = f"{layer.logs.files} files of {layer.logs.max_size}"
+    yield Value("logs", logs, "default" if layer.logs == _default("logs") else "product", logs)
+
+
+def _default(key: str) -> Any:
+    fields = dict(zip(reversed(Layer.__struct_fields__), reversed(Layer.__struct_defaults__), strict=False))
+    return fields[key]
+
+
+def _environment_origin(name: str, layer: Layer, image: Mapping[str, str]) -> Origin:
+    if name in layer.environment:
+        return "product"
+    # HOME is what the image's passwd says of the user.
+    return "image" if name in image or name == "HOME" else "default"
+
+
+def _either(product: object, image: object) -> Origin:
+    """Who says a value: the product file before the image."""
+    if product is not None:
+        return "product"
+    return "image" if image else "default"
+
+
+def _shell(words: Any) -> str:
+    """A command as one would type it."""
+    return shlex.join(words)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""Blobs from a registry into a store: resumed after a cut, each byte counted, nothing kept that is not what it says."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from orchestrator.errors import FetchError
+from orchestrator.oci import Descriptor, Store
+from orchestrator.oci.partial import PartialBlob, partial_blob
+from orchestrator.registry.errors import BrokenTransferError, BusyError
+from orchestrator.registry.session import SMALL, Session
+from orchestrator.registry.transfer import Meter
+from orchestrator.registry.web import AGAIN, plain_body
+
+_WRONG = 3
+"""Answers that are not what was asked for, until one gives up: a proxy between may have spoiled the first."""
+_REQUESTS = 1000
+_PROGRESS = 1024 * 1024
+"""Bytes that a try must bring to count as going on, or one in a hundred of the blob."""
+_PIECE = 1024 * 1024
+_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(?:(\d{1,19})|\*)\Z")
+
+
+class _Wrong(Exception):
+    """An answer that is no part of the blob; its text says how."""
+
+
+def download(sources: Sequence[Session], store: Store, blob: Descriptor, meter: Meter) -> None:
+    """Bring a blob into `store`, unless it is there, from the first of `sources` that has it.
+
+    Raises the error of the last source: FetchError when all that it gives is wrong, BrokenTransferError and BusyError
+    when the network or the server fails for long; what has come by then is kept for the next run.
+    """
+    if store.has_blob(blob.digest, blob.size):
+        meter.add(blob.size, moved=False)
+        return
+    with partial_blob(store.blobs, blob.digest) as partial:
+        meter.add(partial.size, moved=False)
+        for position, source in enumerate(sources, 1):
+            try:
+                _from(source, partial, blob, meter)
+                break
+            except (FetchError, BusyError):
+                source.web.check_stopped()
+                if position == len(sources):
+                    raise
+        partial.finish()
+
+
+def _from(session: Session, partial: PartialBlob, blob: Descriptor, meter: Meter) -> None:
+    web = session.web
+    failures = wrong = 0
+    for _ in range(_REQUESTS):
+        before = partial.size
+        delay: float | None = None
+        try:
+            if partial.size > blob.size:
+                raise _Wrong(f"more than {blob.size} bytes came")
+            if partial.size < blob.size or blob.size == 0:
+                delay = _piece(session, partial, blob, meter, failures + 1)
+            if partial.size == blob.size:
+                if partial.right:
+                    return
+                raise _Wrong("its bytes have another digest")
+            why = "the connection ended early"
+        except _Wrong as problem:
+            wrong += 1
+            meter.add(-partial.size, moved=False)
+            partial.restart()
+            why = str(problem)
+            if wrong >= _WRONG:
+                raise FetchError(
+                    f"the registry {session.repository.host} does not give blob {blob.digest}",
+                    f"{why}, {wrong} times",
+                    "try again over another network, or ask who runs it; nothing of it was kept",
+                ) from None
+        except BrokenTransferError as problem:
+            web.check_stopped()
+            why = problem.why
+            if failures + 1 >= web.patience.tries:
+                raise
+        failures = 0 if partial.size - before >= min(_PROGRESS, max(blob.size // 100, 1)) else failures + 1
+        if failures >= web.patience.tries:
+            raise BusyError(
+                f"blob {blob.digest} does not come",
+                f"{session.repository.host}: {why}, {failures} times",
+                "run the same command again later; what has been transferred is kept",
+            )
+        web.wait(web.patience.delay(failures or 1) if delay is None else delay, session.repository.host, why)
+    raise FetchError(f"blob {blob.digest} comes in too many pieces", f"{_REQUESTS} requests were made")
+
+
+def _piece(session: Session, partial: PartialBlob, blob: Descriptor, meter: Meter, attempt: int) -> float | None:
+    """Ask for the rest of a blob and append what comes; returns the seconds to wait when the server is busy."""
+    start = partial.size
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    with session.stream(session.url(f"blobs/{blob.digest}"), headers) as response:
+        status = response.status_code
+        if status in AGAIN:
+            return session.web.asked(response.headers, attempt, session.repository.host)
+        if status == 416:
+            raise _Wrong("it has no such range of it")
+        if status not in (200, 206):
+            body = session.web.read(response, SMALL)
+            raise session.refused(status, body)
+        _check_start(response, start, blob.size)
+        if status == 200 and start:  # it knows no ranges: all comes again
+            meter.add(-start, moved=False)
+            partial.restart()
+        _check_length(response, blob.size - partial.size)
+        _append(session, response, partial, blob, meter)
+    return None
+
+
+def _check_start(response: httpx.Response, start: int, size: int) -> None:
+    if response.status_code != 206:
+        return
+    match = _RANGE.match(response.headers.get("content-range", ""))
+    if match is None or int(match[1]) != start or int(match[2]) >= size or (match[3] and int(match[3]) != size):
+        raise _Wrong("it gives another range of it than asked for")
+
+
+def _check_length(response: httpx.Response, left: int) -> None:
+    text = response.headers.get("content-length", "")
+    if text.isdecimal() and text.isascii():
+        length = int(text[:20])
+        if length > left or (response.status_code == 200 and length != left):
+            raise _Wrong(f"it announces {length} bytes, {left} are wanted")
+
+
+def _append(session: Session, response: httpx.Response, partial: PartialBlob, blob: Descriptor, meter: Meter) -> None:
+    """Append a body as it comes, in large pieces: each costs the threads a turn of the interpreter."""
+    web = session.web
+    marked, counted = time.monotonic(), 0
+    pieces: list[bytes] = []
+    waiting = 0
+
+    def keep() -> None:
+        nonlocal waiting
+        if waiting:
+            partial.append(b"".join(pieces))
+            meter.add(waiting)
+        pieces.clear()
+        waiting = 0
+
+    try:
+        for chunk in plain_body(response):
+            if partial.size + waiting + len(chunk) > blob.size:
+                raise _Wrong(f"more than {blob.size} bytes came")
+            pieces.append(chunk)
+            waiting += len(chunk)
+            counted += len(chunk)
+            web.check_stopped()
+            if waiting >= _PIECE:
+                keep()
+            if counted >= web.patience.slow_bytes:
+                marked, counted = time.monotonic(), 0
+            elif time.monotonic() - marked > web.patience.slow_seconds:
+                raise BrokenTransferError("a transfer stands nearly still", f"{counted} bytes came", "try again")
+    finally:
+        keep()

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""Revisions between a store and a registry: blobs first, then the manifest, then what is attached to it, tags last.
+
+So whoever sees a tag, here or there, can have all that it leads to, whatever instant a transfer is cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import FetchError, PyContainerError, VerificationError
+from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store, decode_manifest
+from orchestrator.oci.descriptor import MANIFEST_LIMIT
+from orchestrator.oci.layout import SUBJECT
+from orchestrator.oci.partial import forget_old
+from orchestrator.registry.errors import NotFoundError
+from orchestrator.registry.places import Places
+from orchestrator.registry.reference import Reference, Repository
+from orchestrator.registry.remote import Remote
+from orchestrator.registry.session import Session
+from orchestrator.registry.sources import Sources
+from orchestrator.registry.transfer import Meter, in_parallel
+from orchestrator.registry.upload import upload
+from orchestrator.registry.web import Web
+
+_DEPTH = 3
+"""Attachments of attachments: a signature of a document of a revision."""
+
+_MANIFESTS = 2000
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A manifest with its bytes."""
+
+    descriptor: Descriptor
+    manifest: Manifest
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a push or pull did: the revision's digest, manifests and blobs in all, bytes that crossed the network."""
+
+    digest: str
+    manifests: int
+    blobs: int
+    moved: int
+
+
+def immutable_tag(digest: str) -> str:
+    """Return the tag that stands for one revision for ever: it keeps a registry from collecting what lost its name."""
+    return "revision-" + digest.partition(":")[2]
+
+
+def push(
+    store: Store,
+    digest: str,
+    repository: Repository,
+    tags: Sequence[str] = (),
+    *,
+    mount_from: Sequence[str] = (),
+    tell: Tell | None = None,
+    web: Web | None = None,
+    places: Places | None = None,
+) -> Transfer:
+    """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
+
+    `mount_from` are repositories of the same registry that may have its blobs. Raises VerificationError when the store
+    lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
+    """
+    with contextlib.nullcontext(web) if web else Web() as around:
+        place = (places or Places.load(around.environment)).to_push(repository)
+        remote = Remote(Session(around, place, actions="pull,push"))
+        family = _family(store, digest)
+        absent = [each for each in family if not remote.has_manifest(each.descriptor.digest)]
+        blobs = _distinct(part for each in absent for part in _parts(each.manifest))
+        meter = Meter(sum(blob.size for blob in blobs), tell)
+        in_parallel(around, lambda blob: upload(remote.session, store, blob, meter, mount_from), blobs)
+        _put_manifests(remote, family, {each.descriptor.digest for each in absent})
+        for tag in dict.fromkeys([immutable_tag(digest), *tags]):
+            _tag(remote, tag, family[0])
+        return Transfer(digest, len(family), len(blobs), meter.moved)
+
+
+def _put_manifests(remote: Remote, family: Sequence[_Held], absent: set[str]) -> None:
+    """Store manifests by their digests, and enter them into their subjects' fallback tags where the registry does not.
+
+    One that is there, but not listed as attached, is stored again: the registry may have learned of referrers since.
+    """
+    listed: dict[str, set[str]] = {}
+    by_tag: dict[str, list[Descriptor]] = {}
+    for each in family:
+        digest, subject = each.descriptor.digest, each.manifest.subject
+        if digest not in absent:
+            if subject is None:
+                continue
+            if subject.digest not in listed:
+                listed[subject.digest] = {one.digest for one in remote.referrers(subject.digest)}
+            if digest in listed[subject.digest]:
+                continue
+        known = remote.put_manifest(digest, each.data, MANIFEST_TYPE)
+        if subject is not None and not known:
+            by_tag.setdefault(subject.digest, []).append(_described(each.descriptor, each.manifest))
+    for subject_digest, entries in by_tag.items():
+        remote.attach_by_tag(subject_digest, entries)
+
+
+def _tag(remote: Remote, tag: str, held: _Held) -> None:
+    """Let a tag stand for a manifest; one that does is left alone: some registries let none be set twice."""
+    with contextlib.suppress(NotFoundError):
+        if remote.head(tag) == held.descriptor.digest:
+            return
+    remote.put_manifest(tag, held.data, MANIFEST_TYPE)
+
+
+def _described(each: Descriptor, manifest: Manifest) -> Descriptor:
+    """Return the entry that an index of referrers has for a manifest (distribution-spec, listing referrers)."""
+    return Descriptor(
+        media_type=MANIFEST_TYPE,
+        digest=each.digest,
+        size=each.size,
+        artifact_type=manifest.artifact_type or manifest.config.media_type,
+        annotations=manifest.annotations,
+    )
+
+
+def _family(store: Store, digest: str) -> list[_Held]:
+    """Return a manifest of the store and all that is attached to it, each after its subject."""
+    found = {digest: _held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest)}
+    level = [digest]
+    for _ in range(_DEPTH):
+        level = [each.digest for parent in level for each in store.referrers(parent) if each.digest not in found]
+        found |= {each: _held(store.read_blob(each, limit=MANIFEST_LIMIT), each) for each in level}
+    return list(found.values())
+
+
+def _held(data: bytes, digest: str, error: type[PyContainerError] = VerificationError) -> _Held:
+    manifest = decode_manifest(data, f"manifest {digest}", error=error)
+    descriptor = Descriptor(
+        media_type=MANIFEST_TYPE, digest=digest, size=len(data), artifact_type=manifest.artifact_type
+    )
+    return _Held(descriptor, manifest, data)
+
+
+def _parts(manifest: Manifest) -> list[Descriptor]:
+    return [manifest.config, *manifest.layers]
+
+
+def _distinct(blobs: Iterable[Descriptor]) -> list[Descriptor]:
+    """Return each blob once, the largest first."""
+    found = {blob.digest: blob for blob in blobs}
+    return sorted(found.values(), key=lambda blob: (-blob.size, blob.digest))
+
+
+def pull(
+    reference: Reference,
+    store: Store,
+    *,
+    artifact_type: str | None = None,
+    tell: Tell | None = None,
+    web: Web | None = None,
+    places: Places | None = None,
+) -> Transfer:
+    """Bring a revision, and all that is attached to it, into `store`; naming it there is the caller's.
+
+    `artifact_type` is what its manifest must be, when given. Who made it is not asked here: verify it before it is
+    used. Raises FetchError for what cannot be had or is not what its digest says, TryAgainError for a busy server or a
+    full disk; the store then has whole blobs only, and nothing in its index that is not complete.
+    """
+    with contextlib.nullcontext(web) if web else Web() as around:
+        sources = Sources(around, reference, places)
+        digest = sources.resolve()
+        found = _all_manifests(sources, store, digest)
+        kind = found[0].manifest.artifact_type or found[0].manifest.config.media_type
+        if artifact_type is not None and kind != artifact_type:
+            raise FetchError(f"{reference} is not what was expected", f"it is {kind}", "check the name and the tag")
+        blobs = _distinct(part for each in found for part in _parts(each.manifest))
+        missing = [blob for blob in blobs if not store.has_blob(blob.digest, blob.size)]
+        meter = Meter(sum(blob.size for blob in missing), tell)
+        if missing:
+            forget_old(store.blobs)
+            in_parallel(around, lambda blob: sources.download(store, blob, meter), missing)
+        for each in found:
+            store.put_blob(each.data, expected=each.descriptor.digest)
+            subject = {SUBJECT: each.manifest.subject.digest} if each.manifest.subject else {}
+            store.index.add(each.descriptor.plain(**subject))
+        return Transfer(digest, len(found), len(blobs), meter.moved)
+
+
+def _all_manifests(sources: Sources, store: Store, digest: str) -> list[_Held]:
+    """Return a manifest and those attached to it, each after its subject."""
+    found = {digest: _manifest(sources, store, digest)}
+    level = [digest]
+    for _ in range(_DEPTH):
+        following = []
+        for subject in level:
+            for each in sources.referrers(subject):
+                if each.digest in found or each.media_type != MANIFEST_TYPE:
+                    continue
+                one = _manifest(sources, store, each.digest)
+                # What a list of referrers says is anybody's word; to what it belongs a manifest must say itself.
+                if one.manifest.subject is not None and one.manifest.subject.digest == subject:
+                    found[each.digest] = one
+                    following.append(each.digest)
+                if len(found) > _MANIFESTS:
+                    raise FetchError(f"too much is attached to {digest}", f"more than {_MANIFESTS} manifests")
+        level = following
+    return list(found.values())
+
+
+def _manifest(sources: Sources, store: Store, digest: str) -> _Held:
+    here = store.has_blob(digest)
+    data = store.read_blob(digest, limit=MANIFEST_LIMIT) if here else sources.document(digest).data
+    return _held(data, digest, FetchError)

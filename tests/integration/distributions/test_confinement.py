@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What a container is refused under LXC: the same as under crun, by the same probes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.confinement.refusals import ALLOWED, REFUSED
+from tests.integration.confinement.rig import (
+    Findings,
+    ProbeContainer,
+    ProbeRevision,
+    bare,
+    probe_options,
+    run_probes,
+    surroundings,
+)
+from tests.integration.conftest import Product
+from tests.integration.device.conftest import inputs_of
+
+# The files of /proc and /sys belong to root, which it is without users of its own: their mount refuses it.
+ANSWERS = dict.fromkeys(("write-core-pattern", "write-irq", "write-sys", "write-sysrq"), "EROFS")
+ANSWERS["kernel-log-file"] = "EPERM"
+
+
+@pytest.fixture(scope="module")
+def probed(distributions: Product, probe: Path, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    folder = tmp_path_factory.mktemp("probes")
+    containers = [
+        ProbeContainer("neighbour", options=probe_options("neighbour", command=("/probe", "neighbour")), change=bare),
+        ProbeContainer("confined", group=1, options=probe_options("confined", runtime="lxc")),
+    ]
+    inputs = inputs_of(distributions.deploy, folder)
+    around = surroundings(distributions.deploy, folder / "layers")
+    found, _ = run_probes(ProbeRevision(folder, inputs, list(containers), around=around, probe=probe))
+    assert found["neighbour"].results == {"neighbour": "done"}
+    return found["confined"]
+
+
+def test_everything_is_refused_under_lxc_as_well(probed: Findings) -> None:
+    assert probed.results == REFUSED | dict.fromkeys(ALLOWED, "done") | ANSWERS
+
+
+def test_the_kernel_itself_says_what_is_taken_away_under_lxc(probed: Findings) -> None:
+    facts = probed.facts
+    assert {facts[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {"0" * 16}
+    assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+    assert (facts["memory.max"], facts["pids.max"], facts["cpu.max"]) == (str(32 * 2**20), "50", "30000 100000")
+    assert re.fullmatch(r"pycontainer\.confined\.[0-9a-f]{12} \(enforce\)", facts["apparmor"])

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Every kas configuration and every pipeline that people copy follows its format's own schema."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import kas.configschema
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from orchestrator.build.kas import configuration
+from orchestrator.errors import ConfigError
+
+ROOT = Path(__file__).parents[3]
+KAS = sorted((ROOT / "kas").rglob("*.yml"))
+MACHINES = sorted(path for path in (ROOT / "kas").glob("*.yml") if not path.name.endswith(".lock.yml"))
+BOARDS = ("raspberrypi4-64", "raspberrypi5", "beagleplay", "imx8mm-lpddr4-evk", "visionfive2")
+# Their BitBake layers could not be had whole when the others were pinned.
+UNPINNED = {"yocto-beagleplay", "yocto-visionfive2"}
+
+
+@pytest.mark.parametrize("path", KAS, ids=lambda path: path.name)
+def test_a_kas_file_follows_the_schema_of_kas(path: Path) -> None:
+    wrong = list(Draft7Validator(kas.configschema.CONFIGSCHEMA).iter_errors(yaml.safe_load(path.read_text())))
+    assert not wrong, wrong[0].message
+
+
+@pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
+def test_a_machine_includes_files_that_are_there(path: Path) -> None:
+    todo, seen = [path], set()
+    while todo:
+        file = todo.pop()
+        seen.add(file)
+        for name in yaml.safe_load(file.read_text())["header"].get("includes", []):
+            assert (ROOT / name).is_file(), f"{file.name} includes {name}"
+            todo.append(ROOT / name)
+    assert any(yaml.safe_load(file.read_text()).get("repos") for file in seen)
+
+
+YOCTO = [path for path in MACHINES if path.stem.startswith("yocto-")]
+
+
+@pytest.fixture(scope="module")
+def resolving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Give a copy of kas/ without locks, and an environment in which every repository is a local, nearly empty one."""
+    place = tmp_path_factory.mktemp("kas")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t.example", "-C", str(place / "remote")]
+    (place / "remote").mkdir()
+    for words in (
+        ("init", "-q", "-b", "wrynose"),
+        ("commit", "-q", "--allow-empty", "-m", "empty"),
+        ("branch", "2.18"),
+    ):
+        subprocess.run([*git, *words], check=True)
+    top = place / "top"
+    shutil.copytree(ROOT / "kas", top / "kas", ignore=shutil.ignore_patterns("*.lock.yml"))
+    (top / "meta-pycontainer").mkdir()
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    environment = os.environ | {"KAS_PREMIRRORS": f"https://.* file://{place / 'remote'}", "KAS_WORK_DIR": str(place)}
+    return top, environment
+
+
+@pytest.mark.parametrize("name", [path.stem for path in YOCTO])
+def test_kas_resolves_every_machine_of_the_base(resolving: tuple[Path, dict[str, str]], name: str) -> None:
+    top, environment = resolving
+    done = subprocess.run(
+        [sys.executable, "-m", "kas", "-l", "error", "dump", "--format", "json", f"kas/{name}.yml"],
+        cwd=top,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert value["machine"] == name.removeprefix("yocto-")
+    assert value["distro"] == "pycontainer"
+
+
+@pytest.mark.parametrize("path", YOCTO, ids=lambda path: path.stem)
+def test_every_repository_of_a_machine_is_pinned_by_its_lock(path: Path) -> None:
+    lock = path.with_suffix(".lock.yml")
+    assert lock.is_file() == (path.stem not in UNPINNED)
+    if lock.is_file():
+        pinned = yaml.safe_load(lock.read_text())["overrides"]["repos"]
+        wanted: set[str] = set()
+        todo = [path]
+        while todo:
+            value = yaml.safe_load(todo.pop().read_text())
+            wanted |= {name for name, repo in value.get("repos", {}).items() if "url" in repo}
+            todo += [ROOT / name for name in value["header"].get("includes", [])]
+        assert set(pinned) == wanted
+        assert all(len(each["commit"]) == 40 for each in pinned.values())
+
+
+def test_the_boards_are_machines_of_the_base_and_locks_are_not() -> None:
+    for board in BOARDS:
+        assert configuration(ROOT, "yocto", board).is_file()
+    with pytest.raises(ConfigError) as caught:
+        configuration(ROOT, "yocto", "toaster")
+    assert ".lock" not in caught.value.hint
+    assert "raspberrypi5" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [
+        ("vendor.github-workflows", "github.yml"),
+        ("vendor.gitlab-ci", "gitlab.yml"),
+        ("vendor.gitlab-ci", "yocto-cache.gitlab.yml"),
+        ("vendor.compose-spec", "yocto-cache.compose.yml"),
+    ],
+)
+def test_a_pipeline_to_copy_follows_its_vendors_schema(schema: str, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--output-format", "json", "--builtin-schema", schema,
+         str(ROOT / "docs" / "ci" / name)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["status"] == "ok", done.stdout
+
+
+def test_a_pipeline_that_breaks_the_schema_is_found(tmp_path: Path) -> None:
+    wrong = tmp_path / "github.yml"
+    wrong.write_text((ROOT / "docs" / "ci" / "github.yml").read_text().replace("runs-on:", "run-on:"))
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(wrong)],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
