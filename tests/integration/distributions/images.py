@@ -44,7 +44,7 @@ _APPLETS = ("sh", "cat", "echo", "sleep", "mkdir", "rm", "ls", "kill", "ps", "se
 
 
 def rpm_openrc(folder: Path) -> Path:
-    """Return a tar of a root that rpm installed: packages c-library, busybox and openrc, and their database."""
+    """Return an OCI image, named 1, of a root that rpm installed: c-library, busybox, openrc, and their database."""
     parts = {name: folder / "parts" / name for name in ("c-library", "busybox", "openrc")}
     for path in parts.values():
         path.mkdir(parents=True)
@@ -77,7 +77,20 @@ def rpm_openrc(folder: Path) -> Path:
     subprocess.run(["rpm", *database, "-i", "--nodeps", "--noscripts", *packages], check=True)
     listed = subprocess.run(["rpm", *database, "-qa"], check=True, capture_output=True, text=True).stdout.split()
     assert sorted(re.sub(r"-1.*", "", each) for each in listed) == ["busybox", "c-library", "openrc"], listed
-    return _tar(root, folder / "rpm-openrc.tar")
+    return _image(_tar(root, folder / "rpm-openrc.tar"), folder / "rpm-openrc")
+
+
+def _image(tar: Path, layout: Path) -> Path:
+    """Return an OCI layout that umoci made, with the image 1 of one OCI layer."""
+    image = f"{layout}:1"
+    for words in (
+        ("init", "--layout", str(layout)),
+        ("new", "--image", image),
+        ("raw", "add-layer", "--image", image, str(tar)),
+        ("config", "--image", image, "--os", "linux", "--architecture", "amd64"),
+    ):
+        subprocess.run(["umoci", *words], check=True, capture_output=True)
+    return layout
 
 
 def busybox(folder: Path) -> Path:

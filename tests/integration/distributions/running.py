@@ -34,7 +34,7 @@ def product_file(folder: Path) -> dict[str, Any]:
     """Return the product; its inputs lie below `folder` afterwards."""
     work = folder / "images"
     work.mkdir()
-    shutil.copyfile(images.rpm_openrc(work), folder / "rpm-openrc.tar")
+    shutil.copytree(images.rpm_openrc(work), folder / "rpm-openrc")
     images.busybox(work).rename(folder / "busybox")
     systemd = {"kind": "rootfs", "from": {"bitbake": "rootfs-systemd"}, "init": "systemd", "memory": "160MiB"}
     box = {"kind": "rootfs", "from": {"directory": "busybox"}, "init": "busybox", "memory": "32MiB"}
@@ -57,7 +57,8 @@ def product_file(folder: Path) -> dict[str, Any]:
             "app": app,
             "app-lxc": app | {"runtime": "lxc"},
             "box-lxc": box | slow | {"runtime": "lxc"},
-            "rpm": {"kind": "rootfs", "from": {"tar": "rpm-openrc.tar"}, "init": "openrc", "memory": "48MiB"} | slow,
+            "rpm": {"kind": "rootfs", "from": {"image": "oci:rpm-openrc:1"}, "init": "openrc", "memory": "48MiB"}
+            | slow,
             "debian": systemd | slow,
             "debian-lxc": systemd | slow | {"runtime": "lxc"},
             "once-lxc": app
