@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 SUMMARY = "LXC as a runtime of the device program: liblxc behind crun's command line"
-DESCRIPTION = "Starts, enters and forgets the containers of layers with runtime: lxc."
+DESCRIPTION = "Starts, enters and forgets the containers of layers whose runtime is LXC, for hosts that have one of them."
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://pycontainer-lxc.c;beginline=1;endline=1;md5=6ec41034e04432ee375d0e14fba596f4"
 
