@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from orchestrator.cli.parser import make_parser
@@ -21,8 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see the design: 0 ok, 2 usage, 3 fetch, 4 build, 5 verification ...)."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    # CI ends a job by SIGTERM: go the same orderly way as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # CI ends a job by SIGTERM: go the same orderly way as Ctrl-C, as long as the command runs.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(options)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _run(options: Namespace) -> int:
     try:
         result = options.command(options)
         if options.json:

@@ -194,6 +194,7 @@ def test_an_upload_goes_on_in_another_run(registry: Registry, web: Web, store: S
 
     def down(handler: Handler) -> bool:
         handler.reply(503)
+        handler.close_connection = True  # the body that came is read by nobody
         return True
 
     registry.trouble = cut
