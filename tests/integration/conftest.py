@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,15 @@ def deploy_dir(demo: Product) -> Path:
 
 
 @pytest.fixture
-def sibling(demo: Product, tmp_path: Path) -> Product:
+def sibling(demo: Product, tmp_path: Path) -> Iterator[Product]:
     """A product of its own on the demo's BitBake folder (by a link): building it runs no BitBake."""
     product = copy_demo(tmp_path / "product", demo.keys)
     build = demo.folder / "build"
     shutil.copytree(build, product.folder / "build", ignore=shutil.ignore_patterns("bitbake-*"), symlinks=True)
     (product.folder / "build" / "bitbake-qemu-amd64").symlink_to(build / "bitbake-qemu-amd64")
     shutil.copytree(demo.folder / ".pycontainer", product.folder / ".pycontainer", symlinks=True)
-    return product
+    deployed = (demo.deploy / "pycontainer-deploy.json").read_bytes()
+    yield product
+    assert (demo.deploy / "pycontainer-deploy.json").read_bytes() == deployed, (
+        "the demo's base is not the demo's any more"
+    )

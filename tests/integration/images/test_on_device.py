@@ -39,6 +39,9 @@ def test_a_docker_image_runs_as_its_user_with_its_volume_and_its_health_check(
     served = "        reason: it serves on the address that the rootfs layer configured\n"
     assert served in text
     text = text.replace(served, served + "      - {userNamespace: host, reason: the image has owners above 65535}\n")
+    # The recipe stays in the product, so that the base is the demo's: it says its version and is done.
+    text += "  spare:\n    kind: app\n    from: {bitbake: app-nginx}\n    entrypoint: [/usr/sbin/nginx, -v]\n"
+    text += '    restart: {policy: "no"}\n'
     lines = [line for line in text.splitlines() if "health: {http" not in line]
     file.write_text("\n".join([*lines, "sbom: {device: true}"]) + "\n")
     summary = sibling.build()
