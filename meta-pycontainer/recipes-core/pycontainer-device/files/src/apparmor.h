@@ -7,8 +7,8 @@
 
 // Does this kernel enforce policies?
 bool apparmor_enabled(void);
-// Give the kernel the layer's policy, which is a proven blob, open; without AppArmor in the kernel nothing is done. A policy
-// that several layers, or two revisions, have is loaded once and counted.
+// Give the kernel the layer's policy, which is a proven blob, open; without AppArmor in the kernel nothing is done. One that
+// is there already stays as it is: its name says what is in it.
 int apparmor_load(const struct layer *layer, int policy, struct error *err);
-// Take it out again when nobody else needs it.
+// Take it out again.
 void apparmor_unload(const struct layer *layer);

@@ -8,6 +8,7 @@
 #include "program.h"
 #include "store.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BUNDLES "/run/pycontainer/bundles"
 #define PATH_SIZE (NAME_SIZE + 96)
 
 const char *crun_program(const struct layer *layer)
@@ -40,7 +42,7 @@ const char *crun_program_of(const char *container)
 
 static void bundle_path(char out[PATH_SIZE], const struct layer *layer, const char *file)
 {
-	snprintf(out, PATH_SIZE, "/run/pycontainer/bundles/%s.%.12s.%.12s%s", layer->name, layer->rootfs->digest,
+	snprintf(out, PATH_SIZE, BUNDLES "/%s.%.12s.%.12s%s", layer->name, layer->rootfs->digest,
 		 layer->run_config->digest, file);
 }
 
@@ -67,10 +69,39 @@ static int copy_config(const struct layer *layer, int config, struct error *err)
 		result = file_make(path, text, length, 0600, err);
 	}
 	free(text);
-	// A part of it would say that all is there, and the policy, which another revision may have too, be taken out twice.
+	// A part of it would say that all is there.
 	if (result < 0)
 		unlink(path);
 	return result;
+}
+
+// Each bundle says which policy it needs, so that one is taken out with the last of them: a job of its own may have made the
+// bundle, and what that counted process 1 would not know.
+static int note_policy(const struct layer *layer, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	bundle_path(path, layer, "/policy");
+	return layer->policy == NULL ? 0 : file_make(path, layer->apparmor, strlen(layer->apparmor), 0600, err);
+}
+
+static bool policy_is_needed(const char *name)
+{
+	DIR *folder = opendir(BUNDLES);
+	bool needed = false;
+
+	for (const struct dirent *entry; folder != NULL && !needed && (entry = readdir(folder)) != NULL;) {
+		char path[sizeof BUNDLES + sizeof entry->d_name + 16];
+		struct error ignored;
+		size_t length;
+		snprintf(path, sizeof path, BUNDLES "/%s/policy", entry->d_name);
+		char *text = file_read(AT_FDCWD, path, PROFILE_SIZE, &length, &ignored);
+		needed = text != NULL && length == strlen(name) && memcmp(text, name, length) == 0;
+		free(text);
+	}
+	if (folder != NULL)
+		closedir(folder);
+	return needed;
 }
 
 int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, struct error *err)
@@ -79,11 +110,9 @@ int crun_prepare(const struct layer *layer, int rootfs, int config, int policy, 
 
 	bundle_path(path, layer, "/rootfs");
 	// The configuration comes last: where it is, all is there.
-	if (image_mount(rootfs, path, err) == 0 && idmap_mount(layer, path, err) == 0 && apparmor_load(layer, policy, err) == 0) {
-		if (copy_config(layer, config, err) == 0)
-			return 0;
-		apparmor_unload(layer);
-	}
+	if (image_mount(rootfs, path, err) == 0 && idmap_mount(layer, path, err) == 0 && note_policy(layer, err) == 0 &&
+	    apparmor_load(layer, policy, err) == 0 && copy_config(layer, config, err) == 0)
+		return 0;
 	crun_forget(layer);
 	return -1;
 }
@@ -118,7 +147,8 @@ void crun_forget(const struct layer *layer)
 	static const char *const files[] = {"/config.json", "/pid"};
 	char path[PATH_SIZE];
 
-	if (crun_prepared(layer))
+	bundle_path(path, layer, "/policy");
+	if (unlink(path) == 0 && !policy_is_needed(layer->apparmor))
 		apparmor_unload(layer);
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		bundle_path(path, layer, files[i]);
