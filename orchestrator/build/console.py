@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from orchestrator.build.events import Outcome
+from orchestrator.build.events import LineTail
 from orchestrator.progress import Task, View
 
-_LINE_LIMIT = 1024 * 1024
 _KAS = re.compile(r"\d{4}-\d\d-\d\d [\d:]{8} - \w+ +- ")
 _RUNNING = re.compile(
     r"NOTE: Running (?:noexec |setscene )?task (\d+) of (\d+) \((?:mc:[^:]*:)?(?:virtual:[\w:]+:)?(.+):(do_\w+)\)"
@@ -25,33 +24,16 @@ _TASK_WORDS = re.compile(r"(ERROR|WARNING): (.+)")
 _VERSION = re.compile(r"-[^-]+-r\d[^-]*\Z")
 
 
-class ConsoleTail:
-    """Follows a log that BitBake's output goes to; `poll()` hands what is new to the view and into `outcome`."""
+class ConsoleTail(LineTail):
+    """Follows a log that BitBake's output goes to."""
 
     def __init__(self, path: Path, view: View) -> None:
-        self.path = path
-        self.view = view
-        self.outcome = Outcome()
-        self._offset = 0
-        self._rest = b""
+        super().__init__(path, view)
         self._done = self._total = 0
         self._log = ""
 
-    def poll(self) -> bool:
-        """Read what was appended since the last call; returns whether there was anything."""
-        try:
-            with self.path.open("rb") as stream:
-                stream.seek(self._offset)
-                data = stream.read()
-        except FileNotFoundError:
-            return False
-        self._offset += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LINE_LIMIT:
-            self._rest = b""
-        for line in lines:
-            self._one(_KAS.sub("", line.decode(errors="replace").rstrip(), count=1))
-        return bool(lines)
+    def _line(self, line: bytes) -> None:
+        self._one(_KAS.sub("", line.decode(errors="replace").rstrip(), count=1))
 
     def _one(self, line: str) -> None:
         if found := _RUNNING.match(line):

@@ -29,8 +29,11 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
 
-class EventTail:
-    """Follows an event file; `poll()` hands what is new to the view and into `outcome`."""
+class LineTail:
+    """Follows a file that lines are appended to; `poll()` hands what is new to `_line`, which tells view and `outcome`.
+
+    A line of more than 1 MiB is passed over.
+    """
 
     def __init__(self, path: Path, view: View) -> None:
         self.path = path
@@ -52,14 +55,21 @@ class EventTail:
         if len(self._rest) > _LINE_LIMIT:
             self._rest = b""
         for line in lines:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict):
-                with contextlib.suppress(ValueError, TypeError):
-                    self._one(event)
+            self._line(line)
         return bool(lines)
+
+    def _line(self, line: bytes) -> None:
+        raise NotImplementedError
+
+
+class EventTail(LineTail):
+    """Follows an event file."""
+
+    def _line(self, line: bytes) -> None:
+        with contextlib.suppress(ValueError, TypeError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                self._one(event)
 
     def _one(self, event: dict[str, Any]) -> None:
         kind = event.get("event")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from orchestrator.build.console import ConsoleTail
 from orchestrator.build.doctor import downloads
-from orchestrator.build.events import EventTail, Outcome
+from orchestrator.build.events import EventTail, LineTail, Outcome
 from orchestrator.errors import BuildError, ConfigError, FetchError, PyContainerError, TryAgainError
 from orchestrator.progress import View
 
@@ -162,7 +162,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _follow(process: subprocess.Popen[bytes], tail: EventTail | ConsoleTail, view: View) -> int:
+def _follow(process: subprocess.Popen[bytes], tail: LineTail, view: View) -> int:
     """Wait for kas, passing each Ctrl-C on; returns how many there were."""
     interrupts = 0
     while True:
