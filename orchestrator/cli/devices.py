@@ -230,7 +230,7 @@ def install(options: Namespace) -> Result:
             revision = bundle.select(options.revision or "")
             sent = install_bundle(link, bundle, revision, shown)
             shown.finish()
-    text = f"revision {revision.short} ({revision.config.version}) is installed: {sent.blobs} blobs were sent"
+    text = f"revision {revision.short} ({revision.config.version}) is installed: {sent}"
     data = {"revision": sent.revision, "blobs": sent.blobs, "sent": sent.bytes}
     return Result(f"{text}\nto run it: {screens.program()} device try {revision.short}", data)
 

@@ -40,6 +40,9 @@ class Sent:
     blobs: int
     bytes: int
 
+    def __str__(self) -> str:
+        return "1 blob was sent" if self.blobs == 1 else f"{self.blobs} blobs were sent"
+
 
 def install(link: Link, bundle: Bundle, revision: Revision, listener: Listener) -> Sent:
     """Install a revision of a bundle on the device; a lost link is made again, and nothing is sent twice.

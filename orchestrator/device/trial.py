@@ -62,7 +62,7 @@ def update(
 ) -> Outcome:
     """Install a revision, try it, and wait for the end of the trial; see `install` and `try_revision`."""
     sent = install(link, bundle, revision, listener)
-    listener.say(f"revision {revision.short} ({revision.config.version}) is installed, {sent.blobs} blobs were sent")
+    listener.say(f"revision {revision.short} ({revision.config.version}) is installed, {sent}")
     return try_revision(link, revision.id, listener, limit=limit, poll=poll, go_on=go_on)
 
 

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.bundle import Bundle, create, open_bundle
 from orchestrator.canonical import hex_of
 from orchestrator.device import DeviceError, Link, LinkError, install, parse_transport
+from orchestrator.device.sending import Sent
 from orchestrator.errors import ConfigError, TrustError, VerificationError
 from orchestrator.trust import merged_envelope
 from tests.unit.bundle.conftest import Shop, make_revision
@@ -172,3 +173,11 @@ def test_a_refusal_is_not_tried_again(device: Device, link: Link, bundle: Bundle
         install(link, bundle, shop.second, heard)
     assert caught.value.why == "revision 12 is below the floor"
     assert device.verbs().count("install") == 1
+
+
+def test_what_was_sent_is_said_in_words():
+    assert [str(Sent("x", number, 0)) for number in (0, 1, 9)] == [
+        "0 blobs were sent",
+        "1 blob was sent",
+        "9 blobs were sent",
+    ]

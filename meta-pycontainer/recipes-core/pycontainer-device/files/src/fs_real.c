@@ -138,7 +138,9 @@ static int real_seal(struct fs *fs, int fd, char digest[HEX_SIZE])
 	return verity_seal(digest, fd, &err);
 }
 
-static int real_rename(struct fs *fs, const char *from, const char *to)
+// Call rename or link, given as they take folders, with the folders of both paths.
+static int with_both(struct fs *fs, const char *from, const char *to,
+		     int (*act)(int from_folder, const char *from, int to_folder, const char *to))
 {
 	const char *from_name, *to_name;
 	int from_folder = open_parent(fs, from, &from_name);
@@ -148,8 +150,13 @@ static int real_rename(struct fs *fs, const char *from, const char *to)
 	int to_folder = open_parent(fs, to, &to_name);
 	if (to_folder < 0)
 		return close_keeping_errno(from_folder, -1);
-	int result = renameat(from_folder, from_name, to_folder, to_name);
+	int result = act(from_folder, from_name, to_folder, to_name);
 	return close_keeping_errno(from_folder, close_keeping_errno(to_folder, result));
+}
+
+static int real_rename(struct fs *fs, const char *from, const char *to)
+{
+	return with_both(fs, from, to, renameat);
 }
 
 static int remove_name(struct fs *fs, const char *path, int flags)
@@ -178,18 +185,14 @@ static int real_symlink(struct fs *fs, const char *target, const char *path)
 	return folder < 0 ? -1 : close_keeping_errno(folder, symlinkat(target, folder, name));
 }
 
+static int link_in(int from_folder, const char *from, int to_folder, const char *to)
+{
+	return linkat(from_folder, from, to_folder, to, 0);
+}
+
 static int real_link(struct fs *fs, const char *from, const char *to)
 {
-	const char *from_name, *to_name;
-	int from_folder = open_parent(fs, from, &from_name);
-
-	if (from_folder < 0)
-		return -1;
-	int to_folder = open_parent(fs, to, &to_name);
-	if (to_folder < 0)
-		return close_keeping_errno(from_folder, -1);
-	int result = linkat(from_folder, from_name, to_folder, to_name, 0);
-	return close_keeping_errno(from_folder, close_keeping_errno(to_folder, result));
+	return with_both(fs, from, to, link_in);
 }
 
 static ssize_t real_readlink(struct fs *fs, const char *path, char *target, size_t size)
