@@ -90,8 +90,7 @@ class Web:
         self.stopped.set()
         with self._lock:
             for each in list(self._sockets):
-                with suppress(OSError):
-                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # TLS has nothing to say here
+                _wake(each)
 
     def resume(self) -> None:
         """Take up work again, once nothing of what was given up runs any more."""
@@ -104,6 +103,8 @@ class Web:
             if isinstance(made, socket.socket):
                 with self._lock:
                     self._sockets.add(made)
+                    if self.stopped.is_set():  # given up while the connection was made
+                        _wake(made)
 
     @contextmanager
     def open(self, call: Call) -> Iterator[httpx.Response]:
@@ -243,6 +244,11 @@ class Web:
             self.check_stopped()
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _wake(connection: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS has nothing to say here
 
 
 def plain_body(response: httpx.Response) -> Iterator[bytes]:

@@ -64,6 +64,17 @@ def test_one_refusal_ends_what_waits_for_a_silent_server(
     assert not other.entries()
 
 
+def test_a_connection_that_is_made_after_the_end_was_asked_for_is_not_waited_on(environment: dict[str, str]):
+    ours, theirs = socket.socketpair()
+    stream = type("Stream", (), {"get_extra_info": lambda self, name: ours})()
+    with Web(environment=environment) as web, theirs:
+        web.stop()
+        web._traced("connection.connect_tcp.complete", {"return_value": stream})
+        ours.settimeout(5)
+        assert ours.recv(1) == b""
+        ours.close()
+
+
 def test_the_connections_are_good_for_the_next_transfer(
     registry: Registry, web: Web, other: Store, reference: Reference, pushed
 ):
