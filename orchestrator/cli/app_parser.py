@@ -6,9 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import shtab
-
 from orchestrator.cli import apps, commands
+from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.device_parser import Commands
 
 
@@ -42,7 +41,7 @@ def add_app(sub: Commands) -> None:
     show.add_argument("--runtime-config", action="store_true", help="print the OCI runtime configuration")
 
     take = _action(actions, "import", apps.bring_in, "import the services of a compose file as layers")
-    take.add_argument("file", type=Path, metavar="COMPOSE", help="the compose file").complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(take.add_argument("file", type=Path, metavar="COMPOSE", help="the compose file"))
     _import(take)
 
 
@@ -50,10 +49,10 @@ def _action(actions: Commands, name: str, function: commands.Command, text: str)
     parser = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(command=function)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.add_argument(
+    names_a_folder(parser.add_argument(
         "-C", "--product", type=Path, default=Path(), metavar="FOLDER",
         help="folder with pycontainer.yaml, or the file (default: here)",
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # fmt: skip
+    ))  # fmt: skip
     return parser
 
 
@@ -87,9 +86,16 @@ def _import(take: argparse.ArgumentParser) -> None:
     ):
         take.add_argument(f"--{name}", action="append", default=[], metavar=metavar, help=f"{text}; may be given again")
     take.add_argument("--registry", default="", metavar="HOST[/PATH]", help="where images without a registry are")
-    take.add_argument(
-        "--env-file", action="append", default=[], type=Path, metavar="FILE", help="variables (default: .env beside it)"
-    ).complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(
+        take.add_argument(
+            "--env-file",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FILE",
+            help="variables (default: .env beside it)",
+        )
+    )
     take.add_argument(
         "--keep-defaults", action="store_true",
         help="give Docker's default capabilities, and tmpfs on /run, /tmp and /var/tmp",

@@ -9,12 +9,11 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import shtab
-
 from orchestrator.build.release import Answer, Question, signatures
 from orchestrator.canonical import write_atomically
 from orchestrator.cli import commands, screens
 from orchestrator.cli.commands import Result, reporter
+from orchestrator.cli.completion import names_a_file
 from orchestrator.compliance.judge import judge
 from orchestrator.compliance.policy import rule
 from orchestrator.cve import examine, load, load_vex
@@ -29,10 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("--db", True, "for the page: a database of vulnerabilities; may be given again"),
         ("--vex", True, "for the page: OpenVEX statements; may be given again"),
     ):
-        parser.add_argument(
+        names_a_file(parser.add_argument(
             name, type=Path, action="append" if many else "store", default=[] if many else None, metavar="FILE",
             help=words,
-        ).complete = shtab.FILE  # type: ignore[attr-defined]  # fmt: skip
+        ))  # fmt: skip
 
 
 def audit(options: Namespace) -> Result:

@@ -8,11 +8,10 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-import shtab
-
 from orchestrator.canonical import write_atomically
 from orchestrator.cli import screens
 from orchestrator.cli.commands import Result, reporter
+from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.device_parser import Commands
 from orchestrator.cli.sbom import answer
 from orchestrator.cve import examine, load, load_vex, openvex
@@ -27,13 +26,15 @@ def add_cve(sub: Commands) -> None:
     parser = sub.add_parser("cve", help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(command=run)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.add_argument(
-        "product",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        help="folder with pycontainer.yaml (default: here)",
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_folder(
+        parser.add_argument(
+            "product",
+            nargs="?",
+            type=Path,
+            default=Path(),
+            help="folder with pycontainer.yaml (default: here)",
+        )
+    )
     parser.add_argument("--machine", help="another machine than the product file's")
     parser.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
     for name, many, words in (
@@ -41,10 +42,10 @@ def add_cve(sub: Commands) -> None:
         ("--db", True, "Debian's security tracker as JSON, or OSV (JSON or zip); may be given again"),
         ("--vex", True, "OpenVEX statements that decide findings; may be given again"),
     ):
-        parser.add_argument(
+        names_a_file(parser.add_argument(
             name, type=Path, action="append" if many else "store", default=[], metavar="FILE", help=words,
             required=name == "--db",
-        ).complete = shtab.FILE  # type: ignore[attr-defined]  # fmt: skip
+        ))  # fmt: skip
     parser.add_argument(
         "--severity", choices=SEVERITIES, help="fail when something as severe is open (unknown: medium)"
     )

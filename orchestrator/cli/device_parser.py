@@ -7,10 +7,9 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-import shtab
-
 from orchestrator.cli import devices
 from orchestrator.cli.commands import Command
+from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.device.protocol import ANSWER_SECONDS
 from orchestrator.device.trial import WAIT_SECONDS
 
@@ -93,9 +92,11 @@ def _verb(verbs: Commands, name: str, function: Command, text: str) -> argparse.
 
 def _common(parser: argparse.ArgumentParser, to: object, product: object, timeout: object) -> None:
     parser.add_argument("--to", metavar="TRANSPORT", default=to, help="the device (default: $PYCONTAINER_DEVICE)")
-    parser.add_argument(
-        "--product", type=Path, default=product, help="the product whose virtual machine is meant (default: here)"
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_folder(
+        parser.add_argument(
+            "--product", type=Path, default=product, help="the product whose virtual machine is meant (default: here)"
+        )
+    )
     parser.add_argument(
         "--timeout", type=_seconds, default=timeout, metavar="S",
         help=f"how long the device may be silent ({ANSWER_SECONDS:g})",
@@ -104,7 +105,7 @@ def _common(parser: argparse.ArgumentParser, to: object, product: object, timeou
 
 def _bundle(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
     argument = parser.add_argument("bundle", type=Path, nargs=nargs, help="the bundle here: a tar or a folder")
-    argument.complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(argument)
 
 
 def _limit(parser: argparse.ArgumentParser) -> None:

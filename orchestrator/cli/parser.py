@@ -11,6 +11,7 @@ import shtab
 from orchestrator import __version__
 from orchestrator.cli import auditpage, bundles, commands
 from orchestrator.cli.app_parser import add_app
+from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
 from orchestrator.cli.sbom_parser import add_sbom
@@ -53,9 +54,14 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--console", action="store_true", help="with --expect: show the console on standard error")
     run.add_argument("--expect", metavar="TEXT", help="end well as soon as the console shows TEXT (for CI)")
-    run.add_argument(
-        "--update", type=Path, metavar="BUNDLE", help="when the device is ready, update it to this bundle's revision"
-    ).complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(
+        run.add_argument(
+            "--update",
+            type=Path,
+            metavar="BUNDLE",
+            help="when the device is ready, update it to this bundle's revision",
+        )
+    )
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
 
     _bundle(sub)
@@ -65,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_cve(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
-    flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it").complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it"))
     flash.add_argument("device", type=Path, help="the whole disk, such as /dev/sdX")
     flash.add_argument("--yes", action="store_true", help="do not ask")
     flash.add_argument("--force-fixed", action="store_true", help="allow a disk that is not removable")
@@ -120,16 +126,18 @@ def _bundle(sub: Commands) -> None:
         help="id, its beginning, or tag; may be given again (default: the last build)",
     )  # fmt: skip
     create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
-    create.add_argument(
+    names_a_file(create.add_argument(
         "-o", "--output", type=Path, metavar="FILE.tar|FOLDER",
         help="where to write it: a tar when the name ends so, else a folder (default: a tar in the build folder)",
-    ).complete = shtab.FILE  # type: ignore[attr-defined]  # fmt: skip
+    ))  # fmt: skip
 
     verify = _command(actions, "verify", bundles.check, "check a bundle offline: every blob, every signature")
     _bundle_file(verify)
-    verify.add_argument(
-        "--product", type=Path, help="folder of the product that it must be for (default: what the bundle says)"
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_folder(
+        verify.add_argument(
+            "--product", type=Path, help="folder of the product that it must be for (default: what the bundle says)"
+        )
+    )
 
     ls = _command(actions, "ls", bundles.ls, "list the revisions of a bundle")
     _bundle_file(ls)
@@ -137,7 +145,7 @@ def _bundle(sub: Commands) -> None:
 
 def _bundle_file(parser: argparse.ArgumentParser) -> None:
     argument = parser.add_argument("bundle", type=Path, help="the bundle: a tar or a folder")
-    argument.complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(argument)
 
 
 def _machine(parser: argparse.ArgumentParser) -> None:
@@ -166,4 +174,4 @@ def _product(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         help="folder with pycontainer.yaml, or the file (default: here)",
     )
-    argument.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_folder(argument)

@@ -6,10 +6,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import shtab
-
 from orchestrator.cli import sbom, sbomfiles
 from orchestrator.cli.commands import Command
+from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.device_parser import Commands
 
 _ABOUT = """Look into the documents of a release (SPDX 3.0.1 or 2.3), check them, judge the licences, and make what must
@@ -37,11 +36,13 @@ def add_sbom(sub: Commands) -> None:
     check.add_argument("--format", choices=("table", "json", "junit", "sarif"), default="table", help="(table)")
     check.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the report there")
     check.add_argument("--strict", action="store_true", help="fail for what is unknown, too")
-    check.add_argument("--image", type=Path, help="the flashable file (default: the build's)").complete = shtab.FILE  # type: ignore[attr-defined]
-    check.add_argument("--sources", type=Path, help="the folder of the source bundle").complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-    check.add_argument(
-        "--rebuilt", type=Path, metavar="FOLDER", help="the documents of another build, which must be equal"
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_file(check.add_argument("--image", type=Path, help="the flashable file (default: the build's)"))
+    names_a_folder(check.add_argument("--sources", type=Path, help="the folder of the source bundle"))
+    names_a_folder(
+        check.add_argument(
+            "--rebuilt", type=Path, metavar="FOLDER", help="the documents of another build, which must be equal"
+        )
+    )
     check.add_argument("--explain", action="store_true", help="show every finding, not the first of each kind")
 
     policy = _action(actions, "policy", sbom.policy, "judge every licence by the policy; exit code 7: denied")
@@ -60,12 +61,14 @@ def add_sbom(sub: Commands) -> None:
     sources = _action(actions, "sources", sbomfiles.sources, "list the sources, and fetch those that are owed")
     _layer(sources)
     sources.add_argument("--all", action="store_true", help="those that no licence asks for, too")
-    sources.add_argument(
-        "--fetch",
-        type=Path,
-        metavar="FOLDER",
-        help="make the source bundle there; exit code 3: one is missing",
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_folder(
+        sources.add_argument(
+            "--fetch",
+            type=Path,
+            metavar="FOLDER",
+            help="make the source bundle there; exit code 3: one is missing",
+        )
+    )
     sources.add_argument(
         "--record", action="store_true", help="look up the sources' hashes for the next build's documents"
     )
@@ -80,12 +83,12 @@ def add_sbom(sub: Commands) -> None:
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there (default: standard output)")
 
     attest = _action(actions, "attest", sbomfiles.attest, "sign that the documents are about this image and its layers")
-    attest.add_argument("--image", type=Path, help="the flashable file (default: the build's)").complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(attest.add_argument("--image", type=Path, help="the flashable file (default: the build's)"))
     attest.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it (default: beside them)")
 
     verify = _action(actions, "verify", sbomfiles.verify, "check an attestation; exit code 5: changed, 7: not signed")
-    verify.add_argument("--attestation", type=Path, help="(default: the build's)").complete = shtab.FILE  # type: ignore[attr-defined]
-    verify.add_argument("--image", type=Path, help="the flashable file (default: the build's)").complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(verify.add_argument("--attestation", type=Path, help="(default: the build's)"))
+    names_a_file(verify.add_argument("--image", type=Path, help="the flashable file (default: the build's)"))
 
 
 def _command(sub: Commands, name: str, function: Command, text: str) -> argparse.ArgumentParser:
@@ -100,12 +103,16 @@ def _action(sub: Commands, name: str, function: Command, text: str) -> argparse.
     _product(parser, option=name == "show")
     parser.add_argument("--machine", help="another machine than the product file's")
     parser.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
-    parser.add_argument(
-        "--document", type=Path, action="append", default=[], metavar="FILE", help="a document; may be given again"
-    ).complete = shtab.FILE  # type: ignore[attr-defined]
-    parser.add_argument(
-        "--policy", type=Path, metavar="FILE", help="(default: pycontainer.policy.yaml beside the product file)"
-    ).complete = shtab.FILE  # type: ignore[attr-defined]
+    names_a_file(
+        parser.add_argument(
+            "--document", type=Path, action="append", default=[], metavar="FILE", help="a document; may be given again"
+        )
+    )
+    names_a_file(
+        parser.add_argument(
+            "--policy", type=Path, metavar="FILE", help="(default: pycontainer.policy.yaml beside the product file)"
+        )
+    )
     return parser
 
 
@@ -115,7 +122,7 @@ def _product(parser: argparse.ArgumentParser, *, option: bool) -> None:
         argument = parser.add_argument("--product", type=Path, default=Path(), help=text)
     else:
         argument = parser.add_argument("product", nargs="?", type=Path, default=Path(), help=text)
-    argument.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    names_a_folder(argument)
 
 
 def _layer(parser: argparse.ArgumentParser) -> None:
