@@ -12,6 +12,7 @@ otherwise idle machine. Memory is the largest sum of the resident sizes of all p
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import multiprocessing
 import os
@@ -192,11 +193,11 @@ def main() -> None:
             for name, work in rows.items():
                 place = scratch / "run"
                 place.mkdir()
-                found = measured(lambda work=work, place=place: work(place))  # type: ignore[misc]
+                found = measured(functools.partial(work, place))
                 if name not in best or found.seconds < best[name].seconds:
                     best[name] = found
                 if turn == options.runs - 1 and name == "docker-archive":
-                    again = measured(lambda place=place: rows["docker-archive"](place))  # type: ignore[misc]
+                    again = measured(functools.partial(work, place))
                     best["docker-archive, unchanged"] = again
                 shutil.rmtree(place)
         base = next(iter(best.values()))

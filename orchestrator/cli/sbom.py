@@ -225,8 +225,8 @@ def policy(options: Namespace) -> Result:
     data = {
         "counts": dict(sorted(counts.items())),
         "rulings": [
-            {**dataclasses.asdict(dataclasses.replace(each, component=None)), "component": each.component.name,  # type: ignore[arg-type]
-             "id": each.component.id, "denied": each.denied}
+            {**dataclasses.asdict(each), "component": each.component.name, "id": each.component.id,
+             "denied": each.denied}
             for each in rulings
         ],
     }  # fmt: skip
@@ -275,9 +275,9 @@ def obligations(options: Namespace) -> Result:
     grouped: dict[tuple[str, str], list[str]] = {}
     for each in found:
         grouped.setdefault((each.duty, each.layer), []).append(each.component.name)
-    order = list(DUTIES)
+    order: dict[str, int] = {duty: place for place, duty in enumerate(DUTIES)}
     rows = []
-    for (duty, layer), names in sorted(grouped.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):  # type: ignore[arg-type]
+    for (duty, layer), names in sorted(grouped.items(), key=lambda item: (order[item[0][0]], item[0][1])):
         unique = sorted(set(names))
         more = f" and {len(unique) - 8} more" if len(unique) > 8 else ""
         rows.append((duty, layer, str(len(names)), ", ".join(unique[:8]) + more))

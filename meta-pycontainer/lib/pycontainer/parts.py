@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from .errors import LayerError
 
@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         magic = probe.read(6)
     if magic.startswith(b"\x1f\x8b"):
         with gzip.open(path, "rb") as stream:
-            yield stream  # type: ignore[misc]
+            yield cast(IO[bytes], stream)
     elif magic == b"\xfd7zXZ\0":
         with lzma.open(path, "rb") as packed:
             yield packed
