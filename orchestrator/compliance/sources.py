@@ -14,7 +14,8 @@ from orchestrator.compliance.duties import needs_source
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source package of a layer: its address and hashes where they are known, what was built from it, and whether a
-    licence of one of these asks for it. `kind` is the ecosystem of the components (`deb`, ...), `distro` the release.
+    licence of one of these asks for it. `kind` is its ecosystem (`deb`, ...), else that of the components, `distro` the
+    release.
     """
 
     layer: str
@@ -48,8 +49,9 @@ def sources(bill: Bill, layer: str = "") -> Iterator[Source]:
         uris += [each.purl for each in elements]
         hashes = {pair for each in elements for pair in each.hashes}
         kinds, distros = set(), set()
-        for each in components:
-            kind, _, tail = each.purl.removeprefix("pkg:").partition("/")
+        # Its own package URL tells: a kernel module or a boot loader is no package, and built from one all the same.
+        for purl in [uri for uri in uris if uri.startswith("pkg:")] or [each.purl for each in components]:
+            kind, _, tail = purl.removeprefix("pkg:").partition("/")
             kinds.add(kind)
             distros |= {part[7:] for part in tail.partition("?")[2].split("&") if part.startswith("distro=")}
         yield Source(

@@ -20,7 +20,7 @@ from orchestrator.errors import VerificationError
 from orchestrator.sbom.expression import Licence
 from orchestrator.sbom.texts import recognise
 
-from .sample import BASE, REF, TEXT, bill_of, encoded, expression, image_graph, note, related
+from .sample import BASE, REF, TEXT, bill_of, encoded, expression, image_graph, named, note, related
 
 FILE = "Tool is by Ada.\n\nThe Beerware text: <buy a beer> & enjoy.\n"
 DIGEST = "sha256:" + hashlib.sha256(FILE.encode()).hexdigest()
@@ -152,6 +152,16 @@ def test_sources_are_listed_with_what_they_became_and_whether_they_are_owed() ->
     assert dict(tool.hashes)["sha256"]
     assert (tool.kind, tool.distro) == ("deb", "debian-13")
     assert not found["web", "libodd-src"].owed
+
+
+def test_what_is_no_package_itself_has_the_ecosystem_of_its_source() -> None:
+    graph = image_graph()
+    named(graph, "web-tool")["software_packageUrl"] = "pkg:generic/tool@1.2-3"
+    source = named(graph, "web-tool-source")
+    source["software_packageUrl"] = "pkg:deb/debian/tool-src@1.2-3?arch=source&distro=debian-13"
+    source.pop("software_downloadLocation", None)
+    (found,) = [each for each in sources(bill_of(graph)) if (each.layer, each.name) == ("web", "tool-src")]
+    assert (found.kind, found.distro) == ("deb", "debian-13")
 
 
 def test_a_component_without_source_is_listed_too() -> None:
