@@ -25,7 +25,15 @@ FOLDER = "/run/pycontainer/lxc"
 
 _TEMPLATE = Path(__file__).with_name("lxc.conf.j2")
 _TEMPLATE_MAX = 256 * 1024
-_NAMESPACES = {"pid": "pid", "mount": "mnt", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "network": "net"}
+_NAMESPACES = {
+    "pid": "pid",
+    "mount": "mnt",
+    "ipc": "ipc",
+    "uts": "uts",
+    "cgroup": "cgroup",
+    "network": "net",
+    "user": "user",
+}
 _MASKED_FILES = frozenset(
     ("/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list",
      "/proc/timer_stats")
@@ -62,6 +70,7 @@ def make_lxc_config(name: str, oci: Mapping[str, Any], stop_signal: int, templat
         "hostname": oci["hostname"],
         "namespaces": _namespaces(name, oci),
         "network": _network(oci),
+        "users": _users(oci),
         "mounts": list(_mounts(name, oci)),
         "capabilities": _capabilities(name, process),
         "no_new_privileges": process["noNewPrivileges"],
@@ -147,6 +156,15 @@ def _namespaces(name: str, oci: Mapping[str, Any]) -> list[str]:
             )
     found = [_NAMESPACES[each["type"]] for each in oci["linux"]["namespaces"] if "path" not in each]
     return sorted(found)
+
+
+def _users(oci: Mapping[str, Any]) -> list[str]:
+    """Return the maps of a container's own users and groups; none when it has the device's."""
+    return [
+        f"{letter} {each['containerID']} {each['hostID']} {each['size']}"
+        for letter, key in (("u", "uidMappings"), ("g", "gidMappings"))
+        for each in oci["linux"].get(key, [])
+    ]
 
 
 def _network(oci: Mapping[str, Any]) -> str:

@@ -171,7 +171,8 @@ static int make_place(const char *name, const char *bundle)
 {
 	char path[PATH_SIZE];
 
-	if ((mkdir(ROOT, 0700) < 0 && errno != EEXIST) || (mkdir(ROOT_MOUNT, 0700) < 0 && errno != EEXIST))
+	// A container with users of its own goes through them as one of these.
+	if ((mkdir(ROOT, 0711) < 0 && errno != EEXIST) || (mkdir(ROOT_MOUNT, 0711) < 0 && errno != EEXIST))
 		return complain_errno(ROOT);
 	snprintf(path, sizeof path, ROOT "/%s", name);
 	if ((unlink(path) < 0 && errno != ENOENT) || symlink(bundle, path) < 0)
