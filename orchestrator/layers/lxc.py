@@ -191,6 +191,10 @@ def _entry(source: str, place: str, kind: str, options: Sequence[str]) -> str:
 
 
 def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
+    spaces = {each["type"]: each for each in oci["linux"]["namespaces"]}
+    # The kernel mounts a new sysfs only for the users that the network belongs to: others see
+    # the device's, as under crun.
+    foreign = "user" in spaces and "path" in spaces.get("network", {"path": ""})
     memory: list[str] = []  # what is empty when it is mounted: places in it are made then
     for mount in oci["mounts"]:
         place, kind, options = str(mount["destination"]), str(mount["type"]), [*mount["options"]]
@@ -200,7 +204,12 @@ def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
             options.append("create=dir")
         if kind == "tmpfs":
             memory.append(place)
-        if kind == "bind":
+        if kind == "sysfs" and foreign:
+            # With what is mounted in it, which must not be laid bare.
+            yield _entry("/sys", place, "none", ["rbind", *options, "remount"])
+            # The device's control groups lie there by now, and the kernel mounts none right above them.
+            yield _entry("tmpfs", f"{place}/fs/cgroup", "tmpfs", ["ro", "nosuid", "nodev", "noexec"])
+        elif kind == "bind":
             # LXC passes over a bind's flags unless it is told to mount it again.
             yield _entry(str(mount["source"]), place, "none", [*_flags(options), "remount"])
         else:

@@ -22,7 +22,7 @@ from tests.integration.distributions import images
 # As its first process a program gets no signal that it has no handler for.
 _APP = """\
 trap 'echo app ends; exit 0' TERM
-echo "app starts as $(id -u)"
+echo "app starts as $(id -u)" >/dev/stderr
 while :; do sleep 1 & wait $!; done
 """
 BOOT_SECONDS = 600

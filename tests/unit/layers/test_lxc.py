@@ -56,6 +56,16 @@ def test_its_users_are_its_own_as_under_crun(make):
     assert values(make(user_base=65536 * 20, users="host"), "lxc.idmap") == []
 
 
+@pytest.mark.parametrize("network", ["host", "bridge"])
+def test_where_the_network_is_not_of_its_users_the_devices_sysfs_is_shown(make, network):
+    mounts = values(make(user_base=65536 * 20, network=network), "lxc.mount.entry")
+    shown = [line for line in mounts if line.split()[1] in ("sys", "sys/fs/cgroup")]
+    assert [line.split()[0] for line in shown] == ["/sys", "tmpfs", "cgroup"]
+    assert all("ro" in line.split()[3].split(",") for line in shown)
+    for others in ({"network": network}, {"network": "none", "user_base": 65536 * 20}):
+        assert any(line.startswith("sysfs sys sysfs") for line in values(make(**others), "lxc.mount.entry"))
+
+
 def test_every_mount_of_crun_is_there_but_what_lxc_makes_itself(make, image, profile):
     options = RunOptions(name="web", command=("/bin/server",), volumes=(Volume("a", "/data"),), tmpfs=(Tmpfs("/tmp"),))
     run = make_run_config(ImageConfig(), options, image, architecture="amd64", profile=profile)
