@@ -6,12 +6,18 @@ from __future__ import annotations
 import os
 import re
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import zstandard
 
 from orchestrator.errors import ConfigError
 from orchestrator.product.reference import parse_reference
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+_ZSTD = (".tar.zst", ".tzst")
+_WINDOW = 128 * 1024 * 1024
 _NAMES_MOST = 200_000
 _FORMS = (
     "registry.example/app:1.2, oci:DIR, oci-archive:FILE, docker-archive:FILE, tar:FILE, directory:DIR, "
@@ -84,18 +90,34 @@ def _path(text: str, root: Path) -> dict[str, str]:
 
 def _archive(path: Path) -> str:
     """What an engine saved, told by the names in it; the empty text for a root file system."""
+    names: set[str] = set()
     try:
-        with tarfile.open(path) as archive:
-            names: set[str] = set()
+        with _opened(path) as archive:
             for member in archive:
                 names.add(member.name.removeprefix("./"))
                 if {"oci-layout", "manifest.json"} & names or len(names) > _NAMES_MOST:
                     break
-    except (tarfile.TarError, OSError, EOFError):
+    except (tarfile.TarError, OSError, EOFError, zstandard.ZstdError):
         return ""  # whoever reads it says what is wrong with it
     if "manifest.json" in names:
         return "docker-archive"
     return "oci-archive" if "oci-layout" in names else ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar by its compression; Python's own library knows all of ours but zstd."""
+    if not path.name.endswith(_ZSTD):
+        with tarfile.open(path) as archive:
+            yield archive
+        return
+    limits = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    with (
+        path.open("rb") as stream,
+        limits.stream_reader(stream) as plain,
+        tarfile.open(fileobj=plain, mode="r|") as archive,
+    ):
+        yield archive
 
 
 def _existing(text: str, root: Path) -> Path:

@@ -33,6 +33,4 @@ def running(distributions: Product, tmp_path_factory: pytest.TempPathFactory) ->
     try:
         yield machine
     finally:
-        if machine.process.poll() is None:
-            machine.process.terminate()
-            machine.process.wait(60)
+        machine.end()
