@@ -90,6 +90,7 @@ class Index(IndexReader):
         self._cached: tuple[tuple[int, int, int], dict[str, Any]] | None = None
         self._pending: dict[str, Any] | None = None
         self._decoded: tuple[dict[str, Any], list[Descriptor]] | None = None
+        self._tags: tuple[dict[str, Any], dict[str, Descriptor]] | None = None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -131,6 +132,13 @@ class Index(IndexReader):
             found = [entry for raw in value["manifests"] if (entry := _descriptor(raw)) is not None]
             self._decoded = (value, found)
         return list(self._decoded[1])
+
+    def tags(self) -> dict[str, Descriptor]:
+        """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""
+        value = self._load()
+        if self._tags is None or self._tags[0] is not value:
+            self._tags = (value, super().tags())
+        return dict(self._tags[1])
 
     def _load(self) -> dict[str, Any]:
         # Whoever only reads must not see what another thread has not finished: the lock is this thread's, or free.
