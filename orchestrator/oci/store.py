@@ -203,7 +203,7 @@ class Store(Layout):
         return stored
 
     def attach_all(self, subject: Descriptor, referrers: Iterable[Manifest]) -> None:
-        """Attach many artefacts at once (see `layout.referrer`), in the subject's own index of referrers; see `pack`."""
+        """Attach many artefacts at once (see `layout.referrer`), in an index of their own; see `pack`."""
         with self.together():
             self.put_blob(EMPTY_BYTES, media_type=EMPTY_TYPE)
             before = self.referrers(subject.digest)
