@@ -45,4 +45,6 @@ def count(number: int, word: str) -> str:
 
 def shown(text: str) -> str:
     """Return somebody else's text without what would steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)

@@ -112,10 +112,19 @@ class Graph:
         waiting = list(tips)
         while waiting:
             digest = waiting.pop()
-            if digest not in found and self.has(digest):
-                found[digest] = self.commit(digest)
-                waiting.extend(found[digest].parents)
+            if digest not in found and (commit := self._commit_here(digest)) is not None:
+                found[digest] = commit
+                waiting.extend(commit.parents)
         return found
+
+    def _commit_here(self, digest: str) -> Commit | None:
+        """Return a revision, or None when it is not here; raises VerificationError for a damaged one."""
+        try:
+            return self.commit(digest)
+        except VerificationError:
+            if self.store.has_blob(digest):
+                raise
+            return None
 
     def walk(self, tips: Iterable[str]) -> Iterator[Commit]:
         """Yield what the tips lead to, no revision before all that came from it (git's --topo-order).
@@ -124,6 +133,10 @@ class Graph:
         order of `tips`.
         """
         first = list(dict.fromkeys(tips))
+        # A line needs no order: who asks for the newest twenty does not wait for the first thousand to be read.
+        while len(first) == 1 and (commit := self._commit_here(first[0])) is not None and len(commit.parents) < 2:
+            yield commit
+            first = list(commit.parents)
         found = self.reachable(first)
         children = dict.fromkeys(found, 0)
         for commit in found.values():
