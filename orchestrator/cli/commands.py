@@ -18,6 +18,7 @@ from orchestrator.cli import screens, updates
 from orchestrator.cli.result import Command as Command
 from orchestrator.cli.result import Result as Result
 from orchestrator.cli.result import loaded as loaded
+from orchestrator.cli.update_bundle import bundle_of
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
@@ -94,7 +95,7 @@ def run(options: Namespace) -> Result:
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
-    job = None if options.update is None else updates.job(options.update)
+    job = None if options.update is None else updates.job(bundle_of(options.update, place))
     if options.expect is None:
         return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
     line = session.expect(

@@ -61,8 +61,8 @@ def make_parser() -> argparse.ArgumentParser:
         run.add_argument(
             "--update",
             type=Path,
-            metavar="BUNDLE",
-            help="when the device is ready, update it to this bundle's revision",
+            metavar="BUNDLE|REV",
+            help="when the device is ready, update it to this bundle's revision, or to one of the store (main, v1.2)",
         )
     )
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")

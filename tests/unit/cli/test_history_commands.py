@@ -317,3 +317,21 @@ def test_what_must_be_quick_imports_nothing_heavy(works: Works, words: list[str]
     assert done.returncode == 0, done.stderr
     loaded = done.stderr.splitlines()
     assert not [name for name in HEAVY if name in loaded]
+
+
+def test_a_revision_by_name_is_an_update_too(works: Works) -> None:
+    from orchestrator.build.workspace import workspace
+    from orchestrator.bundle import open_bundle
+    from orchestrator.cli.update_bundle import bundle_of
+    from orchestrator.errors import ConfigError
+
+    first, second = works.history("one", "two")
+    place = workspace(works.folder, load_product(works.folder / "pycontainer.yaml"))
+    made = bundle_of(Path("main~1"), place)
+    with open_bundle(made) as bundle:
+        assert bundle.select().id == first.id
+    assert bundle_of(made, place) == made
+    assert second.short in bundle_of(Path("main"), place).name
+    with pytest.raises(ConfigError, match="no revision 'mian'"):
+        bundle_of(Path("mian"), place)
+    assert bundle_of(Path("none.tar"), place) == Path("none.tar")
