@@ -8,7 +8,8 @@ import stat
 from dataclasses import dataclass
 
 from orchestrator.history.compare import BlobChange
-from orchestrator.layers.squashread import MAGIC, Node, SquashImage
+from orchestrator.layers.squashnode import Node
+from orchestrator.layers.squashread import MAGIC, SquashImage
 from orchestrator.oci import Store
 from orchestrator.product.units import format_size
 from orchestrator.revision import LayerBlob

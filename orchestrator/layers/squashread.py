@@ -14,12 +14,12 @@ import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import zstandard
 
 from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.layers.squashnode import Node
 
 MAGIC = b"hsqs"
 _SUPER = struct.Struct("<4sIIIIHHHHHHQQQQQQQQ")
@@ -37,23 +37,6 @@ _COMPRESSORS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 _XATTR_PREFIXES = (b"user.", b"trusted.", b"security.")
 _KINDS = {1: stat.S_IFDIR, 2: stat.S_IFREG, 3: stat.S_IFLNK, 4: stat.S_IFBLK, 5: stat.S_IFCHR, 6: stat.S_IFIFO,
           7: stat.S_IFSOCK}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Node:
-    """A name in the image: `mode` as stat(2) has it, `size` in bytes, the target of a link, the number of a device."""
-
-    mode: int
-    uid: int
-    gid: int
-    size: int = 0
-    target: bytes = b""
-    device: int = 0
-    xattrs: tuple[tuple[bytes, bytes], ...] = ()
-    start: int = 0
-    blocks: tuple[int, ...] = ()
-    fragment: tuple[int, int] | None = None
-    listing: tuple[int, int, int] | None = None
 
 
 class SquashImage:
