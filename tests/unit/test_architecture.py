@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("trust",),
     ("revision",),
     ("registry",),
+    ("delta",),
     ("oci",),
     ("product", "deploy"),
     ("run", "canonical", "progress"),

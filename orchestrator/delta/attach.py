@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Chunk indexes beside a manifest: made for its large blobs, attached as one OCI referrer, found again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from orchestrator.delta.cutter import cut
+from orchestrator.delta.index import INDEX_LIMIT, ChunkIndex, decode_index, make_index, size_of_index
+from orchestrator.errors import VerificationError
+from orchestrator.oci import Descriptor, Manifest, Store
+from orchestrator.oci.layout import Layout
+
+CHUNKS_TYPE = "application/vnd.pycontainer.chunks.v1"
+"""Artifact type of the referrer."""
+INDEX_TYPE = "application/vnd.pycontainer.chunks.index.v1"
+"""Media type of the index of one blob."""
+OF = "vnd.pycontainer.chunks.of"
+"""Annotation of an index: the digest of the blob that it is of."""
+LARGE = 1 << 20
+"""Blobs of more bytes than this have an index."""
+
+
+def index_of(layout: Layout, digest: str) -> ChunkIndex:
+    """Cut a blob of a layout into chunks; raises VerificationError when it is not here."""
+    with layout.blobs.open(digest) as stream:
+        size = layout.blobs.size(digest)
+        try:
+            return make_index(digest, size or 0, cut(stream))
+        except ValueError as problem:
+            raise VerificationError(f"blob {digest} changed while it was read", str(problem)) from problem
+
+
+def large_blobs(manifest: Manifest) -> list[Descriptor]:
+    """Return the blobs of a manifest that have an index, each once, by digest: the order of their indexes."""
+    found = {blob.digest: blob for blob in manifest.layers if blob.size > LARGE}
+    return [found[digest] for digest in sorted(found)]
+
+
+def attach_chunks(store: Store, digest: str) -> Descriptor | None:
+    """Attach the chunk indexes of a manifest's large blobs to it; returns the referrer, or None when it has no such.
+
+    The same blobs give the same referrer, whoever makes it; one that is here is left as it is. Raises VerificationError
+    when the store lacks the manifest or a blob.
+    """
+    manifest = store.read_manifest(digest)
+    blobs = large_blobs(manifest)
+    if not blobs:
+        return None
+    entries = {blob.digest for blob in blobs}
+    for each in store.referrers(digest, CHUNKS_TYPE):
+        with contextlib.suppress(VerificationError):
+            listed = indexes_of(store.read_manifest(each.digest))
+            if listed.keys() == entries and all(store.has_blob(one.digest, one.size) for one in listed.values()):
+                return each
+    indexes = []
+    for blob in blobs:
+        index = known_index(store, blob) or index_of(store, blob.digest)
+        indexes.append(store.put_blob(index.encode(), media_type=INDEX_TYPE).plain(**{OF: blob.digest}))
+    subject = Descriptor(media_type=manifest.media_type, digest=digest, size=store.blobs.size(digest) or 0)
+    return store.attach(subject, CHUNKS_TYPE, indexes)
+
+
+def indexes_of(manifest: Manifest) -> dict[str, Descriptor]:
+    """Return the indexes that a referrer of `CHUNKS_TYPE` lists, by the digest of the blob that each is of.
+
+    What is no index of a sane size is left out.
+    """
+    if manifest.artifact_type != CHUNKS_TYPE:
+        return {}
+    return {
+        each.annotations[OF]: each
+        for each in manifest.layers
+        if each.media_type == INDEX_TYPE and OF in each.annotations and each.size <= INDEX_LIMIT
+    }
+
+
+def read_index(layout: Layout, entry: Descriptor, blob: Descriptor) -> ChunkIndex:
+    """Return the index of `blob` that `entry` names; raises VerificationError when it is missing or none of it."""
+    data = layout.read_blob(entry.digest, limit=size_of_index(blob.size))
+    return decode_index(data, blob.digest, blob.size)
+
+
+def known_index(layout: Layout, blob: Descriptor, manifests: Iterable[Descriptor] | None = None) -> ChunkIndex | None:
+    """Return the index of a blob that any referrer in the layout has, or None."""
+    for each in layout.entries() if manifests is None else manifests:
+        if layout.artifact_type(each) != CHUNKS_TYPE:
+            continue
+        with contextlib.suppress(VerificationError):
+            entry = indexes_of(layout.read_manifest(each.digest)).get(blob.digest)
+            if entry is not None:
+                return read_index(layout, entry, blob)
+    return None
