@@ -176,8 +176,8 @@ def test_a_refusal_is_not_tried_again(device: Device, link: Link, bundle: Bundle
 
 
 def test_what_was_sent_is_said_in_words():
-    assert [str(Sent("x", number, 0)) for number in (0, 1, 9)] == [
+    assert [str(Sent("x", number, number * 100)) for number in (0, 1, 9)] == [
         "0 blobs were sent",
-        "1 blob was sent",
-        "9 blobs were sent",
+        "1 blob was sent, 100 B",
+        "9 blobs were sent, 900 B",
     ]
