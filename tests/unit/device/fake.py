@@ -127,7 +127,9 @@ class Device:
             while True:
                 request = receive()
                 if "verb" not in request:
-                    send({"error": "no verb"})
+                    # Lines of a request that has ended are passed over.
+                    if not request.keys() & {"data", "copy", "end"}:
+                        send({"error": "no verb"})
                     continue
                 self.asked.append(request)
                 self._answer(request, send, receive)
