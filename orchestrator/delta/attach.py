@@ -48,11 +48,12 @@ def attach_chunks(store: Store, digest: str) -> Descriptor | None:
     blobs = large_blobs(manifest)
     if not blobs:
         return None
-    entries = {blob.digest for blob in blobs}
     for each in store.referrers(digest, CHUNKS_TYPE):
         with contextlib.suppress(VerificationError):
             listed = indexes_of(store.read_manifest(each.digest))
-            if listed.keys() == entries and all(store.has_blob(one.digest, one.size) for one in listed.values()):
+            if listed.keys() == {blob.digest for blob in blobs}:
+                for blob in blobs:
+                    read_index(store, listed[blob.digest], blob)
                 return each
     indexes = []
     for blob in blobs:

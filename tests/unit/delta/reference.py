@@ -26,6 +26,6 @@ def next_length(data: bytes) -> int:
     value = 0
     for position in range(LEAST, len(data) - len(data) % 2):
         value = ((value << 1) + GEAR[data[position]]) % 2**64
-        if not value & (STRICT if position < min(USUAL, len(data)) // 2 * 2 else LAX):
+        if not value & (STRICT if position < USUAL else LAX):
             return position
     return len(data)
