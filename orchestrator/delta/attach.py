@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Sequence
 
 from orchestrator.delta.cutter import cut
 from orchestrator.delta.index import INDEX_LIMIT, ChunkIndex, decode_index, make_index, size_of_index
@@ -20,6 +21,8 @@ OF = "vnd.pycontainer.chunks.of"
 """Annotation of an index: the digest of the blob that it is of."""
 LARGE = 1 << 20
 """Blobs of more bytes than this have an index."""
+NEWEST = 64
+"""Manifests of a layout that are looked at, the newest first: older ones are less like what comes."""
 
 
 def index_of(layout: Layout, digest: str) -> ChunkIndex:
@@ -55,9 +58,10 @@ def attach_chunks(store: Store, digest: str) -> Descriptor | None:
                 for blob in blobs:
                     read_index(store, listed[blob.digest], blob)
                 return each
+    known = _known_indexes(store, blobs)
     indexes = []
     for blob in blobs:
-        index = known_index(store, blob) or index_of(store, blob.digest)
+        index = known.get(blob.digest) or index_of(store, blob.digest)
         indexes.append(store.put_blob(index.encode(), media_type=INDEX_TYPE).plain(**{OF: blob.digest}))
     subject = Descriptor(media_type=manifest.media_type, digest=digest, size=store.blobs.size(digest) or 0)
     return store.attach(subject, CHUNKS_TYPE, indexes)
@@ -83,13 +87,22 @@ def read_index(layout: Layout, entry: Descriptor, blob: Descriptor) -> ChunkInde
     return decode_index(data, blob.digest, blob.size)
 
 
-def known_index(layout: Layout, blob: Descriptor, manifests: Iterable[Descriptor] | None = None) -> ChunkIndex | None:
-    """Return the index of a blob that any referrer in the layout has, or None."""
-    for each in layout.entries() if manifests is None else manifests:
-        if layout.artifact_type(each) != CHUNKS_TYPE:
-            continue
+def known_index(layout: Layout, blob: Descriptor) -> ChunkIndex | None:
+    """Return the index of a blob that one of the newest referrers in the layout has, or None."""
+    return _known_indexes(layout, [blob]).get(blob.digest)
+
+
+def _known_indexes(layout: Layout, blobs: Sequence[Descriptor]) -> dict[str, ChunkIndex]:
+    """Return the indexes of blobs that the newest referrers in the layout have."""
+    found: dict[str, ChunkIndex] = {}
+    charts = (each for each in reversed(layout.entries()) if layout.artifact_type(each) == CHUNKS_TYPE)
+    for each in itertools.islice(charts, NEWEST):
         with contextlib.suppress(VerificationError):
-            entry = indexes_of(layout.read_manifest(each.digest)).get(blob.digest)
-            if entry is not None:
-                return read_index(layout, entry, blob)
-    return None
+            listed = indexes_of(layout.read_manifest(each.digest))
+            for blob in blobs:
+                if blob.digest in listed and blob.digest not in found:
+                    with contextlib.suppress(VerificationError):
+                        found[blob.digest] = read_index(layout, listed[blob.digest], blob)
+        if len(found) == len(blobs):
+            break
+    return found

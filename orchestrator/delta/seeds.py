@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 
-from orchestrator.delta.attach import CHUNKS_TYPE, LARGE, index_of, indexes_of, read_index
+from orchestrator.delta.attach import CHUNKS_TYPE, LARGE, NEWEST, index_of, indexes_of, read_index
 from orchestrator.delta.index import ChunkIndex
 from orchestrator.errors import VerificationError
 from orchestrator.oci import MANIFEST_TYPE, Descriptor
@@ -14,8 +14,6 @@ from orchestrator.oci.layout import Layout
 
 LAYER = "vnd.pycontainer.layer"
 ROLE = "vnd.pycontainer.role"
-_MANIFESTS = 64
-"""Manifests that are looked at, the newest first: older ones are less like what comes."""
 _SEEDS = 6
 """Blobs of which the chunks are looked at, for one that comes."""
 _CUT_MOST = 1 << 30
@@ -46,7 +44,7 @@ class Seeds:
             if entry.media_type != MANIFEST_TYPE:
                 continue
             chunks = layout.artifact_type(entry) == CHUNKS_TYPE
-            if (charted if chunks else plain) >= _MANIFESTS:
+            if (charted if chunks else plain) >= NEWEST:
                 continue
             if not chunks and self._elsewhere is not None and entry.digest not in self._elsewhere:
                 continue

@@ -127,7 +127,7 @@ def test_only_so_many_are_asked(store: Store, monkeypatch: pytest.MonkeyPatch):
     wanted = layer(store, manifest(store, ("web", noise(9))))
     monkeypatch.setattr(room, "_SEEDS", 2)
     assert len(digests(Seeds(store), wanted)) == 2
-    monkeypatch.setattr(room, "_MANIFESTS", 2)  # one is that of the blob itself
+    monkeypatch.setattr(room, "NEWEST", 2)  # one is that of the blob itself
     assert len(digests(Seeds(store), wanted)) == 1
 
 
