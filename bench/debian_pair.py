@@ -13,11 +13,13 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from functools import cmp_to_key
 from pathlib import Path
 
 from orchestrator.compliance.bundle.mirror import mirrors
+from orchestrator.layers.nodes import Directory, Node
 from orchestrator.layers.tarread import read_tar
 from orchestrator.layers.tree import Tree
 
@@ -116,3 +118,40 @@ def tree_of(tar: Path) -> Tree:
         if any(fnmatchcase(path.decode("utf-8", "replace"), pattern) for pattern in STRIP):
             tree.remove(path)
     return tree
+
+
+class Ordered(Tree):
+    """A tree whose files are packed in another order; folders come first, what the order finds equal by path."""
+
+    def __init__(self, tree: Tree, order: Callable[[bytes, Node], bytes | int]) -> None:
+        super().__init__(tree.limits)
+        self.root = tree.root
+        self._order = order
+
+    def walk(self) -> Iterator[tuple[bytes, Node]]:
+        """Yield the folders, then all else in the order."""
+        entries = list(super().walk())
+        yield from (entry for entry in entries if isinstance(entry[1], Directory))
+        others = [entry for entry in entries if not isinstance(entry[1], Directory)]
+        yield from sorted(others, key=lambda entry: self._order(*entry))
+
+
+def by_package(tree: Tree) -> Tree:
+    """The files of a package one after the other, by dpkg's lists."""
+    owner: dict[bytes, bytes] = {}
+    info = tree.get(b"var/lib/dpkg/info")
+    assert isinstance(info, Directory)
+    for name, node in sorted(info.children.items()):
+        package = name.rpartition(b".")[0]
+        owner[b"var/lib/dpkg/info/" + name] = package
+        if name.endswith(b".list"):
+            for line in b"".join(node.content.chunks()).splitlines():  # type: ignore[union-attr]
+                path = line.strip(b"/")
+                owner.setdefault(path, package)
+                owner.setdefault(b"usr/" + path, package)  # listed by the name from before the merge of / and /usr
+    return Ordered(tree, lambda path, node: owner.get(path.strip(b"/"), b"~"))
+
+
+def by_time(tree: Tree) -> Tree:
+    """The files in the order of their times of change: those of one build of a package have one."""
+    return Ordered(tree, lambda path, node: node.mtime)

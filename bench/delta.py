@@ -15,7 +15,8 @@ blocks     hashes of the 4 KiB blocks of the new image, of 32 bytes each, and th
            multiple of 4 KiB, as RAUC's adaptive updates count
 xdelta3    likewise made for the pair
 
---blocks packs the pair with other block sizes of SquashFS as well, and says what each costs in full and as a delta.
+--blocks packs the pair with other block sizes of SquashFS, and with its files in other orders, and says what each
+costs in full and as a delta.
 --work keeps the states and images for another run (minutes, root, network for the first).
 """
 
@@ -32,9 +33,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.debian_pair import EPOCH, installed, make_states, tree_of
+from bench.debian_pair import EPOCH, by_package, by_time, installed, make_states, tree_of
 from orchestrator.delta import index_of, make_plan
 from orchestrator.layers.squashfs import SquashFS
+from orchestrator.layers.tree import Tree
 from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store
 from orchestrator.registry import Repository, push
 from orchestrator.run import Tools
@@ -55,6 +57,7 @@ print(got.moved, seconds, next(int(line.split()[1]) * 1024 for line in lines if 
 """
 BLOCK = 4096
 SIZES = (4, 16, 32, 64, 128, 256, 1024)
+ORDERS: dict[str, Callable[[Tree], Tree]] = {"path": lambda tree: tree, "package": by_package, "time": by_time}
 
 
 def revision(store: Store, image: Path) -> Descriptor:
@@ -70,11 +73,12 @@ def revision(store: Store, image: Path) -> Descriptor:
     return made
 
 
-def packed(tar: Path, tools: Tools, block: int = SquashFS().block_size) -> Path:
+def packed(tar: Path, tools: Tools, block: int = SquashFS().block_size, order: str = "path") -> Path:
     """Return the image of a state, made when it is not there."""
-    image = tar.with_name(f"{tar.stem}-{block // 1024}k.squashfs")
+    suffix = "" if order == "path" else f"-by-{order}"
+    image = tar.with_name(f"{tar.stem}-{block // 1024}k{suffix}.squashfs")
     if not image.exists():
-        SquashFS(block_size=block).pack(tree_of(tar), image, tools, EPOCH)
+        SquashFS(block_size=block).pack(ORDERS[order](tree_of(tar)), image, tools, EPOCH)
     return image
 
 
@@ -184,10 +188,10 @@ def measure_pair(name: str, tars: dict[str, Path], tools: Tools, work: Path) -> 
 
 
 def measure_sizes(tars: dict[str, Path], tools: Tools, work: Path) -> None:
-    """Block sizes of SquashFS: what the image has in full, and as a delta."""
-    print("\nblock size  full image     release -> now        older -> now")
-    for size in SIZES:
-        images = {name: packed(tar, tools, size * 1024) for name, tar in tars.items()}
+    """Block sizes of SquashFS and orders of its files: what the image has in full, and as a delta."""
+    print("\nblocks, by              full image        release -> now          older -> now")
+    for size, order in [*((size, "path") for size in SIZES), (128, "package"), (128, "time")]:
+        images = {name: packed(tar, tools, size * 1024, order) for name, tar in tars.items()}
         full = images["now"].stat().st_size
         with tempfile.TemporaryDirectory(dir=work) as scratch:
             store = Store.open_or_create(Path(scratch))
@@ -195,7 +199,7 @@ def measure_sizes(tars: dict[str, Path], tools: Tools, work: Path) -> None:
         cost = len(indexes["now"].encode())
         deltas = [make_plan(indexes["now"], [indexes[name]]).fetched + cost for name in ("release", "older")]
         texts = [f"{delta:>12,} {delta / full:>7.2%}" for delta in deltas]
-        print(f"{size:>6} KiB {full:>12,} {'  '.join(texts)}", flush=True)
+        print(f"{size:>4} KiB, {order:<10} {full:>14,}  {'  '.join(texts)}", flush=True)
 
 
 def main() -> None:
