@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from orchestrator.delta.cutter import cut
 from orchestrator.delta.index import INDEX_LIMIT, ChunkIndex, decode_index, make_index, size_of_index
 from orchestrator.errors import VerificationError
-from orchestrator.oci import Descriptor, Manifest, Store
-from orchestrator.oci.layout import Layout
+from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store
+from orchestrator.oci.layout import SUBJECT, Layout
 
 CHUNKS_TYPE = "application/vnd.pycontainer.chunks.v1"
 """Artifact type of the referrer."""
@@ -59,12 +58,13 @@ def attach_chunks(store: Store, digest: str) -> Descriptor | None:
                     read_index(store, listed[blob.digest], blob)
                 return each
     known = _known_indexes(store, blobs)
-    indexes = []
-    for blob in blobs:
-        index = known.get(blob.digest) or index_of(store, blob.digest)
-        indexes.append(store.put_blob(index.encode(), media_type=INDEX_TYPE).plain(**{OF: blob.digest}))
-    subject = Descriptor(media_type=manifest.media_type, digest=digest, size=store.blobs.size(digest) or 0)
-    return store.attach(subject, CHUNKS_TYPE, indexes)
+    with store.writing():
+        indexes = []
+        for blob in blobs:
+            index = known.get(blob.digest) or index_of(store, blob.digest)
+            indexes.append(store.put_blob(index.encode(), media_type=INDEX_TYPE).plain(**{OF: blob.digest}))
+        subject = Descriptor(media_type=manifest.media_type, digest=digest, size=store.blobs.size(digest) or 0)
+        return store.attach(subject, CHUNKS_TYPE, indexes)
 
 
 def indexes_of(manifest: Manifest) -> dict[str, Descriptor]:
@@ -87,22 +87,52 @@ def read_index(layout: Layout, entry: Descriptor, blob: Descriptor) -> ChunkInde
     return decode_index(data, blob.digest, blob.size)
 
 
+def listed_indexes(layout: Layout, digest: str) -> dict[str, Descriptor]:
+    """Return the indexes that are attached to a manifest, by the digest of the blob that each is said to be of."""
+    found: dict[str, Descriptor] = {}
+    for each in layout.referrers(digest, CHUNKS_TYPE):
+        with contextlib.suppress(VerificationError):
+            found |= indexes_of(layout.read_manifest(each.digest))
+    return found
+
+
+def newest_manifests(layout: Layout, only: Collection[str] | None = None) -> Iterator[tuple[str, Manifest]]:
+    """Yield the newest manifests that belong to no other, with their digests; of those in `only` when it is given."""
+    seen: set[str] = set()
+    count = 0
+    for entry in reversed(layout.entries()):
+        if entry.media_type != MANIFEST_TYPE or SUBJECT in entry.annotations or entry.digest in seen:
+            continue
+        if only is not None and entry.digest not in only:
+            continue
+        seen.add(entry.digest)
+        try:
+            manifest = layout.read_manifest(entry.digest)
+        except VerificationError:  # fsck names it
+            continue
+        if manifest.subject is None:
+            yield entry.digest, manifest
+            count += 1
+        if count >= NEWEST:
+            return
+
+
 def known_index(layout: Layout, blob: Descriptor) -> ChunkIndex | None:
-    """Return the index of a blob that one of the newest referrers in the layout has, or None."""
+    """Return the index of a blob that is attached to one of the newest manifests, or None."""
     return _known_indexes(layout, [blob]).get(blob.digest)
 
 
 def _known_indexes(layout: Layout, blobs: Sequence[Descriptor]) -> dict[str, ChunkIndex]:
-    """Return the indexes of blobs that the newest referrers in the layout have."""
+    """Return the indexes of blobs that are attached to the newest manifests."""
     found: dict[str, ChunkIndex] = {}
-    charts = (each for each in reversed(layout.entries()) if layout.artifact_type(each) == CHUNKS_TYPE)
-    for each in itertools.islice(charts, NEWEST):
-        with contextlib.suppress(VerificationError):
-            listed = indexes_of(layout.read_manifest(each.digest))
-            for blob in blobs:
-                if blob.digest in listed and blob.digest not in found:
-                    with contextlib.suppress(VerificationError):
-                        found[blob.digest] = read_index(layout, listed[blob.digest], blob)
-        if len(found) == len(blobs):
+    for digest, manifest in newest_manifests(layout):
+        wanted = [blob for blob in blobs if blob.digest not in found]
+        if not wanted:
             break
+        here = {part.digest for part in manifest.layers}
+        listed = listed_indexes(layout, digest) if here.intersection(blob.digest for blob in wanted) else {}
+        for blob in wanted:
+            if blob.digest in listed:
+                with contextlib.suppress(VerificationError):
+                    found[blob.digest] = read_index(layout, listed[blob.digest], blob)
     return found

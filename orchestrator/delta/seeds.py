@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 
-from orchestrator.delta.attach import CHUNKS_TYPE, LARGE, NEWEST, index_of, indexes_of, read_index
+from orchestrator.delta.attach import LARGE, index_of, listed_indexes, newest_manifests, read_index
 from orchestrator.delta.index import ChunkIndex
 from orchestrator.errors import VerificationError
-from orchestrator.oci import MANIFEST_TYPE, Descriptor
+from orchestrator.oci import Descriptor
 from orchestrator.oci.layout import Layout
 
 LAYER = "vnd.pycontainer.layer"
@@ -39,26 +39,12 @@ class Seeds:
 
     def _look(self, layout: Layout) -> None:
         """Find the blobs of the newest manifests, and the indexes that there are."""
-        plain = charted = 0
-        for entry in reversed(layout.entries()):
-            if entry.media_type != MANIFEST_TYPE:
-                continue
-            chunks = layout.artifact_type(entry) == CHUNKS_TYPE
-            if (charted if chunks else plain) >= NEWEST:
-                continue
-            if not chunks and self._elsewhere is not None and entry.digest not in self._elsewhere:
-                continue
-            try:
-                manifest = layout.read_manifest(entry.digest)
-            except VerificationError:  # fsck names it
-                continue
-            if chunks:
-                charted += 1
-                for digest, index in indexes_of(manifest).items():
-                    self._listed.setdefault(digest, (layout, index))
-            elif manifest.subject is None:
-                plain += 1
-                self._blobs += [blob for blob in manifest.layers if blob.size > LARGE]
+        for digest, manifest in newest_manifests(layout, self._elsewhere):
+            blobs = [blob for blob in manifest.layers if blob.size > LARGE]
+            if blobs:
+                self._blobs += blobs
+                for of, index in listed_indexes(layout, digest).items():
+                    self._listed.setdefault(of, (layout, index))
 
     def of(self, blob: Descriptor) -> Iterator[ChunkIndex]:
         """Yield the chunk indexes of blobs that may be like `blob`, the likeliest first."""

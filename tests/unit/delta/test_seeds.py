@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,7 @@ def test_only_so_many_are_asked(store: Store, monkeypatch: pytest.MonkeyPatch):
     wanted = layer(store, manifest(store, ("web", noise(9))))
     monkeypatch.setattr(room, "_SEEDS", 2)
     assert len(digests(Seeds(store), wanted)) == 2
-    monkeypatch.setattr(room, "NEWEST", 2)  # one is that of the blob itself
+    monkeypatch.setattr("orchestrator.delta.attach.NEWEST", 2)  # one is that of the blob itself
     assert len(digests(Seeds(store), wanted)) == 1
 
 
@@ -168,3 +169,28 @@ def test_a_damaged_manifest_is_passed_over(store: Store):
     path.chmod(0o644)
     path.write_bytes(b"{")
     assert digests(Seeds(Store.open(store.root)), wanted) == []
+
+
+def test_indexes_that_were_packed_away_are_found(store: Store):
+    old = manifest(store, ("web", noise(1)))
+    attach_chunks(store, old.digest)
+    store.pack(old.digest)
+    wanted = layer(store, manifest(store, ("web", noise(9))))
+    assert known_index(store, layer(store, old)) is not None
+    assert digests(Seeds(store, elsewhere={old.digest}), wanted) == [layer(store, old).digest]
+    assert attach_chunks(store, old.digest) == store.referrers(old.digest, CHUNKS_TYPE)[0]
+
+
+def test_with_thousands_of_entries_it_takes_no_time(store: Store):
+    none = [
+        {"mediaType": MANIFEST_TYPE, "digest": f"sha256:{number:064x}", "size": 9}
+        | ({"annotations": {"vnd.pycontainer.subject": "sha256:" + "0" * 64}} if number % 3 else {})
+        for number in range(3000)
+    ]
+    store.index.update(lambda entries: [*entries, *none])
+    old = manifest(store, ("web", noise(1)))
+    attach_chunks(store, old.digest)
+    wanted = layer(store, manifest(store, ("web", noise(9))))
+    began = time.process_time()
+    assert digests(Seeds(store), wanted) == [layer(store, old).digest]
+    assert time.process_time() - began < 1
