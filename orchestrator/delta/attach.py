@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from orchestrator.delta.cutter import cut
 from orchestrator.delta.index import INDEX_LIMIT, ChunkIndex, decode_index, make_index, size_of_index
@@ -96,25 +97,20 @@ def listed_indexes(layout: Layout, digest: str) -> dict[str, Descriptor]:
     return found
 
 
-def newest_manifests(layout: Layout, only: Collection[str] | None = None) -> Iterator[tuple[str, Manifest]]:
-    """Yield the newest manifests that belong to no other, with their digests; of those in `only` when it is given."""
-    seen: set[str] = set()
-    count = 0
-    for entry in reversed(layout.entries()):
-        if entry.media_type != MANIFEST_TYPE or SUBJECT in entry.annotations or entry.digest in seen:
-            continue
-        if only is not None and entry.digest not in only:
-            continue
-        seen.add(entry.digest)
-        try:
-            manifest = layout.read_manifest(entry.digest)
-        except VerificationError:  # fsck names it
-            continue
-        if manifest.subject is None:
-            yield entry.digest, manifest
-            count += 1
-        if count >= NEWEST:
-            return
+def newest_manifests(layout: Layout) -> Iterator[tuple[str, Manifest]]:
+    """Yield the newest manifests of a layout that belong to no other, with their digests."""
+    entries = (each for each in reversed(layout.entries()) if each.media_type == MANIFEST_TYPE)
+    found = named_manifests(layout, (each.digest for each in entries if SUBJECT not in each.annotations))
+    return itertools.islice(found, NEWEST)
+
+
+def named_manifests(layout: Layout, digests: Iterable[str]) -> Iterator[tuple[str, Manifest]]:
+    """Yield those of the manifests that a layout has and that belong to no other, entered in its index or not."""
+    for digest in dict.fromkeys(digests):
+        with contextlib.suppress(VerificationError):  # fsck names what is damaged
+            manifest = layout.read_manifest(digest)
+            if manifest.subject is None:
+                yield digest, manifest
 
 
 def known_index(layout: Layout, blob: Descriptor) -> ChunkIndex | None:

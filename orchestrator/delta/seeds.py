@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from orchestrator.delta.attach import LARGE, index_of, listed_indexes, newest_manifests, read_index
+from orchestrator.delta.attach import LARGE, index_of, listed_indexes, named_manifests, newest_manifests, read_index
 from orchestrator.delta.index import ChunkIndex
 from orchestrator.errors import VerificationError
 from orchestrator.oci import Descriptor
@@ -23,12 +23,13 @@ _CUT_MOST = 1 << 30
 class Seeds:
     """The large blobs of the manifests in layouts, for one transfer. Not to be used by two threads at once.
 
-    `elsewhere` names the manifests whose blobs somebody else has, all of them: then only these are looked at, and their
-    blobs need not be here as long as their indexes are. Otherwise a seed is a blob that is here.
+    `elsewhere` names the manifests whose blobs somebody else has, all of them: then only these are looked at, whether
+    the layouts' indexes have them still or not, and their blobs need not be here as long as their chunk indexes are.
+    Otherwise a seed is a blob that is here.
     """
 
-    def __init__(self, *layouts: Layout, elsewhere: Collection[str] | None = None) -> None:
-        self._elsewhere = elsewhere
+    def __init__(self, *layouts: Layout, elsewhere: Iterable[str] | None = None) -> None:
+        self._elsewhere = None if elsewhere is None else list(elsewhere)
         self._layouts = layouts
         self._indexes: dict[str, ChunkIndex | None] = {}
         self._listed: dict[str, tuple[Layout, Descriptor]] = {}
@@ -38,8 +39,9 @@ class Seeds:
             self._look(layout)
 
     def _look(self, layout: Layout) -> None:
-        """Find the blobs of the newest manifests, and the indexes that there are."""
-        for digest, manifest in newest_manifests(layout, self._elsewhere):
+        """Find the blobs of the manifests, and the indexes that there are."""
+        named = self._elsewhere
+        for digest, manifest in newest_manifests(layout) if named is None else named_manifests(layout, named):
             blobs = [blob for blob in manifest.layers if blob.size > LARGE]
             if blobs:
                 self._blobs += blobs

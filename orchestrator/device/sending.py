@@ -195,10 +195,10 @@ class _Installation:
     def make_plan(self, connection: Connection, blob: MissingBlob) -> Plan | None:
         """Look which of a blob's chunks are in blobs of the device."""
         if self.seeds is None:
-            there: set[str] = set()
+            there: list[str] = []
             with contextlib.suppress(DeviceError):  # it may not be allowed to ask that
                 found = typed(connection.ask("revisions"), StoredRevisions, "revisions").revisions
-                there = {"sha256:" + each.revision.removeprefix("sha256:") for each in found if each.complete}
+                there = ["sha256:" + each.revision.removeprefix("sha256:") for each in found if each.complete]
             self.seeds = Seeds(*self.known, elsewhere=there)
         part = self.parts[blob.digest]
         seeds = list(self.seeds.of(part))

@@ -194,3 +194,11 @@ def test_with_thousands_of_entries_it_takes_no_time(store: Store):
     began = time.process_time()
     assert digests(Seeds(store), wanted) == [layer(store, old).digest]
     assert time.process_time() - began < 1
+
+
+def test_what_somebody_has_is_found_though_no_entry_leads_to_it_any_more(store: Store):
+    old = manifest(store, ("web", noise(1)))
+    wanted = layer(store, manifest(store, ("web", noise(9))))
+    store.index.update(lambda entries: [each for each in entries if each["digest"] != old.digest])
+    assert digests(Seeds(store), wanted) == []
+    assert digests(Seeds(store, elsewhere=[old.digest]), wanted) == [layer(store, old).digest]
