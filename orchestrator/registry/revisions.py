@@ -71,16 +71,13 @@ def push(
 ) -> Transfer:
     """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
 
-    `mount_from` are repositories of the same registry that may have its blobs. Chunk indexes of its large blobs are
-    made and attached when they are missing, so that whoever has something like it pulls less.
-
-    Raises VerificationError when the store lacks something or it is damaged, FetchError when the registry refuses,
-    TryAgainError when it is busy.
+    `mount_from` are repositories of the same registry that may have its blobs. Raises VerificationError when the store
+    lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
     """
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)
         remote = Remote(Session(around, place, actions="pull,push"))
-        attach_chunks(store, digest)
+        attach_chunks(store, digest)  # so that whoever has something like it pulls less
         family = _family(store, digest)
         absent = [each for each in family if not remote.has_manifest(each.descriptor.digest)]
         blobs = _distinct(part for each in absent for part in _parts(each.manifest))
