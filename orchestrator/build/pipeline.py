@@ -25,6 +25,7 @@ from orchestrator.build.source import layer_paths, product_source
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.delta import attach_chunks
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError, VerificationError
 from orchestrator.history.source import attach_source, read_source
@@ -105,6 +106,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
                 aggregate = image_documents(product, place, deploy, revision, image, layers)
                 with store.together():
                     attach_documents(store, revision, aggregate, {})
+                attach_chunks(store, revision.id)
                 step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
         summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(

@@ -95,7 +95,7 @@ def run(options: Namespace) -> Result:
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
-    job = None if options.update is None else updates.job(bundle_of(options.update, place))
+    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store)
     if options.expect is None:
         return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
     line = session.expect(

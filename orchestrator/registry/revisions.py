@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.delta import Plan, Seeds, attach_chunks, indexes_of, make_plan, read_index
 from orchestrator.errors import FetchError, PyContainerError, VerificationError
 from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store, decode_manifest
 from orchestrator.oci.descriptor import MANIFEST_LIMIT
@@ -76,6 +77,7 @@ def push(
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)
         remote = Remote(Session(around, place, actions="pull,push"))
+        attach_chunks(store, digest)  # so that whoever has something like it pulls less
         family = _family(store, digest)
         absent = [each for each in family if not remote.has_manifest(each.descriptor.digest)]
         blobs = _distinct(part for each in absent for part in _parts(each.manifest))
@@ -184,13 +186,45 @@ def pull(
         meter = Meter(sum(blob.size for blob in missing), tell)
         if missing:
             forget_old(store.blobs)
-            in_parallel(around, lambda blob: sources.download(store, blob, meter), missing)
+            listed = _indexes(found)
+            first = {listed[blob.digest].digest for blob in missing if blob.digest in listed}
+            charts = [blob for blob in missing if blob.digest in first]
+            in_parallel(around, lambda blob: sources.download(store, blob, meter), charts)
+            plans = _plans(store, missing, listed)
+            rest = [blob for blob in missing if blob.digest not in first]
+            in_parallel(around, lambda blob: sources.download(store, blob, meter, plans.get(blob.digest)), rest)
         with store.together():
             for each in found:
                 store.put_blob(each.data, expected=each.descriptor.digest)
                 subject = {SUBJECT: each.manifest.subject.digest} if each.manifest.subject else {}
                 store.index.add(each.descriptor.plain(**subject))
         return Transfer(digest, len(found), len(blobs), meter.moved)
+
+
+def _indexes(found: Sequence[_Held]) -> dict[str, Descriptor]:
+    """Return the chunk indexes that manifests list for the blobs of their subjects."""
+    blobs = {each.descriptor.digest: {part.digest for part in _parts(each.manifest)} for each in found}
+    listed: dict[str, Descriptor] = {}
+    for each in found:
+        subject = each.manifest.subject
+        if subject is not None and subject.digest in blobs:
+            listed |= {of: entry for of, entry in indexes_of(each.manifest).items() if of in blobs[subject.digest]}
+    return listed
+
+
+def _plans(store: Store, missing: Sequence[Descriptor], listed: dict[str, Descriptor]) -> dict[str, Plan]:
+    """Return how to make the missing blobs out of what is here, where that saves something."""
+    charted = [blob for blob in missing if blob.digest in listed]
+    plans: dict[str, Plan] = {}
+    if not charted:
+        return plans
+    seeds = Seeds(store)
+    for blob in charted:
+        with contextlib.suppress(VerificationError):  # an index that is none: the whole blob comes
+            plan = make_plan(read_index(store, listed[blob.digest], blob), seeds.of(blob))
+            if plan.worth:
+                plans[blob.digest] = plan
+    return plans
 
 
 def _all_manifests(sources: Sources, store: Store, digest: str) -> list[_Held]:

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("trust",),
     ("revision",),
     ("registry",),
+    ("delta",),
     ("oci",),
     ("product", "deploy"),
     ("run", "canonical", "progress"),
