@@ -9,13 +9,36 @@
     new_key(product, name), add_public_key(product, name, PublicKey.from_pem(data)), set_threshold(product, k),
     load_keys(product)                      # changes nothing; key.public.pem is what `key export` prints
 
+    role = keys.role("channel")             # .keys, .threshold
+    pointer = next_pointer(store, revision, "main", now=now())      # version + 1, floor kept; nothing is written
+    issue(store, pointer, keys.signers("channel"))                  # signed, attached, tagged: pointer_tag(...)
+    accept_pointer(store, digest, role, product=..., machine=..., channel="main")   # what was fetched; or was pushed
+    registry_tag("main", machine)           # the pointer's tag in a registry; in a store pointer_tag("main", machine)
+
 Private keys never leave their folder ($PYCONTAINER_KEYS/<product>/ or ~/.local/share/pycontainer/keys/<product>/);
 anything with `public` and `sign(message)` is a `Signer`, so a token or an agent fits in the place of a file.
 """
 
 from __future__ import annotations
 
+from orchestrator.trust.channel import (
+    DEFAULT_CHANNEL,
+    POINTER_PAYLOAD,
+    POINTER_TYPE,
+    Pointer,
+    SignedPointer,
+    check_channel,
+    issue,
+    next_pointer,
+    pointer_tag,
+    pointers,
+    read_pointer,
+    registry_tag,
+    seen_tag,
+    tagged_pointer,
+)
 from orchestrator.trust.dsse import ENVELOPE_TYPE, Envelope, Signature, pae
+from orchestrator.trust.following import accept_pointer, check_revision, known_pointer, time_floor, verify_pointer
 from orchestrator.trust.keys import (
     NamedKey,
     ProductKeys,
@@ -28,12 +51,11 @@ from orchestrator.trust.keys import (
 )
 from orchestrator.trust.private import PrivateKey
 from orchestrator.trust.public import PublicKey, Signer
+from orchestrator.trust.report import Step, UnverifiedError, VerificationReport
+from orchestrator.trust.role import ROLES, Role, RoleName
 from orchestrator.trust.sign import (
     PAYLOAD_TYPE,
     SIGNATURE_TYPE,
-    Step,
-    UnverifiedError,
-    VerificationReport,
     merged_envelope,
     revision_envelope,
     sign_revision,
@@ -43,30 +65,52 @@ from orchestrator.trust.sign import (
 )
 
 __all__ = [
+    "DEFAULT_CHANNEL",
     "ENVELOPE_TYPE",
     "PAYLOAD_TYPE",
+    "POINTER_PAYLOAD",
+    "POINTER_TYPE",
+    "ROLES",
     "SIGNATURE_TYPE",
     "Envelope",
     "NamedKey",
+    "Pointer",
     "PrivateKey",
     "ProductKeys",
     "PublicKey",
+    "Role",
+    "RoleName",
     "Signature",
+    "SignedPointer",
     "Signer",
     "Step",
     "UnverifiedError",
     "VerificationReport",
+    "accept_pointer",
     "add_public_key",
+    "check_channel",
+    "check_revision",
+    "issue",
     "keys_folder",
+    "known_pointer",
     "load_keys",
     "merged_envelope",
     "new_key",
+    "next_pointer",
     "pae",
+    "pointer_tag",
+    "pointers",
     "product_keys",
+    "read_pointer",
+    "registry_tag",
     "revision_envelope",
+    "seen_tag",
     "set_threshold",
     "sign_revision",
     "signed_payload",
+    "tagged_pointer",
+    "time_floor",
     "trusted_envelope",
+    "verify_pointer",
     "verify_revision",
 ]

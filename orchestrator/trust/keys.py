@@ -26,6 +26,7 @@ from orchestrator.oci.files import exclusive_lock, explained
 from orchestrator.oci.strict import decode
 from orchestrator.trust.private import PrivateKey, passphrase
 from orchestrator.trust.public import PublicKey, Signer
+from orchestrator.trust.role import Role, RoleName
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _LIMIT = 64 * 1024
@@ -68,15 +69,25 @@ class ProductKeys:
         """Return the trusted public keys, sorted by key id."""
         return sorted((key.public for key in self.keys), key=lambda key: key.keyid)
 
+    def role(self, name: RoleName) -> Role:
+        """Return who has a role; without a root document the product's keys have all but that of root."""
+        if name == "root":
+            raise TrustError(f"product {self.product!r} has no root document", "", "make one: pycontainer trust init")
+        return Role(name, tuple(self.public_keys()), self.threshold)
+
     def facts_keys(self) -> list[tuple[str, str]]:
         """Return (keyid, base64) of each trusted key, as `orchestrator.revision.product_facts` takes them."""
         return [(key.keyid, key.base64) for key in self.public_keys()]
 
-    def signers(self, environment: Mapping[str, str] = os.environ) -> list[Signer]:
-        """Return what can sign here, by name; raises TrustError when no private key is here or one is not safe."""
+    def signers(self, role: RoleName = "revision", *, environment: Mapping[str, str] = os.environ) -> list[Signer]:
+        """Return what can sign here for a role, by name.
+
+        Raises TrustError when no private key of it is here or one is not safe.
+        """
+        wanted = self.role(role)
         found: list[Signer] = []
         for key in self.keys:
-            if key.private:
+            if key.private and wanted.has(key.public.keyid):
                 private = PrivateKey.load(self.folder / (key.name + _PRIVATE), passphrase(environment))
                 if private.public != key.public:
                     raise TrustError(
