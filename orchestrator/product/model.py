@@ -263,10 +263,19 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     confirm: Confirm = Confirm()
     control: Control | None = None
     apparmor: Literal["required"] | None = None
+    registry: str | None = None
     bitbake_layers: list[str] = []
     components: list[str] = []
     sbom: Sbom = Sbom()
     layers: dict[Name, Layer]
+
+    def __post_init__(self) -> None:
+        if self.registry is not None:
+            found = within("registry", parse_reference, self.registry)
+            if found.transport != "docker" or found.tag or found.digest:
+                raise FieldError(
+                    "registry", "it is a repository of a registry, without tag and digest", "write HOST[:PORT]/NAME"
+                )
 
     def start_groups(self) -> dict[str, int]:
         """Return each layer's start group: the one it names, else one more than the latest it comes after.

@@ -67,11 +67,12 @@ def push(
     tell: Tell | None = None,
     web: Web | None = None,
     places: Places | None = None,
+    immutable: bool = True,
 ) -> Transfer:
     """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
 
-    `mount_from` are repositories of the same registry that may have its blobs. Raises VerificationError when the store
-    lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
+    With `immutable` off it gets no tag of its own: it is no revision. `mount_from` are repositories of the same
+    registry that may have its blobs. Raises VerificationError when the store lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
     """
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)
@@ -82,7 +83,7 @@ def push(
         meter = Meter(sum(blob.size for blob in blobs), tell)
         in_parallel(around, lambda blob: upload(remote.session, store, blob, meter, mount_from), blobs)
         _put_manifests(remote, family, {each.descriptor.digest for each in absent})
-        for tag in dict.fromkeys([immutable_tag(digest), *tags]):
+        for tag in dict.fromkeys([*([immutable_tag(digest)] if immutable else []), *tags]):
             _tag(remote, tag, family[0])
         return Transfer(digest, len(family), len(blobs), meter.moved)
 
@@ -116,6 +117,11 @@ def _tag(remote: Remote, tag: str, held: _Held) -> None:
         if remote.head(tag) == held.descriptor.digest:
             return
     remote.put_manifest(tag, held.data, MANIFEST_TYPE)
+
+
+def tag_manifest(remote: Remote, store: Store, tag: str, digest: str) -> None:
+    """Let a tag stand for a manifest of `store` that the registry has already."""
+    _tag(remote, tag, _held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest))
 
 
 def _described(each: Descriptor, manifest: Manifest) -> Descriptor:

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Cloning: a product folder, or a bare store, out of a remote, made whole or not at all.
+
+It is made beside its place under a name of its own, which another try goes on with, and gets its name last.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import ConfigError, TrustError
+from orchestrator.oci import Store
+from orchestrator.oci.files import exclusive_lock
+from orchestrator.remotes.config import ORIGIN, RemoteConfig
+from orchestrator.remotes.fetching import Pulled, Work, fetch, pull, wanted_channels
+from orchestrator.remotes.location import Location
+from orchestrator.remotes.looking import glimpse
+from orchestrator.remotes.naming import MAIN, Channel
+from orchestrator.remotes.peer import Listing, Peer, Tell
+from orchestrator.remotes.trusted import Trusted, demand, first_contact, given_keys, known_keys, pin
+from orchestrator.revision import Revision
+from orchestrator.trust import PublicKey
+from orchestrator.trust.channel import read_pointer
+
+Checkout = Callable[[Store, Revision, Path], bool]
+"""Writes the product file and pins of a revision into a folder; False when the revision does not have them."""
+
+
+@dataclass(frozen=True)
+class CloneRequest:
+    """What to clone: the remote; where to (None: named after the product); which channel and machine of it.
+
+    `keys` are public keys of which one must have signed, `keyids` ids that must be among the trusted ones.
+    """
+
+    location: Location
+    folder: Path | None = None
+    channel: str = MAIN
+    machine: str = ""
+    bare: bool = False
+    depth: int | None = None
+    keys: tuple[PublicKey, ...] = ()
+    keyids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cloned:
+    """What was made: the folder, its channels, whose signatures were believed, and whether there are sources in it."""
+
+    folder: Path
+    pulled: tuple[Pulled, ...]
+    trusted: Trusted
+    pinned: tuple[str, ...]
+    sources: bool
+    bare: bool
+
+
+def clone(
+    request: CloneRequest,
+    peer: Peer,
+    checkout: Checkout,
+    *,
+    tell: Tell = lambda done, total: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Cloned:
+    """Make a clone; what another command left half done is gone on with.
+
+    Raises ConfigError when the folder is not empty or it is not clear what to clone, TrustError (exit code 7) when it
+    is not signed as required or a demanded key is not among the trusted ones.
+    """
+    listing = peer.listing()
+    channel = _choose(listing, request)
+    folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already", "a clone is made in a new folder", "name another one")
+    target = folder.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work_folder = target.with_name(f".{target.name}.clone")
+    with exclusive_lock(target.with_name(f".{target.name}.clone.lock"), timeout=0.1):
+        store = Store.open_or_create(work_folder / "store")
+        trusted = _decide(request, peer, listing, channel, store, tell)
+        work = Work(peer, ORIGIN, store, trusted, tell, say)
+        names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
+        pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
+        for each in pulled:
+            demand_signers(each, request, trusted)
+        pinned: tuple[str, ...] = ()
+        if trusted.how != "known":
+            pinned = tuple(pin(trusted, ORIGIN))
+        sources = _lay_out(request, store, pulled[0].fetched.revision, work_folder, checkout)
+        made = work_folder / ("store" if request.bare else "product")
+        if target.exists():
+            target.rmdir()
+        made.replace(target)
+        shutil.rmtree(work_folder, ignore_errors=True)
+    target.with_name(f".{target.name}.clone.lock").unlink(missing_ok=True)
+    return Cloned(folder, pulled, trusted, pinned, sources, request.bare)
+
+
+def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> None:
+    """Raise TrustError unless each key that was demanded is trusted and one of them signed the revision."""
+    if not request.keyids:
+        return
+    demand(trusted, request.keyids)
+    wanted = [word.lower().removeprefix("sha256:") for word in request.keyids]
+    if not any(keyid.startswith(word) for keyid in pulled.fetched.signed_by for word in wanted):
+        raise TrustError(
+            f"revision {pulled.fetched.revision.short} is not signed by the key demanded",
+            f"it is signed by {', '.join(keyid[:16] for keyid in pulled.fetched.signed_by)}",
+            "do not use it; ask whoever gave you the id",
+        )
+
+
+def _choose(listing: Listing, request: CloneRequest) -> Channel:
+    """Return the channel to be cloned first; which machine's must be clear."""
+    there = sorted(each for each in {*listing.pointers, *listing.heads} if each.name == request.channel)
+    machines = [each.machine for each in there]
+    if len(there) > 1 and not request.machine and not request.bare:
+        raise ConfigError(
+            f"the remote has {request.channel} for several machines", ", ".join(machines), f"--machine {machines[0]}"
+        )
+    return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])[0]
+
+
+def _product_of(peer: Peer, listing: Listing, channel: Channel) -> str:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="pycontainer-") as folder:
+        store = Store.open_or_create(Path(folder) / "store")
+        return _revision_of(peer, listing, channel, store).config.product
+
+
+def _revision_of(peer: Peer, listing: Listing, channel: Channel, store: Store) -> Revision:
+    digest = listing.pointers.get(channel)
+    if digest is None:
+        return glimpse(peer, store, listing.heads[channel])
+    peer.bring(digest, store, lambda done, total: None)
+    return glimpse(peer, store, read_pointer(store, digest).pointer.revision)
+
+
+def _decide(request: CloneRequest, peer: Peer, listing: Listing, channel: Channel, store: Store, tell: Tell) -> Trusted:
+    """Return whose signatures count: keys that were named, else those known here, else those of the first contact."""
+    revision = _revision_of(peer, listing, channel, store)
+    product = revision.config.product
+    known = known_keys(product)
+    if request.keys:
+        if known is not None:
+            _agree(known, request.keys)
+        return known or given_keys(product, request.keys)
+    if known is None:
+        peer.bring(revision.id, store, tell)  # the host image says whom its devices trust
+        known = first_contact(store, revision)
+    demand(known, request.keyids)
+    return known
+
+
+def _agree(known: Trusted, keys: Sequence[PublicKey]) -> None:
+    for key in keys:
+        if key.keyid not in known.keyids:
+            raise TrustError(
+                f"this machine trusts other keys for {known.product}",
+                f"{key.keyid[:16]} is not among {', '.join(keyid[:16] for keyid in known.keyids)}",
+                "look at them (pycontainer key), and remove or add what is wrong",
+            )
+
+
+def _lay_out(request: CloneRequest, store: Store, revision: Revision, folder: Path, checkout: Checkout) -> bool:
+    """Make the product's folder around the store; tells whether the revision's sources are in it."""
+    if request.bare:
+        return False
+    product = folder / "product"
+    shutil.rmtree(product, ignore_errors=True)
+    product.mkdir()
+    sources = checkout(store, revision, product)
+    RemoteConfig(product).add(ORIGIN, _lasting(request.location)).write()
+    (folder / "store").replace(product / ".pycontainer" / "store")
+    return sources
+
+
+def _lasting(location: Location) -> str:
+    """Return a place that means the same seen from the product's folder."""
+    return str(location.path.resolve()) if location.path is not None else str(location.reference and location.text)
