@@ -72,7 +72,8 @@ def push(
     """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
 
     With `immutable` off it gets no tag of its own: it is no revision. `mount_from` are repositories of the same
-    registry that may have its blobs. Raises VerificationError when the store lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
+    registry that may have its blobs. Raises VerificationError when the store lacks something or it is damaged,
+    FetchError when the registry refuses, TryAgainError when it is busy.
     """
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)

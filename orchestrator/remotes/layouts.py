@@ -29,7 +29,7 @@ class LayoutPeer:
         found = {name: entry.digest for name, entry in self.layout.tags().items()}
         pointers = {each: digest for name, digest in found.items() if (each := channel_in_store(name)) is not None}
         heads = {each: digest for name, digest in found.items() if (each := head_in_store(name)) is not None}
-        if not (heads or pointers):
+        if not (heads or pointers or self.writable):  # a bundle without channels
             heads = self._tips()
         return Listing(
             pointers=pointers,

@@ -50,17 +50,19 @@ def push_channel(
     unless `force`; TrustError for a revision, or a channel there, that is not signed as required.
     """
     _verify(work, revision)
-    there = _pointer_there(work, channel, force=force)
+    named = work.peer.pointer(channel)
+    there = _pointer_there(work, channel, named, force=force)
     before = there.pointer.revision if there else _head_there(work, channel)
     forward = before is None or comes_from(revision.id, before, parents_in(work.store))
     if not forward and not force:
         raise _refused(work, channel, revision, before or "")
+    if there is not None:
+        _accept(work, channel, there)  # the next one must be numbered after it
     count, moved = _send_history(work, revision.id)
     pointer = there if there is not None and before == revision.id else _own_pointer(work, channel, revision, signers)
     if there is None or pointer.manifest.digest != there.manifest.digest:
         moved += work.peer.send(work.store, revision.id, work.tell)  # the pointer is attached to it
-        now_there = work.peer.pointer(channel)
-        if now_there not in (there.manifest.digest if there else None, pointer.manifest.digest):
+        if work.peer.pointer(channel) not in (named, pointer.manifest.digest):
             raise DivergedError(
                 f"{channel.name} at {work.remote} was moved meanwhile",
                 "somebody else has pushed to it since this push began",
@@ -93,9 +95,8 @@ def _verify(work: Work, revision: Revision) -> None:
     verify_revision(work.store, revision, role.keys, role.threshold, product=work.trusted.product, blobs=False)
 
 
-def _pointer_there(work: Work, channel: Channel, *, force: bool) -> SignedPointer | None:
+def _pointer_there(work: Work, channel: Channel, digest: str | None, *, force: bool) -> SignedPointer | None:
     """Bring the remote's pointer and verify it; with `force` one that does not verify counts for nothing."""
-    digest = work.peer.pointer(channel)
     if digest is None:
         return None
     try:
@@ -191,17 +192,21 @@ def _remember(work: Work, channel: Channel, pointer: SignedPointer, revision: Re
     """Note what the remote has now; that a pointer was seen is worth keeping, but no reason to call the push failed."""
     store = work.store
     try:
-        accept_pointer(
-            store,
-            pointer.manifest.digest,
-            work.trusted.channel,
-            product=work.trusted.product,
-            machine=channel.machine,
-            channel=channel.name,
-        )
+        _accept(work, channel, pointer)
     except PyContainerError as problem:
         work.say(f"the pointer is published, and not kept as seen: {problem.why}")
     store.tag(channel.seen(work.remote), descriptor_of(store, revision.id))
+
+
+def _accept(work: Work, channel: Channel, pointer: SignedPointer) -> None:
+    accept_pointer(
+        work.store,
+        pointer.manifest.digest,
+        work.trusted.channel,
+        product=work.trusted.product,
+        machine=channel.machine,
+        channel=channel.name,
+    )
 
 
 def check_tag(store: Store, tag: str) -> None:
