@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from orchestrator import remotes
 from orchestrator.build.workspace import Workspace
@@ -15,12 +14,13 @@ from orchestrator.canonical import read_limited
 from orchestrator.cli import remote_screens
 from orchestrator.cli.commands import Result, loaded, reporter
 from orchestrator.errors import ConfigError
+from orchestrator.history import Names
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
 from orchestrator.remotes.naming import is_users
-from orchestrator.revision import load_revision
+from orchestrator.revision import Revision, read_revision
 from orchestrator.trust import PublicKey, Signer, load_keys
 
 _KEY_LIMIT = 64 * 1024
@@ -84,14 +84,14 @@ def push(options: Namespace) -> Result:
     )
 
 
-def _what(options: Namespace, store: Store, place: Workspace) -> tuple[str | None, list[str], Any]:
+def _what(options: Namespace, store: Store, place: Workspace) -> tuple[str | None, list[str], Revision]:
     """Return the channel to be moved (None: none), the tags to be set, and the revision to be sent."""
     tags = list(options.tag)
     word = options.what
     heads = store.tags()
     wanted = options.channel or (word if not word or f"channel/{word}/{place.machine}" in heads else None)
     if word and wanted != word:
-        revision = load_revision(store, word)
+        revision = Names(store, place.machine).load(word)
         if is_users(word) and word in heads:
             tags.append(word)
         return options.channel, list(dict.fromkeys(tags)), revision
@@ -103,7 +103,7 @@ def _what(options: Namespace, store: Store, place: Workspace) -> tuple[str | Non
             "a build makes a candidate, and a commit makes it the channel's",
             "commit first: pycontainer commit -m MESSAGE",
         )
-    return name, tags, load_revision(store, channel.head)
+    return name, tags, read_revision(store, heads[channel.head].digest)
 
 
 def _signers(product: str) -> list[Signer]:
@@ -113,10 +113,10 @@ def _signers(product: str) -> list[Signer]:
 
 
 def _push_tags(work: remotes.Work, store: Store) -> list[str]:
-    found = [name for name in store.tags() if is_users(name)]
-    for name in found:
-        remotes.push_revision(work, load_revision(store, name), [name])
-    return found
+    found = {name: entry.digest for name, entry in store.tags().items() if is_users(name)}
+    for name, digest in found.items():
+        remotes.push_revision(work, read_revision(store, digest), [name])
+    return list(found)
 
 
 def fetch(options: Namespace) -> Result:
@@ -177,7 +177,7 @@ def clone(options: Namespace) -> Result:
     return Result(remote_screens.clone_screen(done), remote_screens.clone_data(done))
 
 
-def _checkout(store: Store, revision: Any, folder: Path) -> bool:
+def _checkout(store: Store, revision: Revision, folder: Path) -> bool:
     return False
 
 

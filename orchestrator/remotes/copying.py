@@ -23,6 +23,11 @@ def copy_family(source: Layout, target: Store, digest: str, tell: Tell = lambda 
     VerificationError when the source lacks something or is damaged; what was copied by then stays, and is not copied
     again.
     """
+    with target.writing():
+        return _copy_family(source, target, digest, tell)
+
+
+def _copy_family(source: Layout, target: Store, digest: str, tell: Tell) -> Moved:
     found = family(source, digest)
     blobs = {part.digest: part for _, manifest, _ in found for part in (manifest.config, *manifest.layers)}
     missing = [blob for blob in blobs.values() if not target.has_blob(blob.digest, blob.size)]
@@ -31,10 +36,11 @@ def copy_family(source: Layout, target: Store, digest: str, tell: Tell = lambda 
         _copy(source, target, blob)
         done += blob.size
         tell(done, total)
-    for descriptor, manifest, data in found:
-        target.put_blob(data, expected=descriptor.digest)
-        subject = {SUBJECT: manifest.subject.digest} if manifest.subject else {}
-        target.index.add(descriptor.plain(**subject))
+    with target.together():
+        for descriptor, manifest, data in found:
+            target.put_blob(data, expected=descriptor.digest)
+            subject = {SUBJECT: manifest.subject.digest} if manifest.subject else {}
+            target.index.add(descriptor.plain(**subject))
     return Moved(len(found), len(blobs), total)
 
 

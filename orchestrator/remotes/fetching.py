@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.errors import ConfigError, TrustError
-from orchestrator.oci import REF_NAME, Store
+from orchestrator.oci import Store
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
 from orchestrator.remotes.copying import descriptor_of
 from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
@@ -89,8 +88,9 @@ def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int 
     `depth` is how many revisions of a history come at most, counted from its head. Raises TrustError (exit code 7) for
     what is not signed as required or leads back, FetchError (3) and TryAgainError (75) for what does not come.
     """
-    _bring_roots(work, listing)
-    return [_fetch(work, listing, each, depth) for each in channels]
+    with work.store.writing():
+        _bring_roots(work, listing)
+        return [_fetch(work, listing, each, depth) for each in channels]
 
 
 def _bring_roots(work: Work, listing: Listing) -> None:
@@ -121,12 +121,15 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
         report = verify_revision(
             store, revision, trusted.revision.keys, trusted.revision.threshold, product=trusted.product, blobs=False
         )
-        count, moved = _bring_history(work, revision.id, depth)
+        brought, moved = _bring_history(work, revision.id, depth)
         if pointer and not store.has_blob(pointer.manifest.digest):
             moved += work.peer.bring(pointer.manifest.digest, store, work.tell)
-        store.tag(channel.seen(work.remote), revision.descriptor)
+        with store.together():
+            store.tag(channel.seen(work.remote), revision.descriptor)
+            for digest in brought:
+                store.pack(digest)
     before = last.digest if last else None
-    return Fetched(channel, revision, pointer, before, tuple(report.keyids), count, moved)
+    return Fetched(channel, revision, pointer, before, tuple(report.keyids), len(brought), moved)
 
 
 def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | None:
@@ -148,7 +151,7 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
     return found
 
 
-def _bring_history(work: Work, head: str, depth: int | None) -> tuple[int, Moved]:
+def _bring_history(work: Work, head: str, depth: int | None) -> tuple[list[str], Moved]:
     """Bring a revision and those that it comes from, oldest first: whoever is here has its ancestors here too."""
     local = parents_in(work.store)
     here = known(local, [entry.digest for entry in revisions(work.store)])
@@ -170,7 +173,7 @@ def _bring_history(work: Work, head: str, depth: int | None) -> tuple[int, Moved
     if not order:  # nothing but what was attached to it since
         moved += work.peer.bring(head, work.store, work.tell)
     read_revision(work.store, head)
-    return len(order), moved
+    return order, moved
 
 
 def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
@@ -224,18 +227,8 @@ def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:
 def forget(store: Store, remote: str) -> int:
     """Take away what was last seen of a remote; returns how many channels that were."""
     start = f"remote/{remote}/"
-
-    def change(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        kept = []
-        for raw in entries:
-            notes = raw.get("annotations", {})
-            if not str(notes.get(REF_NAME, "")).startswith(start):
-                kept.append(raw)
-            elif not any(other is not raw and other.get("digest") == raw.get("digest") for other in entries):
-                rest = {name: text for name, text in notes.items() if name != REF_NAME}
-                kept.append({**raw, "annotations": rest})
-        return kept
-
-    count = sum(name.startswith(start) for name in store.tags())
-    store.index.update(change)
-    return count
+    with store.together():
+        found = [name for name in store.tags() if name.startswith(start)]
+        for name in found:
+            store.index.untag(name, keep=True)
+    return len(found)

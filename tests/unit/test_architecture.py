@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("cve",),
     ("remotes",),
+    ("history",),
     ("compliance",),
     ("layers", "image", "emulator", "device", "sbom", "compose"),
     ("bundle",),

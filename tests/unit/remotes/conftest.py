@@ -25,8 +25,8 @@ from orchestrator.revision import (
     product_facts,
 )
 from orchestrator.trust import ProductKeys, product_keys, sign_revision
-from tests.unit.revision.sample import FSVERITY, sample_config, store_blobs
 from tests.unit.registry.fake import Registry, serving
+from tests.unit.revision.sample import FSVERITY, sample_config, store_blobs
 
 PRODUCT = """\
 product: demo
@@ -71,12 +71,18 @@ class Site:
         assert done.code == code, done.out + done.err
         return done
 
-    def commit(self, content: str, *, parents: list[str] | None = None, channel: str = "main", **facts: Any) -> Revision:
+    def commit(
+        self, content: str, *, parents: list[str] | None = None, channel: str = "main", **facts: Any
+    ) -> Revision:
         """Make a revision on top of the channel's head and let the head be it, as a commit does."""
         store = self.store
         head = store.resolve(f"channel/{channel}/qemu-amd64")
         revision = make_revision(
-            store, self.keys, content, parents=parents if parents is not None else [head.digest] if head else [], **facts
+            store,
+            self.keys,
+            content,
+            parents=parents if parents is not None else [head.digest] if head else [],
+            **facts,
         )
         store.tag(f"channel/{channel}/qemu-amd64", revision.descriptor)
         return revision

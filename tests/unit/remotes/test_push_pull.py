@@ -191,7 +191,7 @@ def test_the_pointer_that_was_issued_is_the_one_that_is_pushed_again(ours: Site,
     ours.run("remote", "add", "origin", f"{registry.host}/shop/device")
     ours.commit("one")
 
-    def breaks(handler) -> bool:  # noqa: ANN001
+    def breaks(handler) -> bool:
         if handler.command == "PUT" and handler.path.endswith("/manifests/channel.main.qemu-amd64"):
             handler.send_error(500)
             return True
