@@ -21,6 +21,7 @@ from orchestrator.build.documents import Documents, paths_of
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
+from orchestrator.build.published import Taken, take_layers
 from orchestrator.build.source import layer_paths, product_source
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
@@ -81,10 +82,12 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         last = read_stamp(place.stamp)
         # What would fail after minutes fails now: private keys that are not safe, capabilities that do not exist.
         keys.signers()
-        for name, layer in product.layers.items():
-            check_options(run_options(name, layer, place.root))
+        _check_options(product, place)
         _check_store(place)
         pins = pinned_images(product, place, reporter)
+        product, taken = take_layers(product, place, pins, reporter)
+        if taken:
+            _check_options(product, place)
         inputs = product_fingerprint(product, place, keys, pins)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             _renew_source(product, place, known.revision)
@@ -92,7 +95,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
         deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
-        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter))
+        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter), taken)
         store = Store.open_or_create(place.store)
         with store.writing():
             with reporter.step("revision") as step:
@@ -120,6 +123,12 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         for note in entry.notes:
             reporter.view.message("note", f"{entry.layer.name}: {note}")
     return summary
+
+
+def _check_options(product: Product, place: Workspace) -> None:
+    """Refuse before BitBake's minutes what no image could make right."""
+    for name, layer in product.layers.items():
+        check_options(run_options(name, layer, place.root))
 
 
 def product_fingerprint(
@@ -218,7 +227,12 @@ def tools_of(deploy: Deploy) -> Tools:
 
 
 def _assemble(
-    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, images: RegistryImages
+    product: Product,
+    place: Workspace,
+    deploy: Deploy,
+    keys: ProductKeys,
+    images: RegistryImages,
+    taken: Mapping[str, Taken],
 ) -> list[Assembled]:
     tools = deploy.manifest.tools
     profile = (deploy.resolve(tools.path) if tools else Path("/usr")) / "share" / "containers" / "seccomp.json"
@@ -242,6 +256,7 @@ def _assemble(
         reporter=images.reporter,
         images=images,
         groups=product.start_groups(),
+        taken=taken,
     ).all_layers()
     for message in documents.curated.messages():
         images.reporter.view.message("warning", message)

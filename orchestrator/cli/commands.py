@@ -17,6 +17,7 @@ from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
+from orchestrator.build.published import known_layers
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.cli import screens, updates
 from orchestrator.cli.view import LiveView, Phase, choose_view
@@ -193,7 +194,7 @@ def verify(options: Namespace) -> Result:
 def audit(options: Namespace) -> Result:
     """`pycontainer audit`."""
     product, place = loaded(options)
-    found = audit_product(product, place.root)
+    found = audit_product(known_layers(product, place), place.root)
     text = screens.audit_screen(found, options.at_least, everything=options.all)
     code = TrustError.exit_code if found.below(options.at_least) else 0
     return Result(text, found.to_data(options.at_least), code)

@@ -14,6 +14,7 @@ from orchestrator.cli.app_parser import add_app
 from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.cli.layers_parser import add_layer
 from orchestrator.cli.remotes_parser import add_remotes
 from orchestrator.cli.sbom_parser import add_sbom
 from orchestrator.layers.audit import GRADES
@@ -71,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_sbom(sub)
     add_cve(sub)
     add_remotes(sub)
+    add_layer(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     names_a_file(flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it"))

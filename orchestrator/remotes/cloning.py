@@ -13,13 +13,14 @@ from pathlib import Path
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci import Store
+from orchestrator.oci.copying import Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
 from orchestrator.remotes.fetching import Pulled, Work, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.looking import glimpse
 from orchestrator.remotes.naming import MAIN, Channel
-from orchestrator.remotes.peer import Listing, Peer, Tell
+from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.trusted import Trusted, demand, first_contact, given_keys, known_keys, pin
 from orchestrator.revision import Revision
 from orchestrator.trust import PublicKey

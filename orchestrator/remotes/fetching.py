@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci import Store
+from orchestrator.oci.copying import Moved, Tell, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
-from orchestrator.remotes.copying import descriptor_of
 from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
-from orchestrator.remotes.peer import Listing, Moved, Peer, Tell
+from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.trusted import Trusted
 from orchestrator.revision import Revision, read_revision, revisions
 from orchestrator.trust import verify_revision

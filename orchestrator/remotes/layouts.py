@@ -10,11 +10,11 @@ from pathlib import Path
 from orchestrator.bundle import Bundle, open_bundle
 from orchestrator.errors import ConfigError
 from orchestrator.oci import Store
+from orchestrator.oci.copying import Moved, Tell, copy_family, descriptor_of
 from orchestrator.oci.layout import Layout
-from orchestrator.remotes.copying import copy_family, descriptor_of
 from orchestrator.remotes.location import store_of
 from orchestrator.remotes.naming import MAIN, Channel, channel_in_store, head_in_store, is_users, root_number
-from orchestrator.remotes.peer import Listing, Moved, Tell
+from orchestrator.remotes.peer import Listing
 from orchestrator.revision import read_revision, revisions
 
 

@@ -9,22 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.oci import Store
+from orchestrator.oci.copying import Moved, Tell
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.naming import Channel
-
-Tell = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What a transfer came to: manifests and blobs in all, and the bytes that had to be moved."""
-
-    manifests: int = 0
-    blobs: int = 0
-    bytes: int = 0
-
-    def __add__(self, other: Moved) -> Moved:
-        return Moved(self.manifests + other.manifests, self.blobs + other.blobs, self.bytes + other.bytes)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
 from orchestrator.oci import Store
+from orchestrator.oci.copying import Moved, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, parents_in, walk
-from orchestrator.remotes.copying import descriptor_of
 from orchestrator.remotes.fetching import DivergedError, Work
 from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
-from orchestrator.remotes.peer import Moved
 from orchestrator.revision import Revision, read_revision
 from orchestrator.trust import Signer, verify_revision
 from orchestrator.trust.channel import SignedPointer, issue, next_pointer, read_pointer, tagged_pointer

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from orchestrator.canonical import sha256_digest
 from orchestrator.errors import FetchError
 from orchestrator.oci import Store
+from orchestrator.oci.copying import Moved, Tell
 from orchestrator.registry import NotFoundError, Place, Places, Reference, Remote, Repository, Session, Web, pull, push
 from orchestrator.registry.revisions import tag_manifest
 from orchestrator.registry.transfer import in_parallel
 from orchestrator.remotes.naming import Channel, channel_in_registry, is_users, root_number
-from orchestrator.remotes.peer import Listing, Moved, Tell
+from orchestrator.remotes.peer import Listing
 
 _REVISION = "revision-"
 _SMALL = 1024 * 1024

@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("history",),
     ("compliance",),
     ("layers", "image", "emulator", "device", "sbom", "compose"),
+    ("publish",),
     ("bundle",),
     ("trust",),
     ("revision",),

@@ -4,16 +4,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import FetchError
-from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store, decode_manifest
-from orchestrator.oci.descriptor import MANIFEST_LIMIT
+from orchestrator.errors import VerificationError
+from orchestrator.oci.descriptor import MANIFEST_LIMIT, MANIFEST_TYPE, Descriptor, Manifest, decode_manifest
 from orchestrator.oci.layout import SUBJECT, Layout
-from orchestrator.remotes.peer import Moved, Tell
+from orchestrator.oci.store import Store
+
+Tell = Callable[[int, int], None]
 
 _DEPTH = 3
 _MANIFESTS = 2000
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a transfer came to: manifests and blobs in all, and the bytes that had to be moved."""
+
+    manifests: int = 0
+    blobs: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Moved) -> Moved:
+        return Moved(self.manifests + other.manifests, self.blobs + other.blobs, self.bytes + other.bytes)
 
 
 def copy_family(source: Layout, target: Store, digest: str, tell: Tell = lambda done, total: None) -> Moved:
@@ -52,7 +67,7 @@ def family(source: Layout, digest: str) -> list[tuple[Descriptor, Manifest, byte
         level = [each.digest for parent in level for each in source.referrers(parent) if each.digest not in found]
         found |= {each: _read(source, each) for each in level}
         if len(found) > _MANIFESTS:
-            raise FetchError(f"too much is attached to {digest}", f"more than {_MANIFESTS} manifests")
+            raise VerificationError(f"too much is attached to {digest}", f"more than {_MANIFESTS} manifests")
     return list(found.values())
 
 
