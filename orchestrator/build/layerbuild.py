@@ -129,7 +129,7 @@ def build_alone(spec: LayerFile, root: Path, reporter: Reporter) -> BuiltAlone:
             )  # fmt: skip
         store = Store.open_or_create(place.store)
         with reporter.step("publish into the store") as step, store.writing():
-            bones, image = _bones(source, options, around, spec.architecture)
+            bones, image, volumes = _bones(source, options, around, spec.architecture)
             rootfs = built.blobs["rootfs"]
             parts = {
                 "rootfs": store.put_blob(rootfs.path, expected=rootfs.digest),
@@ -139,7 +139,7 @@ def build_alone(spec: LayerFile, root: Path, reporter: Reporter) -> BuiltAlone:
             config = LayerConfig(
                 name=name, version=spec.version, kind=spec.kind, architecture=spec.architecture,
                 created=created_at(around.source_date_epoch), supplier=spec.supplier.name if spec.supplier else "",
-                image=image, run=wishes(spec),
+                image=image, run=wishes(spec) | volumes,
             )  # fmt: skip
             with store.together():
                 layer = assemble_layer(store, config, parts, rootfs.fsverity)
@@ -244,14 +244,20 @@ def _origin(spec: LayerFile) -> str:
 
 def _bones(
     source: LayerSource, options: RunOptions, around: Surroundings, architecture: str
-) -> tuple[bytes, dict[str, Any]]:
-    """Return the skeleton of what was packed, and the image's own configuration."""
+) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+    """Return the skeleton of what was packed, the image's own configuration, and the volumes with their owners: those
+    of the places in the image are known for now only, before the places that it lacks are made."""
     with opened(source, around) as loaded:
         for item in options.files:
             add_files(loaded.tree, item, around.source_date_epoch)
         image = dict(loaded.config)
-        make_run_config(
+        run = make_run_config(
             parse_image_config(image), options, loaded.tree, architecture=architecture, profile={},
             mtime=around.source_date_epoch, kernel=around.kernel,
         )  # fmt: skip
-        return skeleton(loaded.tree), image
+        volumes = [
+            {"name": each.name, "destination": each.destination, "kind": each.kind, "readOnly": each.read_only,
+             "mode": f"{0o755 if each.mode is None else each.mode:04o}", "uid": each.uid or 0, "gid": each.gid or 0}
+            for each in run.volumes
+        ]  # fmt: skip
+        return skeleton(loaded.tree), image, {"volumes": volumes} if volumes else {}
