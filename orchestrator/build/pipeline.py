@@ -290,6 +290,7 @@ def _commit_to_store(
         sign_revision(store, revision, keys.signers())
         verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
         set_candidate(store, revision)
+        store.pack(revision.id)
     return revision
 
 

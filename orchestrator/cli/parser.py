@@ -14,6 +14,7 @@ from orchestrator.cli.app_parser import add_app
 from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.cli.history_parser import add_history
 from orchestrator.cli.layers_parser import add_layer
 from orchestrator.cli.remotes_parser import add_remotes
 from orchestrator.cli.sbom_parser import add_sbom
@@ -41,7 +42,9 @@ def make_parser() -> argparse.ArgumentParser:
     image = _command(sub, "image", commands.image, "write the flashable image of a revision in the store")
     _product(image)
     _machine(image)
-    image.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+    image.add_argument(
+        "--revision", default="", help="tag, channel, id or its beginning, main~1 (default: the last build)"
+    )
     image.add_argument("-o", "--output", type=Path, help="where to write it (default: the build's image)")
 
     run = _command(sub, "run", commands.run, "boot the image in QEMU")
@@ -66,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
 
+    add_history(sub)
     _bundle(sub)
     add_device(sub)
     add_app(sub)
@@ -80,15 +84,12 @@ def make_parser() -> argparse.ArgumentParser:
     flash.add_argument("--yes", action="store_true", help="do not ask")
     flash.add_argument("--force-fixed", action="store_true", help="allow a disk that is not removable")
 
-    show = _command(sub, "show", commands.show, "show a revision: layers, versions, digests")
-    _product(show)
-    _machine(show)
-    show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
-
     verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
     _product(verify)
     _machine(verify)
-    verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+    verify.add_argument(
+        "--revision", default="", help="tag, channel, id or its beginning, main~1 (default: the last build)"
+    )
 
     audit = _command(sub, "audit", auditpage.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
@@ -127,7 +128,7 @@ def _bundle(sub: Commands) -> None:
     _product(create)
     create.add_argument(
         "--revision", action="append", metavar="REV",
-        help="id, its beginning, or tag; may be given again (default: the last build)",
+        help="tag, channel, id or its beginning, main~1; may be given again (default: the last build)",
     )  # fmt: skip
     create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
     names_a_file(create.add_argument(
