@@ -281,7 +281,7 @@ def image_request(
     store: Store, revision: Revision, product: Product, deploy: Deploy, keys: ProductKeys
 ) -> ImageRequest:
     """Return what goes into the image of a revision; raises TrustError when none of the product's keys signed it."""
-    envelope = revision_envelope(store, revision, keys.public_keys())
+    envelope = revision_envelope(store, revision, keys.device_keys())
     config = revision.manifest.config.digest
     platform = {
         role: digest
