@@ -21,11 +21,13 @@ from orchestrator.build.documents import Documents, paths_of
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
+from orchestrator.build.source import layer_paths, product_source
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError, VerificationError
+from orchestrator.history.source import attach_source, read_source
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
@@ -85,22 +87,25 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         pins = pinned_images(product, place, reporter)
         inputs = product_fingerprint(product, place, keys, pins)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
+            _renew_source(product, place, known.revision)
             return msgspec.structs.replace(
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
         deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
         layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter))
         store = Store.open_or_create(place.store)
-        with reporter.step("revision") as step:
-            revision = _commit_to_store(store, product, place, deploy, layers, keys)
-            step.result = f"{revision.short}, signed"
-        with reporter.step("image") as step:
-            image = image_of(store, revision, product, place, deploy, keys, place.image)
-            step.result = f"{format_size(image.used)} to write"
-        with reporter.step("documents") as step:
-            aggregate = image_documents(product, place, deploy, revision, image, layers)
-            attach_documents(store, revision, aggregate, {})
-            step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
+        with store.writing():
+            with reporter.step("revision") as step:
+                revision = _commit_to_store(store, product, place, deploy, layers, keys)
+                step.result = f"{revision.short}, signed"
+            with reporter.step("image") as step:
+                image = image_of(store, revision, product, place, deploy, keys, place.image)
+                step.result = f"{format_size(image.used)} to write"
+            with reporter.step("documents") as step:
+                aggregate = image_documents(product, place, deploy, revision, image, layers)
+                with store.together():
+                    attach_documents(store, revision, aggregate, {})
+                step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
         summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
@@ -124,19 +129,11 @@ def product_fingerprint(
 
     Raises ConfigError when a file that the product file names is missing.
     """
-    sources = []
-    for layer in product.layers.values():
-        given, reference = layer.source, layer.source.reference
-        image = reference.place if reference and reference.transport != "docker" else None
-        named = (image, given.tar, given.directory, layer.apparmor, layer.lxc_template)
-        for path in (*named, *(each.source for each in layer.files)):
-            if path:
-                sources.append(place.root / path)
     return combine(
         {
             "product": msgspec.to_builtins(product),
             "machine": place.machine,
-            "sources": tree_fingerprint(sources),
+            "sources": tree_fingerprint(place.root / path for path in layer_paths(product)),
             "images": dict(pins or {}),
             "components": [
                 msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
@@ -196,6 +193,15 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     if not (place.deploy / MANIFEST_NAME).exists() or not Deploy(place.deploy).intact():
         return None
     return summary if last.get("base") == base_fingerprint(product, place) else None
+
+
+def _renew_source(product: Product, place: Workspace, revision: str) -> None:
+    """Take in what changes a product's files and no layer: a comment, say. So what lies here is what was built."""
+    store = Store.open(place.store)
+    listed, contents = product_source(product, place)
+    with store.together():
+        if read_source(store, revision) != listed:
+            attach_source(store, read_revision(store, revision), listed, contents)
 
 
 def exposed_ports(place: Workspace) -> list[int]:
@@ -260,12 +266,15 @@ def _commit_to_store(
         apparmor_required=product.apparmor == "required",
         layers=[entry.layer for entry in layers],
     )
-    revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
-    for entry in layers:
-        attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
-    sign_revision(store, revision, keys.signers())
-    verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
-    set_candidate(store, revision)
+    listed, contents = product_source(product, place)
+    with store.together():
+        revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
+        for entry in layers:
+            attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
+        attach_source(store, revision, listed, contents)
+        sign_revision(store, revision, keys.signers())
+        verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
+        set_candidate(store, revision)
     return revision
 
 

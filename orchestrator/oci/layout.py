@@ -37,6 +37,11 @@ EMPTY = Descriptor(media_type=EMPTY_TYPE, digest=sha256_digest(EMPTY_BYTES), siz
 """The two bytes that are the config of every manifest without one."""
 
 
+def referrers_tag(digest: str) -> str:
+    """Return the tag that stands for the index of a manifest's referrers (distribution-spec, referrers tag schema)."""
+    return digest.replace(":", "-")
+
+
 class _Relation(msgspec.Struct, frozen=True, rename="camel"):
     """The members of a manifest that a search needs; whoever then uses the manifest reads it strictly."""
 
@@ -86,7 +91,7 @@ class Layout:
         Found by the subject of each manifest in the index, and by the fallback tag `sha256-<hex>` of distribution-spec.
         A manifest that is missing or damaged is left out; `fsck` names it.
         """
-        fallback = self.resolve(digest.replace(":", "-"))
+        fallback = self.resolve(referrers_tag(digest))
         candidates = list(self.entries())
         if fallback is not None and fallback.media_type == INDEX_TYPE:
             with contextlib.suppress(VerificationError):

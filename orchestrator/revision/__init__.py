@@ -31,6 +31,7 @@ from orchestrator.revision.bootenv import boot_env
 from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
 from orchestrator.revision.model import (
     CYCLONEDX_TYPE,
+    REVISION_TYPE,
     SPDX23_TYPE,
     SPDX_TYPE,
     RevisionConfig,
@@ -61,6 +62,7 @@ from orchestrator.revision.parts import (
 __all__ = [
     "CYCLONEDX_TYPE",
     "LAYER",
+    "REVISION_TYPE",
     "SPDX23_TYPE",
     "SPDX_TYPE",
     "Conditions",

@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("build",),
     ("report",),
     ("cve",),
+    ("history",),
     ("compliance",),
     ("layers", "image", "emulator", "device", "sbom", "compose"),
     ("bundle",),
