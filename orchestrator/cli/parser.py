@@ -14,7 +14,9 @@ from orchestrator.cli.app_parser import add_app
 from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.cli.keys_parser import add_key
 from orchestrator.cli.sbom_parser import add_sbom
+from orchestrator.cli.trust_parser import add_trust
 from orchestrator.layers.audit import GRADES
 
 
@@ -81,11 +83,6 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(show)
     show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
-    verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
-    _product(verify)
-    _machine(verify)
-    verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
-
     audit = _command(sub, "audit", auditpage.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
     audit.add_argument(
@@ -102,8 +99,8 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")
 
-    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts); the first use makes one")
-    _product(key)
+    add_key(sub)
+    add_trust(sub)
 
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
     doctor.add_argument("--for", dest="purposes", default="build,run", help="of build, run, test (build,run)")

@@ -14,7 +14,7 @@
     issue(store, pointer, keys.signers("channel"))                  # signed, attached, tagged: pointer_tag(...)
     accept_pointer(store, digest, role, product=..., machine=..., channel="main")   # what was fetched; or was pushed
     publish_roots(store, keys.chain)        # tags root/<N>: the root documents travel with the store
-    accept_roots(store, digests, product, keyid=...)                # fetched ones: verified, tagged, in the keys' folder
+    accept_roots(store, digests, product, keyid=...)    # fetched ones: verified, tagged, kept with the keys
     registry_tag("main", machine)           # the pointer's tag in a registry; in a store pointer_tag("main", machine)
 
 Private keys never leave their folder ($PYCONTAINER_KEYS/<product>/ or ~/.local/share/pycontainer/keys/<product>/);

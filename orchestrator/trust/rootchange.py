@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.trust import keyfiles
+from orchestrator.trust.changing import new_key
 from orchestrator.trust.dsse import Envelope, merge, sign
 from orchestrator.trust.keyfiles import keys_folder
 from orchestrator.trust.keys import ProductKeys, load_keys
@@ -132,9 +133,32 @@ def take_roots(
     return proposal
 
 
-def begin_roles(table: Table, roots: Sequence[PublicKey], root_threshold: int) -> None:
-    """Edit: give the role of root; the others stay as they are."""
-    table["root"] = (list(roots), root_threshold)
+def begin_with(
+    product: str, threshold: int, *, now: str, expires: str | None = None, environment: Mapping[str, str] = os.environ
+) -> Proposal:
+    """Make the first root document out of the keys that are here, by what they were made for.
+
+    Where none was made for the role of root, or for channels, one is made. Raises ConfigError when there is a root
+    document already.
+    """
+    keys = load_keys(product, environment=environment)
+    if keys.chain is not None:
+        raise ConfigError(
+            f"product {product!r} has root document {keys.chain.current.version} already", f"in {keys.folder}",
+            "change it: pycontainer trust assign, key rotate, key rm, key threshold",
+        )  # fmt: skip
+    for role in ROLES[:2]:
+        if not any(key.meant == role and not key.retired for key in keys.keys):
+            new_key(product, role, role=role, environment=environment)
+    return propose(product, threshold_of("root", threshold), now=now, expires=expires, environment=environment)
+
+
+def pending_root(keys: ProductKeys) -> Proposal | None:
+    """Return the document that waits for signatures, if any, and what it lacks."""
+    found = load_pending(keys.folder)
+    if found is None or not _next(found, keys.chain):
+        return None
+    return Proposal(found, keys.folder / "root" / "pending.json", tuple(_lacking(found, keys.chain)))
 
 
 def give(role: RoleName, public: PublicKey) -> Edit:

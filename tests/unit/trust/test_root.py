@@ -26,7 +26,7 @@ from orchestrator.trust.dsse import sign
 from orchestrator.trust.published import accept_roots, publish_roots, read_roots
 from orchestrator.trust.role import RoleName
 from orchestrator.trust.root import ROOT_PAYLOAD, Chain, Root, SignedRoot, begin, find_start, follow, make_root
-from orchestrator.trust.rootchange import begin_roles, give, propose, sign_root, take_roots, threshold_of
+from orchestrator.trust.rootchange import begin_with, give, propose, sign_root, take_roots, threshold_of
 from orchestrator.trust.rotation import drop, rotate
 
 T1, T2 = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
@@ -186,10 +186,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def started(environment: dict[str, str]) -> Chain:
     """A product that took the step to roles: one root key, one for channels, the first one for revisions."""
     product_keys("demo", environment=environment)
-    root = new_key("demo", "root", role="root", environment=environment)
-    new_key("demo", "channel", role="channel", environment=environment)
-    found = propose("demo", lambda table: begin_roles(table, [root.public], 1), now=T1, environment=environment)
-    assert found.in_force
+    assert begin_with("demo", 1, now=T1, environment=environment).in_force
     chain = load_keys("demo", environment=environment).chain
     assert chain is not None
     return chain
@@ -274,7 +271,7 @@ def test_two_holders_sign_on_their_own_machines(environment, tmp_path: Path):
     product_keys("demo", environment=environment)
     for name, public in zip(("alice", "bob", "carol"), roots, strict=True):
         add_public_key("demo", name, public, role="root", environment=environment)
-    waiting = propose("demo", lambda table: begin_roles(table, roots, 2), now=T1, environment=environment)
+    waiting = begin_with("demo", 2, now=T1, environment=environment)
     assert not waiting.in_force
     assert waiting.path is not None
     assert len(waiting.lacking) == 1
