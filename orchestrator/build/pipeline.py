@@ -27,7 +27,7 @@ from orchestrator.build.stamp import combine, file_state, read_stamp, tree_finge
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import PyContainerError, VerificationError
+from orchestrator.errors import PyContainerError, TrustError, VerificationError
 from orchestrator.history.source import attach_source, read_source
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
@@ -55,7 +55,15 @@ from orchestrator.sbom import sourcehashes
 from orchestrator.sbom.curation import CURATION_FILE
 from orchestrator.sbom.curation import load as load_curations
 from orchestrator.sbom.handmade import read as read_handmade
-from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
+from orchestrator.trust import (
+    ProductKeys,
+    UnverifiedError,
+    product_keys,
+    publish_roots,
+    revision_envelope,
+    sign_revision,
+    verify_revision,
+)
 
 
 @dataclass(frozen=True)
@@ -288,9 +296,23 @@ def _commit_to_store(
             attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
         attach_source(store, revision, listed, contents)
         sign_revision(store, revision, keys.signers())
-        verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
-        set_candidate(store, revision)
+        if keys.chain is not None:
+            publish_roots(store, keys.chain)
+        waits = None
+        try:
+            verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
+        except UnverifiedError as problem:
+            if not problem.lacks_signatures:
+                raise
+            waits = problem
+        set_candidate(store, revision)  # with too few signatures too: the others must be able to find and sign it
         store.pack(revision.id)
+    if waits is not None:
+        raise TrustError(
+            f"revision {revision.short} is built, and waits for signatures",
+            waits.report.steps[-1].detail,
+            "let the holders of the other keys sign it (pycontainer sign), then build again: it goes on from there",
+        ) from waits
     return revision
 
 
@@ -306,7 +328,7 @@ def image_request(
     store: Store, revision: Revision, product: Product, deploy: Deploy, keys: ProductKeys
 ) -> ImageRequest:
     """Return what goes into the image of a revision; raises TrustError when none of the product's keys signed it."""
-    envelope = revision_envelope(store, revision, keys.public_keys())
+    envelope = revision_envelope(store, revision, keys.device_keys())
     config = revision.manifest.config.digest
     platform = {
         role: digest

@@ -148,7 +148,7 @@ def _collect(
     )
     for part in revision.manifest.layers:
         take(part)
-    envelope = trusted_envelope(store, revision, keys.public_keys())
+    envelope = trusted_envelope(store, revision, keys.device_keys())
     part = Descriptor(media_type=ENVELOPE_TYPE, digest=content.add(envelope), size=len(envelope))
     signature = canonical_bytes(referrer(revision.descriptor, SIGNATURE_TYPE, [part]))
     content.add(EMPTY_BYTES)

@@ -30,6 +30,9 @@ _DEPTH = 3
 
 _MANIFESTS = 2000
 
+COSIGN_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
+"""The artefact type of signatures for cosign, as cosign itself writes it with referrers (sigstore/cosign, pkg/oci)."""
+
 Tell = Callable[[int, int], None]
 
 
@@ -55,6 +58,11 @@ class Transfer:
 def immutable_tag(digest: str) -> str:
     """Return the tag that stands for one revision for ever: it keeps a registry from collecting what lost its name."""
     return "revision-" + digest.partition(":")[2]
+
+
+def cosign_tag(digest: str) -> str:
+    """Return the tag where cosign looks for the signatures of a manifest (SIGNATURE_SPEC.md, tag-based discovery)."""
+    return digest.replace(":", "-") + ".sig"
 
 
 def push(
@@ -86,6 +94,9 @@ def push(
         _put_manifests(remote, family, {each.descriptor.digest for each in absent})
         for tag in dict.fromkeys([*([immutable_tag(digest)] if immutable else []), *tags]):
             _tag(remote, tag, family[0])
+        for each in family:
+            if each.manifest.artifact_type == COSIGN_TYPE and each.manifest.subject is not None:
+                _tag(remote, cosign_tag(each.manifest.subject.digest), each)
         return Transfer(digest, len(family), len(blobs), meter.moved)
 
 

@@ -9,14 +9,24 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from orchestrator.errors import TrustError
+from orchestrator.oci.strict import decode
 
 PUBLIC_SIZE = 32
 SIGNATURE_SIZE = 64
+
+
+_SSH = b"\0\0\0\x0bssh-ed25519\0\0\0 "
+"""How the public key blob of an Ed25519 key begins in OpenSSH's form; its 32 bytes follow."""
+
+
+class _Public(msgspec.Struct, frozen=True):
+    public: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,27 @@ class PublicKey:
         if not isinstance(key, Ed25519PublicKey):
             raise TrustError("not an Ed25519 public key", f"it is a {type(key).__name__}")
         return cls(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+    @property
+    def ssh(self) -> str:
+        """The key as OpenSSH writes it in one line, without a comment (RFC 8709, section 4)."""
+        return "ssh-ed25519 " + base64.b64encode(_SSH + self.raw).decode("ascii")
+
+    @classmethod
+    def from_any(cls, data: bytes) -> PublicKey:
+        """Return the key from PEM, from a line of OpenSSH, or from JSON with a member `public` (base64)."""
+        text = data.strip()
+        if text.startswith(b"ssh-"):
+            words = text.decode("ascii", "replace").split()
+            blob = strict_base64(words[1] if len(words) > 1 else "", "an OpenSSH key")
+            if words[0] != "ssh-ed25519" or not blob.startswith(_SSH):
+                raise TrustError(
+                    "not an Ed25519 public key", f"it is {words[0][:40]}", "make one: ssh-keygen -t ed25519"
+                )
+            return cls(blob[len(_SSH) :])
+        if text.startswith(b"{"):
+            return cls.from_base64(decode(text, _Public, "the public key", limit=65536, error=TrustError).public)
+        return cls.from_pem(data)
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """True when `signature` is this key's over `message`."""

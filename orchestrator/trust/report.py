@@ -8,6 +8,9 @@ from typing import Literal
 
 from orchestrator.errors import TrustError
 
+THRESHOLD = "threshold"
+"""The step that counts the signatures of a revision."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -47,3 +50,8 @@ class UnverifiedError(TrustError):
     def __init__(self, what: str, why: str, hint: str, report: VerificationReport) -> None:
         super().__init__(what, why, hint)
         self.report = report
+
+    @property
+    def lacks_signatures(self) -> bool:
+        """True when all else was right up to there: more keys may sign it still."""
+        return self.report.steps[-1:] != [] and self.report.steps[-1].name == THRESHOLD

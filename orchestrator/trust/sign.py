@@ -14,7 +14,7 @@ from orchestrator.oci.store import Store
 from orchestrator.revision.assemble import Revision, read_revision
 from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, pae, sign
 from orchestrator.trust.public import PublicKey, Signer
-from orchestrator.trust.report import UnverifiedError, VerificationReport
+from orchestrator.trust.report import THRESHOLD, UnverifiedError, VerificationReport
 
 SIGNATURE_TYPE = "application/vnd.pycontainer.signature.v1"
 PAYLOAD_TYPE = "application/vnd.pycontainer.revision.signature.v1+json"
@@ -156,7 +156,7 @@ def _check_signatures(
                     report.ignore(name, f"{key}: {'wrong signature' if keyid in trusted else 'not a trusted key'}")
     report.keyids = sorted(valid)
     detail = f"{len(valid)} of the {len(trusted)} trusted keys signed it; {threshold} must"
-    if not report.note("threshold", threshold >= 1 and len(valid) >= threshold, detail):
+    if not report.note(THRESHOLD, threshold >= 1 and len(valid) >= threshold, detail):
         raise _failed(report, TrustError("not signed as required", detail, _SIGN))
 
 
