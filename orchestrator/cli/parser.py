@@ -120,11 +120,15 @@ def _bundle(sub: Commands) -> None:
     actions = group.add_subparsers(metavar="ACTION", required=True)
 
     create = _command(actions, "create", bundles.create, "make a bundle of revisions in the store")
-    _product(create)
     create.add_argument(
-        "--revision", action="append", metavar="REV",
-        help="tag, channel, id or its beginning, main~1; may be given again (default: the last build)",
+        "names", nargs="*", metavar="REV",
+        help="tag, channel, id or its beginning, main~1 (default: the last build); in front, a product's folder",
     )  # fmt: skip
+    names_a_folder(create.add_argument(
+        "-C", "--product", type=Path, default=Path(), metavar="FOLDER", help="the product's folder (default: here)"
+    ))  # fmt: skip
+    _machine(create)
+    create.add_argument("--revision", action="append", metavar="REV", help="the same as REV in front")
     create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
     names_a_file(create.add_argument(
         "-o", "--output", type=Path, metavar="FILE.tar|FOLDER",

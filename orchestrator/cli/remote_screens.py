@@ -176,9 +176,10 @@ def clone_screen(done: remotes.Cloned) -> str:
     parts += [Text(f"  key {keyid}") for keyid in done.trusted.keyids]
     if done.trusted.how == "first contact":
         parts.append(Text("compare them with what the product's maker tells you over another way", style="yellow"))
-    if not done.bare and not done.sources:
+    if not done.bare and done.absent is None:
         parts += ["", "the revision carries no sources: there is no product file, only the store and its remote"]
     elif not done.bare:
+        parts += [Text(f"missing: {path}, too large to be kept with the revision") for path in done.absent or ()]
         parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build")]
     return render(*parts)
 
@@ -188,7 +189,8 @@ def clone_data(done: remotes.Cloned) -> dict[str, Any]:
     return {
         "folder": str(done.folder),
         "bare": done.bare,
-        "sources": done.sources,
+        "sources": done.absent is not None,
+        "missing": list(done.absent or ()),
         "trust": done.trusted.how,
         "keys": done.trusted.keyids,
         "pinned": list(done.pinned),

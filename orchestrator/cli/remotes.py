@@ -14,7 +14,9 @@ from orchestrator.canonical import read_limited
 from orchestrator.cli import remote_screens
 from orchestrator.cli.commands import Result, loaded, reporter
 from orchestrator.errors import ConfigError
-from orchestrator.history import Names
+from orchestrator.history.names import Names
+from orchestrator.history.source import read_source
+from orchestrator.history.worktree import check_out
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
 from orchestrator.product.model import Product
@@ -68,6 +70,7 @@ def push(options: Namespace) -> Result:
         _work(report, place, config, options.remote, product.product, write=True) as work,
         report.step(f"push {name or options.what} to {work.remote}") as step,
     ):
+        remotes.push_roots(work)  # before what their keys sign
         if name is not None:
             channel = remotes.channel(name, place.machine)
             done = remotes.push_channel(work, channel, revision, _signers(product.product), force=options.force)
@@ -75,7 +78,6 @@ def push(options: Namespace) -> Result:
                 work.peer.set_tag(store, tag, revision.id)
         else:
             done = remotes.push_revision(work, revision, tags)
-        remotes.push_roots(work)
         others = _push_tags(work, store) if options.tags else []
         step.result = remote_screens.moved(done.moved)
     return Result(
@@ -109,7 +111,8 @@ def _what(options: Namespace, store: Store, place: Workspace) -> tuple[str | Non
 def _signers(product: str) -> list[Signer]:
     """Return what can sign here; nothing where only public keys are, so that those who need it say so."""
     keys = load_keys(product)
-    return keys.signers() if any(key.private for key in keys.keys) else []
+    role = keys.role("channel")
+    return keys.signers("channel") if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
 
 
 def _push_tags(work: remotes.Work, store: Store) -> list[str]:
@@ -177,8 +180,10 @@ def clone(options: Namespace) -> Result:
     return Result(remote_screens.clone_screen(done), remote_screens.clone_data(done))
 
 
-def _checkout(store: Store, revision: Revision, folder: Path) -> bool:
-    return False
+def _checkout(store: Store, revision: Revision, folder: Path) -> list[str] | None:
+    """Write a revision's sources; returns the files that it does not hold, or None when it has no sources."""
+    listed = read_source(store, revision.id)
+    return None if listed is None else check_out(store, listed, folder).absent
 
 
 def ls_remote(options: Namespace) -> Result:

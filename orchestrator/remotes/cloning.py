@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import ConfigError, TrustError
@@ -16,18 +16,30 @@ from orchestrator.oci import Store
 from orchestrator.oci.copying import Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, Work, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, Work, bring_roots, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.looking import glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
-from orchestrator.remotes.trusted import Trusted, demand, first_contact, given_keys, known_keys, pin
+from orchestrator.remotes.trusted import (
+    How,
+    Trusted,
+    demand,
+    first_contact,
+    given_keys,
+    known_keys,
+    pin,
+    plain_id,
+    trusted_here,
+)
 from orchestrator.revision import Revision
-from orchestrator.trust import PublicKey
+from orchestrator.trust import PublicKey, load_keys
 from orchestrator.trust.channel import read_pointer
+from orchestrator.trust.published import accept_roots, read_root
 
-Checkout = Callable[[Store, Revision, Path], bool]
-"""Writes the product file and pins of a revision into a folder; False when the revision does not have them."""
+Checkout = Callable[[Store, Revision, Path], list[str] | None]
+"""Writes the product file and pins of a revision into a folder; returns what was too large to be kept with it, or None
+when the revision has no sources."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +61,16 @@ class CloneRequest:
 
 @dataclass(frozen=True)
 class Cloned:
-    """What was made: the folder, its channels, whose signatures were believed, and whether there are sources in it."""
+    """What was made: the folder, its channels, and whose signatures were believed.
+
+    `absent` are files of the product that the revision does not hold, None when it holds none at all.
+    """
 
     folder: Path
     pulled: tuple[Pulled, ...]
     trusted: Trusted
     pinned: tuple[str, ...]
-    sources: bool
+    absent: tuple[str, ...] | None
     bare: bool
 
 
@@ -89,21 +104,21 @@ def clone(
         for each in pulled:
             demand_signers(each, request, trusted)
         pinned: tuple[str, ...] = ()
-        if trusted.how != "known":
+        if trusted.how != "known" and not listing.roots:
             pinned = tuple(pin(trusted, ORIGIN))
-        sources = _lay_out(request, store, pulled[0].fetched.revision, work_folder, checkout)
+        absent = _lay_out(request, store, pulled[0].fetched.revision, work_folder, checkout)
         made = work_folder / ("store" if request.bare else "product")
         if target.exists():
             target.rmdir()
         made.replace(target)
         shutil.rmtree(work_folder, ignore_errors=True)
     target.with_name(f".{target.name}.clone.lock").unlink(missing_ok=True)
-    return Cloned(folder, pulled, trusted, pinned, sources, request.bare)
+    return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
 
 
 def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> None:
     """Raise TrustError unless each key that was demanded is trusted and one of them signed the revision."""
-    if not request.keyids:
+    if not request.keyids or trusted.by_roots:
         return
     demand(trusted, request.keyids)
     wanted = [word.lower().removeprefix("sha256:") for word in request.keyids]
@@ -147,6 +162,8 @@ def _decide(request: CloneRequest, peer: Peer, listing: Listing, channel: Channe
     revision = _revision_of(peer, listing, channel, store)
     product = revision.config.product
     known = known_keys(product)
+    if listing.roots:
+        return _by_roots(request, peer, listing, store, product, known)
     if request.keys:
         if known is not None:
             _agree(known, request.keys)
@@ -156,6 +173,27 @@ def _decide(request: CloneRequest, peer: Peer, listing: Listing, channel: Channe
         known = first_contact(store, revision)
     demand(known, request.keyids)
     return known
+
+
+def _by_roots(
+    request: CloneRequest, peer: Peer, listing: Listing, store: Store, product: str, known: Trusted | None
+) -> Trusted:
+    """Follow the product's root documents from those known here, from a root key that was named, or from the first."""
+    digests = bring_roots(peer, listing, store)
+    roots = [read_root(store, digest, number) for number, digest in digests.items()]
+    keyids = {key.keyid for each in roots for key in each.root.role("root").keys}
+    wanted = [key.keyid for key in request.keys]
+    wanted += [keyid for word in request.keyids for keyid in keyids if keyid.startswith(plain_id(word))]
+    if (request.keys or request.keyids) and not set(wanted) & keyids:
+        raise TrustError(
+            f"no root document of {product} has the key demanded",
+            f"its root keys are {', '.join(sorted(keyid[:16] for keyid in keyids))}",
+            "do not use it; ask whoever gave you the key, over another way",
+        )
+    keyid = next((each for each in wanted if each in keyids), None)
+    accept_roots(store, digests.values(), product, keyid=keyid, first=known is None and keyid is None)
+    how: How = "known" if known is not None else "given" if keyid else "first contact"
+    return replace(trusted_here(load_keys(product)), how=how, by_roots=True)
 
 
 def _agree(known: Trusted, keys: Sequence[PublicKey]) -> None:
@@ -168,17 +206,19 @@ def _agree(known: Trusted, keys: Sequence[PublicKey]) -> None:
             )
 
 
-def _lay_out(request: CloneRequest, store: Store, revision: Revision, folder: Path, checkout: Checkout) -> bool:
-    """Make the product's folder around the store; tells whether the revision's sources are in it."""
+def _lay_out(
+    request: CloneRequest, store: Store, revision: Revision, folder: Path, checkout: Checkout
+) -> tuple[str, ...] | None:
+    """Make the product's folder around the store; returns what `Cloned.absent` is."""
     if request.bare:
-        return False
+        return None
     product = folder / "product"
     shutil.rmtree(product, ignore_errors=True)
     product.mkdir()
-    sources = checkout(store, revision, product)
+    absent = checkout(store, revision, product)
     RemoteConfig(product).add(ORIGIN, _lasting(request.location)).write()
     (folder / "store").replace(product / ".pycontainer" / "store")
-    return sources
+    return None if absent is None else tuple(absent)
 
 
 def _lasting(location: Location) -> str:

@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Moved, Tell, descriptor_of
+from orchestrator.oci.copying import Moved, Tell
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
 from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
-from orchestrator.remotes.trusted import Trusted
+from orchestrator.remotes.trusted import Trusted, trusted_here
 from orchestrator.revision import Revision, read_revision, revisions
-from orchestrator.trust import verify_revision
+from orchestrator.trust import load_keys, verify_revision
 from orchestrator.trust.channel import SignedPointer, read_pointer
 from orchestrator.trust.following import accept_pointer, check_revision, known_pointer, time_floor, verify_pointer
+from orchestrator.trust.published import accept_roots
 
 Say = Callable[[str], None]
 
@@ -89,17 +90,29 @@ def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int 
     what is not signed as required or leads back, FetchError (3) and TryAgainError (75) for what does not come.
     """
     with work.store.writing():
-        _bring_roots(work, listing)
+        _follow_roots(work, listing)
         return [_fetch(work, listing, each, depth) for each in channels]
 
 
-def _bring_roots(work: Work, listing: Listing) -> None:
-    """Bring the root documents that are not here; who follows them checks each by the one before."""
-    for number, digest in sorted(listing.roots.items()):
-        if work.store.resolve(f"root/{number}") is None:
-            with forgotten_on_failure(work.store):
-                work.peer.bring(digest, work.store, lambda done, total: None)
-                work.store.tag(f"root/{number}", descriptor_of(work.store, digest))
+def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:
+    """Bring a remote's root documents, nothing verified; returns their manifests' digests by number, in order."""
+    for digest in listing.roots.values():
+        if not store.has_blob(digest):
+            peer.bring(digest, store, lambda done, total: None)
+    return dict(sorted(listing.roots.items()))
+
+
+def _follow_roots(work: Work, listing: Listing) -> None:
+    """Follow the product's root documents where this machine knows one; each is checked by the one before."""
+    product = work.trusted.product
+    if not listing.roots:
+        return
+    if load_keys(product).chain is None:
+        work.say(f"{product} has root documents, and this machine none of its: pycontainer trust can take them")
+        return
+    with forgotten_on_failure(work.store):
+        accept_roots(work.store, bring_roots(work.peer, listing, work.store).values(), product)
+    work.trusted = trusted_here(load_keys(product))
 
 
 def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) -> Fetched:
@@ -146,7 +159,7 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
         machine=channel.machine,
         channel=channel.name,
         seen=known_pointer(work.store, channel.name, channel.machine),
-        time=time_floor(work.store, work.trusted.product, work.trusted.channel),
+        time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
     )
     return found
 
@@ -207,6 +220,7 @@ def _accept(work: Work, fetched: Fetched) -> None:
             product=work.trusted.product,
             machine=fetched.channel.machine,
             channel=fetched.channel.name,
+            times=work.trusted.times,
         )
 
 

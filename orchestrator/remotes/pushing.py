@@ -14,9 +14,10 @@ from orchestrator.remotes.fetching import DivergedError, Work
 from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
 from orchestrator.revision import Revision, read_revision
-from orchestrator.trust import Signer, verify_revision
+from orchestrator.trust import Signer, load_keys, verify_revision
 from orchestrator.trust.channel import SignedPointer, issue, next_pointer, read_pointer, tagged_pointer
 from orchestrator.trust.following import accept_pointer, known_pointer, time_floor, verify_pointer
+from orchestrator.trust.published import publish_roots
 from orchestrator.trust.times import now
 
 
@@ -83,6 +84,9 @@ def push_revision(work: Work, revision: Revision, tags: Sequence[str] = ()) -> P
 
 def push_roots(work: Work) -> list[int]:
     """Send the root documents that are here; returns their numbers."""
+    chain = load_keys(work.trusted.product).chain
+    if chain is not None:
+        publish_roots(work.store, chain)
     found = {number: each for name, each in work.store.tags().items() if (number := root_number(name)) is not None}
     for number, each in sorted(found.items()):
         work.peer.set_root(work.store, number, each.digest)
@@ -109,7 +113,7 @@ def _pointer_there(work: Work, channel: Channel, digest: str | None, *, force: b
                 machine=channel.machine,
                 channel=channel.name,
                 seen=known_pointer(work.store, channel.name, channel.machine),
-                time=time_floor(work.store, work.trusted.product, work.trusted.channel),
+                time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
             )
     except TrustError as problem:
         if not force:
@@ -205,6 +209,7 @@ def _accept(work: Work, channel: Channel, pointer: SignedPointer) -> None:
         product=work.trusted.product,
         machine=channel.machine,
         channel=channel.name,
+        times=work.trusted.times,
     )
 
 

@@ -20,12 +20,14 @@ How = Literal["known", "given", "first contact"]
 
 @dataclass(frozen=True)
 class Trusted:
-    """The keys of a product's roles, and how one came to trust them."""
+    """The keys of a product's roles, and how one came to trust them: by its root documents, or as they are."""
 
     product: str
     channel: Role
     revision: Role
     how: How
+    by_roots: bool = False
+    times: tuple[str, ...] = ()
 
     @property
     def keyids(self) -> list[str]:
@@ -35,7 +37,9 @@ class Trusted:
 
 def trusted_here(keys: ProductKeys) -> Trusted:
     """Return what the product's keys on this machine mean."""
-    return Trusted(keys.product, keys.role("channel"), keys.role("revision"), "known")
+    return Trusted(
+        keys.product, keys.role("channel"), keys.role("revision"), "known", keys.chain is not None, tuple(keys.times())
+    )
 
 
 def known_keys(product: str) -> Trusted | None:
@@ -70,15 +74,21 @@ def first_contact(layout: Layout, revision: Revision) -> Trusted:
 def demand(trusted: Trusted, wanted: Sequence[str]) -> None:
     """Raise TrustError unless each of `wanted`, ids or their beginnings, is among the keys."""
     for word in wanted:
-        plain = word.lower().removeprefix("sha256:")
-        if len(plain) < _SHORTEST:
-            raise ConfigError(f"the key id {word!r} is too short", "", f"give {_SHORTEST} digits or more")
+        plain = plain_id(word)
         if not any(keyid.startswith(plain) for keyid in trusted.keyids):
             raise TrustError(
                 f"the key {word} is not among those of {trusted.product}",
                 f"they are {', '.join(keyid[:16] for keyid in trusted.keyids)}",
                 "do not use it; ask whoever gave you the id, over another way",
             )
+
+
+def plain_id(word: str) -> str:
+    """Return the digits of a key id, or of its beginning, that a user gave; raises ConfigError for too few."""
+    plain = word.lower().removeprefix("sha256:")
+    if len(plain) < _SHORTEST or set(plain) - set("0123456789abcdef"):
+        raise ConfigError(f"not the id of a key: {word[:80]!r}", "", f"give {_SHORTEST} or more of its hex digits")
+    return plain
 
 
 def pin(trusted: Trusted, name: str) -> list[str]:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.canonical import sha256_digest
 from orchestrator.cli.main import main
+from orchestrator.history.source import SourceFile, SourceList, attach_source
 from orchestrator.oci import Store
 from orchestrator.revision import (
     SPDX_TYPE,
@@ -108,6 +110,9 @@ def make_revision(store: Store, keys: ProductKeys, content: str, **changes: Any)
     store.index.add(revision.descriptor)
     document = store.put_blob(b'{"spdx":"%s"}' % content.encode(), media_type=SPDX_TYPE)
     store.attach(revision.descriptor, SPDX_TYPE, [document], annotations={"vnd.pycontainer.layer": "web"})
+    text = PRODUCT.encode()
+    listed = SourceList(1, [SourceFile("pycontainer.yaml", sha256_digest(text), len(text))])
+    attach_source(store, revision, listed, {"pycontainer.yaml": text})
     sign_revision(store, revision, keys.signers())
     return revision
 
