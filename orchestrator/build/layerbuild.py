@@ -159,8 +159,8 @@ def last_built(root: Path, name: str) -> tuple[Store, PublishedLayer]:
     """Return the last build of a layer and its store; raises ConfigError when there is none."""
     from orchestrator.publish import read_layer
 
-    store = Store.open(root / ".pycontainer" / "store")
-    found = store.resolve(layer_tag(name))
+    store = Store(root / ".pycontainer" / "store")
+    found = store.resolve(layer_tag(name)) if (store.root / "oci-layout").exists() else None
     if found is None:
         raise ConfigError(f"the layer {name} was not built", "", "build it: pycontainer layer build")
     return store, read_layer(store, found.digest)
