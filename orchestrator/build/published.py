@@ -26,7 +26,7 @@ from orchestrator.product.layerfile import defaults_of
 from orchestrator.product.model import Layer, Product
 from orchestrator.product.reference import ImageReference
 from orchestrator.progress import Reporter
-from orchestrator.publish import DOCUMENT_LIMIT, PublishedLayer, bring_layer, check_signers
+from orchestrator.publish import DOCUMENT_LIMIT, PublishedLayer, bring_layer, check_signers, layer_here
 from orchestrator.sbom import Document
 
 _GRANTS = ("source", "relax", "network", "ports", "init", "kind")
@@ -107,8 +107,8 @@ def known_layers(product: Product, place: Workspace) -> Product:
             if layer.source.layer is None or reference is None:
                 continue
             digest = reference.digest or pins.get(key_of(reference), "")
-            if digest and store.has_blob(digest):
-                layers[name] = effective(name, layer, bring_layer(reference, digest, place.root, store).layer)
+            if digest and (found := layer_here(store, digest)) is not None:
+                layers[name] = effective(name, layer, found)
     except PyContainerError:
         pass  # the build says what is wrong; what is granted is known without it
     return msgspec.structs.replace(product, layers=layers)

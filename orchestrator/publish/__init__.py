@@ -10,7 +10,7 @@ check_signers(store, brought.layer, ["<key id>"])                               
 
 from __future__ import annotations
 
-from orchestrator.publish.bringing import Brought, bring_layer, look_at, resolve_layer, send_layer
+from orchestrator.publish.bringing import Brought, bring_layer, layer_here, look_at, resolve_layer, send_layer
 from orchestrator.publish.model import (
     DOCUMENT_LIMIT,
     DOCUMENT_TYPE,
@@ -37,6 +37,7 @@ __all__ = [
     "assemble_layer",
     "bring_layer",
     "check_signers",
+    "layer_here",
     "look_at",
     "read_layer",
     "resolve_layer",

@@ -52,7 +52,7 @@ def bring_layer(
 
     Raises ConfigError when the place is not there, FetchError and VerificationError for what is not what it should be.
     """
-    if (found := _here(store, digest)) is not None:
+    if (found := layer_here(store, digest)) is not None:
         return Brought(found, Moved())
     if reference.transport == "docker":
         from orchestrator.registry import Web, parse_reference, pull
@@ -154,8 +154,8 @@ def _chosen(layout: Layout, reference: ImageReference) -> str:
     return layers.pop()
 
 
-def _here(store: Store, digest: str) -> PublishedLayer | None:
-    """Return the layer when all that is in its manifest is in the store, and the index knows it."""
+def layer_here(store: Store, digest: str) -> PublishedLayer | None:
+    """Return a layer when all that is in its manifest is in the store, and the index knows it; else None."""
     if not any(entry.digest == digest for entry in store.entries()) or not store.has_blob(digest):
         return None
     layer = read_layer(store, digest)

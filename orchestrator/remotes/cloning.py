@@ -7,7 +7,8 @@ It is made beside its place under a name of its own, which another try goes on w
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def clone(
     target = folder.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     work_folder = target.with_name(f".{target.name}.clone")
-    with exclusive_lock(target.with_name(f".{target.name}.clone.lock"), timeout=0.1):
+    lock = target.with_name(f".{target.name}.clone.lock")
+    with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
         store = Store.open_or_create(work_folder / "store")
         trusted = _decide(request, peer, listing, channel, store, tell)
         work = Work(peer, ORIGIN, store, trusted, tell, say)
@@ -112,8 +114,19 @@ def clone(
             target.rmdir()
         made.replace(target)
         shutil.rmtree(work_folder, ignore_errors=True)
-    target.with_name(f".{target.name}.clone.lock").unlink(missing_ok=True)
+    lock.unlink(missing_ok=True)
     return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+
+
+@contextmanager
+def _kept_to_go_on(folder: Path, lock: Path) -> Iterator[None]:
+    """Keep what has come when the line fails, and nothing of what was not to be trusted."""
+    try:
+        yield
+    except TrustError:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        raise
 
 
 def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> None:

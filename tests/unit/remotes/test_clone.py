@@ -56,7 +56,7 @@ def test_who_demands_a_key_gets_what_it_signed_or_nothing(ours: Site, newcomer: 
     (key,) = ours.keys.public_keys()
     refused = newcomer.run("clone", pushed, "--key", "0" * 16, code=7)
     assert "is not among" in refused.err
-    assert not (newcomer.folder / "demo").exists()
+    assert list(newcomer.folder.iterdir()) == []
     assert not list(newcomer.keys_folder.rglob("*.json"))
     assert newcomer.run("clone", pushed, "--key", key.keyid[:12], "--json").json["trust"] == "first contact"
     (tmp_path / "key.pem").write_bytes(key.pem)

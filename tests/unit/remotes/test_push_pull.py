@@ -206,3 +206,36 @@ def test_the_pointer_that_was_issued_is_the_one_that_is_pushed_again(ours: Site,
     assert ours.run("push", "--json").json["pointerVersion"] == 1
     assert registry.repo("shop/device").tags["channel.main.qemu-amd64"] == own.digest
     assert read_pointer(ours.store, own.digest).pointer.version == 1
+
+
+@pytest.mark.parametrize("what", ["a revision", "a document", "another channel's", "a page", "something cut"])
+def test_a_channel_that_stands_for_something_else_is_refused(ours: Site, theirs: Site, registry: Registry, what: str):
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", f"{registry.host}/shop/device")
+    ours.commit("one")
+    ours.run("push")
+    theirs.run("pull")
+    second = ours.commit("two")
+    ours.commit("two", channel="beta")
+    ours.run("push")
+    ours.run("push", "origin", "beta")
+    repo = registry.repo("shop/device")
+    tag = "channel.main.qemu-amd64"
+    (document,) = ours.store.referrers(second.id, SPDX_TYPE)
+    wrong = {
+        "a revision": second.id,
+        "a document": document.digest,
+        "another channel's": repo.tags["channel.beta.qemu-amd64"],
+    }
+    if what in wrong:
+        repo.tags[tag] = wrong[what]
+    else:
+        kind, data = repo.manifests[repo.tags[tag]]
+        repo.manifests[repo.tags[tag]] = (kind, b"<html></html>" if what == "a page" else data[:-5])
+    before, head = theirs.store.index.path.read_bytes(), theirs.head()
+    done = theirs.call(theirs, "pull")
+    assert done.code in (3, 5, 7), done.err
+    assert "Traceback" not in done.err
+    assert theirs.store.index.path.read_bytes() == before
+    assert theirs.head() == head
+    assert fsck(theirs.store).whole
