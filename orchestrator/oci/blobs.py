@@ -16,7 +16,7 @@ from typing import BinaryIO
 from orchestrator.canonical import sha256_digest
 from orchestrator.errors import VerificationError
 from orchestrator.oci.descriptor import Descriptor
-from orchestrator.oci.files import SYNC_EVERY, Files, explained
+from orchestrator.oci.files import SYNC_EVERY, Files, begin_sync, explained
 from orchestrator.oci.reading import BlobReader, blob_hex, hash_stream
 
 _CHUNK = 1 << 20
@@ -135,7 +135,7 @@ class Blobs(BlobReader):
             state.update(chunk)
             self.files.write(descriptor, chunk)
             if size - begun >= SYNC_EVERY:
-                self.files.begin_sync(descriptor, begun, size - begun)
+                begin_sync(descriptor, begun, size - begun)
                 begun = size
         return "sha256:" + state.hexdigest(), size
 

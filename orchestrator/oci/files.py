@@ -45,13 +45,6 @@ class Files:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
 
-    def begin_sync(self, descriptor: int, offset: int, length: int) -> None:
-        """Let the kernel begin to bring a part of a file to the disk, without waiting: so that the sync at the end of a
-        large file finds little to do. posix_fadvise(2): dirty pages that are not needed are written back first.
-        """
-        with contextlib.suppress(OSError):  # a hint: file systems may know none
-            os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
-
     def clone(self, source: int, target: int) -> bool:
         """Let `target` share the blocks of `source`; False where the file system cannot."""
         try:
@@ -91,6 +84,14 @@ class Files:
     def sync_folder(self, path: Path) -> None:
         """Bring a folder's names to the disk."""
         sync_folder(path)
+
+
+def begin_sync(descriptor: int, offset: int, length: int) -> None:
+    """Let the kernel begin to bring a part of a file to the disk, without waiting: so that the sync at the end of a large
+    file finds little to do. posix_fadvise(2): dirty pages that are said not to be needed are written back.
+    """
+    with contextlib.suppress(OSError):  # a hint: not every file system takes it
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.oci.blobs import Blobs
-from orchestrator.oci.files import SYNC_EVERY, explained
+from orchestrator.oci.files import SYNC_EVERY, begin_sync, explained
 from orchestrator.oci.reading import blob_hex
 
 PARTIAL = ".partial"
@@ -48,7 +48,7 @@ class PartialBlob:
         self._state.update(data)
         self.size += len(data)
         if self.size - self._begun >= SYNC_EVERY:
-            self._blobs.files.begin_sync(self._descriptor, self._begun, self.size - self._begun)
+            begin_sync(self._descriptor, self._begun, self.size - self._begun)
             self._begun = self.size
 
     def restart(self) -> None:
