@@ -87,8 +87,8 @@ class Files:
 
 
 def begin_sync(descriptor: int, offset: int, length: int) -> None:
-    """Let the kernel begin to bring a part of a file to the disk, without waiting: so that the sync at the end of a large
-    file finds little to do. posix_fadvise(2): dirty pages that are said not to be needed are written back.
+    """Let the kernel begin to bring a part of a file to the disk, without waiting: so that the sync at the end of a
+    large file finds little to do. posix_fadvise(2): dirty pages that are said not to be needed are written back.
     """
     with contextlib.suppress(OSError):  # a hint: not every file system takes it
         os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)

@@ -190,7 +190,7 @@ def pull(
     used. Raises FetchError for what cannot be had or is not what its digest says, TryAgainError for a busy server or a
     full disk; the store then has whole blobs only, and nothing in its index that is not complete.
     """
-    with contextlib.nullcontext(web) if web else Web() as around, store.writing():
+    with store.writing(), contextlib.nullcontext(web) if web else Web() as around:
         sources = Sources(around, reference, places)
         digest = sources.resolve()
         found = _all_manifests(sources, store, digest)
