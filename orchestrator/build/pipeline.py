@@ -291,6 +291,7 @@ def _commit_to_store(
                 raise
             waits = problem
         set_candidate(store, revision)  # with too few signatures too: the others must be able to find and sign it
+        store.pack(revision.id)
     if waits is not None:
         raise TrustError(
             f"revision {revision.short} is built, and waits for signatures",

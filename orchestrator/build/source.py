@@ -15,7 +15,6 @@ from orchestrator.build.imagelock import image_lock, pins_of, read_lock, with_pi
 from orchestrator.build.stamp import files_below
 from orchestrator.build.workspace import LOCK_NAME, Workspace
 from orchestrator.canonical import sha256_digest
-from orchestrator.compliance.policy import POLICY_FILE
 from orchestrator.errors import ConfigError
 from orchestrator.history.source import (
     FILE_LIMIT,
@@ -27,9 +26,8 @@ from orchestrator.history.source import (
     link_stays,
     plain_path,
 )
+from orchestrator.product.files import CURATION_FILE, POLICY_FILE, SOURCES_FILE
 from orchestrator.product.model import Product
-from orchestrator.sbom.curation import CURATION_FILE
-from orchestrator.sbom.sourcehashes import SOURCES_FILE
 
 _BESIDE = (CURATION_FILE, SOURCES_FILE, POLICY_FILE)
 """Files that count by their names alone, when they are there."""

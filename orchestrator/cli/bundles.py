@@ -11,10 +11,10 @@ from orchestrator.bundle import create as create_bundle
 from orchestrator.bundle.check import product_of
 from orchestrator.cli import screens
 from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.history.names import CANDIDATE, Names
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.units import format_size
-from orchestrator.revision import candidate_tag, load_revision
 from orchestrator.trust import load_keys
 
 
@@ -22,8 +22,9 @@ def create(options: Namespace) -> Result:
     """`pycontainer bundle create`."""
     product, place = loaded(options)
     store = Store.open(place.store)
-    revisions = [load_revision(store, name) for name in options.revision or [candidate_tag(place.machine)]]
-    base = load_revision(store, options.base) if options.base else None
+    known = Names(store, place.machine)
+    revisions = [known.load(name) for name in options.revision or [CANDIDATE]]
+    base = known.load(options.base) if options.base else None
     out = options.output or place.build / f"{product.product}-{place.machine}-{revisions[0].short}.tar"
     with reporter(options.json) as report, report.step("bundle") as step:
         made = create_bundle(store, revisions, load_keys(product.product), out, base=base, progress=report.view.amount)

@@ -6,52 +6,32 @@ from __future__ import annotations
 import dataclasses
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
-from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.build.workspace import Workspace
 from orchestrator.cli import screens, updates
+from orchestrator.cli.result import Command as Command
+from orchestrator.cli.result import Result as Result
+from orchestrator.cli.result import loaded as loaded
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
 from orchestrator.errors import ConfigError, TrustError, TryAgainError
+from orchestrator.history.names import CANDIDATE, Names
 from orchestrator.image import flash as flashing
 from orchestrator.image.devices import Target
 from orchestrator.oci import Store
-from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
 from orchestrator.product.units import format_size
 from orchestrator.progress import Reporter
-from orchestrator.revision import Revision, candidate_tag, load_revision
+from orchestrator.revision import Revision
 from orchestrator.trust import load_keys, verify_revision
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command has to say: a screen for people, one object for machines, and its exit code."""
-
-    text: str
-    data: dict[str, Any] = field(default_factory=dict)
-    exit_code: int = 0
-
-
-Command = Callable[[Namespace], Result]
-
-
-def loaded(options: Namespace) -> tuple[Product, Workspace]:
-    """Return the product that the command line names, and its folders."""
-    file = find_product_file(options.product)
-    product = load_product(file)
-    return product, workspace(file, product, getattr(options, "machine", None))
 
 
 @contextmanager
@@ -75,7 +55,7 @@ def build(options: Namespace) -> Result:
 
 def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Revision]:
     store = Store.open(place.store)
-    return store, load_revision(store, name or candidate_tag(place.machine))
+    return store, Names(store, place.machine).load(name or CANDIDATE)
 
 
 def image(options: Namespace) -> Result:
@@ -158,23 +138,6 @@ def _typed(target: Target) -> bool:
     print(f"everything on this disk will be lost: {target.describe()}", file=sys.stderr)
     print(f"type its name, {target.name}, to go on: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() in (target.name, str(target.path))
-
-
-def show(options: Namespace) -> Result:
-    """`pycontainer show`."""
-    product, place = loaded(options)
-    _, revision = _revision(product, place, options.revision)
-    data = msgspec.to_builtins(revision.config) | {"revision": revision.id}
-    rows = [
-        (blob.layer, blob.role, format_size(blob.size), blob.digest.removeprefix("sha256:")[:16])
-        for blob in revision.blobs()
-    ]
-    columns = [("layer", "left"), ("role", "left"), ("size", "right"), ("digest", "left")]
-    config = revision.config
-    head = (
-        f"revision {revision.hex}\n{config.product} {config.version} for {config.machine}, created {config.created}\n"
-    )
-    return Result(screens.render(head, screens.table(columns, rows)), data)
 
 
 def audit(options: Namespace) -> Result:

@@ -14,6 +14,7 @@ from orchestrator.cli.app_parser import add_app
 from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.cli.history_parser import add_history
 from orchestrator.cli.keys_parser import add_key
 from orchestrator.cli.sbom_parser import add_sbom
 from orchestrator.cli.trust_parser import add_trust
@@ -41,7 +42,9 @@ def make_parser() -> argparse.ArgumentParser:
     image = _command(sub, "image", commands.image, "write the flashable image of a revision in the store")
     _product(image)
     _machine(image)
-    image.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+    image.add_argument(
+        "--revision", default="", help="tag, channel, id or its beginning, main~1 (default: the last build)"
+    )
     image.add_argument("-o", "--output", type=Path, help="where to write it (default: the build's image)")
 
     run = _command(sub, "run", commands.run, "boot the image in QEMU")
@@ -66,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
 
+    add_history(sub)
     _bundle(sub)
     add_device(sub)
     add_app(sub)
@@ -77,11 +81,6 @@ def make_parser() -> argparse.ArgumentParser:
     flash.add_argument("device", type=Path, help="the whole disk, such as /dev/sdX")
     flash.add_argument("--yes", action="store_true", help="do not ask")
     flash.add_argument("--force-fixed", action="store_true", help="allow a disk that is not removable")
-
-    show = _command(sub, "show", commands.show, "show a revision: layers, versions, digests")
-    _product(show)
-    _machine(show)
-    show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
     audit = _command(sub, "audit", auditpage.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
@@ -120,7 +119,7 @@ def _bundle(sub: Commands) -> None:
     _product(create)
     create.add_argument(
         "--revision", action="append", metavar="REV",
-        help="id, its beginning, or tag; may be given again (default: the last build)",
+        help="tag, channel, id or its beginning, main~1; may be given again (default: the last build)",
     )  # fmt: skip
     create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
     names_a_file(create.add_argument(

@@ -8,27 +8,3 @@ compare(before, after)                          # layers, versions, sizes, setti
 Graph(store).walk([tip])                        # children before parents, read fast
 collect(store, machine=None, dry_run=True)      # garbage; see `gc`
 """
-
-from __future__ import annotations
-
-from orchestrator.history.compare import Comparison, compare
-from orchestrator.history.graph import Commit, Graph
-from orchestrator.history.names import DEFAULT_CHANNEL, Names, channel_tag, check_channel, check_tag, remote_tag
-from orchestrator.history.record import Recorded, clean_message, commit, state
-
-__all__ = [
-    "DEFAULT_CHANNEL",
-    "Commit",
-    "Comparison",
-    "Graph",
-    "Names",
-    "Recorded",
-    "channel_tag",
-    "check_channel",
-    "check_tag",
-    "clean_message",
-    "commit",
-    "compare",
-    "remote_tag",
-    "state",
-]

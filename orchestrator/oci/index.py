@@ -90,6 +90,7 @@ class Index(IndexReader):
         self._cached: tuple[tuple[int, int, int], dict[str, Any]] | None = None
         self._pending: dict[str, Any] | None = None
         self._decoded: tuple[dict[str, Any], list[Descriptor]] | None = None
+        self._descriptors: dict[int, tuple[RawEntry, Descriptor | None]] = {}
         self._tags: tuple[dict[str, Any], dict[str, Descriptor]] | None = None
 
     @contextlib.contextmanager
@@ -129,8 +130,14 @@ class Index(IndexReader):
         """Return the entries in the file's order; those with other digest algorithms than SHA-256 are left out."""
         value = self._load()
         if self._decoded is None or self._decoded[0] is not value:
-            found = [entry for raw in value["manifests"] if (entry := _descriptor(raw)) is not None]
-            self._decoded = (value, found)
+            # A change leaves most entries as they are: the very same objects.
+            known = self._descriptors
+            pairs = {
+                id(raw): known[id(raw)] if id(raw) in known and known[id(raw)][0] is raw else (raw, _descriptor(raw))
+                for raw in value["manifests"]
+            }
+            self._descriptors = pairs
+            self._decoded = (value, [entry for _, entry in pairs.values() if entry is not None])
         return list(self._decoded[1])
 
     def tags(self) -> dict[str, Descriptor]:
@@ -208,10 +215,13 @@ class Index(IndexReader):
         self.update(change)
 
     def update(self, change: Change) -> None:
-        """Replace the list of entries by `change` of it, under the lock; writes nothing when they are equal."""
+        """Replace the list of entries by `change` of it, under the lock; writes nothing when they are equal.
+
+        `change` returns a list of the same or of new entries, and leaves those that it got as they are.
+        """
         with self.locked():
             value = self._load()
-            entries = change([dict(raw) for raw in value["manifests"]])
+            entries = change(list(value["manifests"]))
             if entries != value["manifests"]:
                 self.write({**value, "manifests": entries})
 

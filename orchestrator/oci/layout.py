@@ -29,6 +29,9 @@ from orchestrator.oci.strict import load_json
 SUBJECT = "vnd.pycontainer.subject"
 """Annotation of an index entry: the digest of its manifest's subject, so that a lookup need not open every manifest."""
 
+THINNED = "vnd.pycontainer.thinned"
+"""Annotation of an index entry: the blobs of this manifest's layers were given up, and are not missing."""
+
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 """What the file `oci-layout` says."""
 LAYOUT_LIMIT = 4096
