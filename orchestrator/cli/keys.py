@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.canonical import read_limited, write_atomically
 from orchestrator.cli import screens
-from orchestrator.cli.commands import Result
+from orchestrator.cli.result import Result
 from orchestrator.cli.trust_screens import proposal_data, proposal_text
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.product.load import find_product_file, load_product

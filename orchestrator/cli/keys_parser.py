@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from orchestrator.cli.completion import names_a_file, names_a_folder
 
 if TYPE_CHECKING:
-    from orchestrator.cli.commands import Command, Result
+    from orchestrator.cli.result import Command, Result
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ROLES = ("root", "channel", "revision")
