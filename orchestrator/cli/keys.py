@@ -76,7 +76,7 @@ def key_data(key: NamedKey) -> dict[str, Any]:
 def new(options: Namespace) -> Result:
     """`pycontainer key new`."""
     product = product_of(options)
-    made = new_key(product, options.name, role=options.role, secret=_secret(options, options.name))
+    made = new_key(product, options.name, role=options.role, secret=new_secret(options, options.name))
     return _made(load_keys(product), made, f"key {made.name} {made.public.keyid} is made")
 
 
@@ -120,7 +120,7 @@ def take(options: Namespace) -> Result:
 def rotate_key(options: Namespace) -> Result:
     """`pycontainer key rotate`."""
     product = product_of(options)
-    secret = None if options.to else _secret(options, options.name)
+    secret = None if options.to else new_secret(options, options.name)
     fresh, proposal = rotate(product, options.name, to=options.to, now=now(), secret=secret)
     text = f"key {fresh.name} {fresh.public.keyid} takes the place of {options.name}, which signs along"
     if proposal is not None:
@@ -171,7 +171,7 @@ def passphrase(options: Namespace) -> Result:
     return Result(f"{path}: {'in clear' if secret is None else 'encrypted'}", {"encrypted": secret is not None})
 
 
-def _secret(options: Namespace, name: str) -> bytes | None:
+def new_secret(options: Namespace, name: str) -> bytes | None:
     """Ask for the passphrase of a new key where somebody can answer and none is given; empty means none."""
     given = os.environ.get(PASSPHRASE) or os.environ.get(PASSPHRASE_FILE)
     return None if options.no_passphrase or given or not sys.stdin.isatty() else _typed(name)
