@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.canonical import DIGEST
-from orchestrator.history.reach import Needed
-from orchestrator.oci import INDEX_TYPE, MANIFEST_TYPE, REF_NAME, Store
+from orchestrator.history.reach import Needed, is_referrers
+from orchestrator.oci import MANIFEST_TYPE, REF_NAME, Descriptor, Store
 from orchestrator.oci.files import explained
+from orchestrator.oci.index import descriptor_of
 from orchestrator.oci.layout import SUBJECT, THINNED
 from orchestrator.oci.partial import forget_old
 
@@ -94,30 +95,42 @@ def _garbage(store: Store, needed: Needed, result: Collected) -> list[str]:
 
 def _count(needed: Needed, result: Collected) -> None:
     before = {entry.digest for entry in needed.entries if THINNED in entry.annotations}
-    result.revisions = sorted(needed.revisions - needed.manifests)
+    dropped = [entry for entry in needed.entries if not _stays(entry, needed)]
+    subjects = {subject for entry in dropped if (subject := _subject(entry))}
+    # The last candidate but one has lost its entry: what was attached to it still tells of it.
+    known = needed.revisions | {each for each in subjects if needed.store.has_blob(each)}
+    result.revisions = sorted(known - needed.manifests)
     result.kept_revisions = len(needed.revisions & needed.manifests)
     result.thinned = sorted(needed.thin - before)
-    gone = {
-        entry.digest
-        for entry in needed.entries
-        if entry.media_type == MANIFEST_TYPE and entry.digest not in needed.manifests
-    }
-    result.attachments = len(gone - needed.revisions)
-    for revision in result.revisions:
-        result.attachments += len(needed.store.packed(revision) or ())
+    attached = {entry.digest for entry in dropped if entry.media_type == MANIFEST_TYPE} - needed.revisions
+    for subject in subjects:
+        attached.update(entry.digest for entry in needed.store.packed(subject) or ())
+    result.attachments = len(attached)
+
+
+def _subject(entry: Descriptor) -> str:
+    """What an entry of the index is attached to, or lists the attachments of; empty for neither."""
+    if is_referrers(entry):
+        return entry.annotations[REF_NAME].replace("-", ":", 1)
+    return entry.annotations.get(SUBJECT, "")
+
+
+def _stays(entry: Descriptor, needed: Needed) -> bool:
+    """Whether an entry of the index leads to something that is needed; unknown kinds stay as they are."""
+    if is_referrers(entry):
+        return _subject(entry) in needed.manifests
+    return entry.media_type != MANIFEST_TYPE or REF_NAME in entry.annotations or entry.digest in needed.manifests
 
 
 def _kept(raw: dict[str, Any], needed: Needed) -> dict[str, Any] | None:
     """Return an entry of the index as it stays, or None for one that leads nowhere; unknown kinds stay as they are."""
-    notes = raw.get("annotations", {})
-    name, digest, kind = str(notes.get(REF_NAME, "")), str(raw.get("digest")), raw.get("mediaType")
-    if not DIGEST.match(digest):
+    entry = descriptor_of(raw)
+    if entry is None:
         return raw
-    if kind == INDEX_TYPE and name.startswith("sha256-"):
-        return raw if name.replace("-", ":", 1) in needed.manifests else None
-    if kind == MANIFEST_TYPE and not name and digest not in needed.manifests:
+    if not _stays(entry, needed):
         return None
-    if digest in needed.thin:
+    notes = raw.get("annotations", {})
+    if entry.digest in needed.thin:
         return {**raw, "annotations": {**notes, THINNED: "true"}}
     if THINNED in notes:
         return {**raw, "annotations": {key: each for key, each in notes.items() if key != THINNED}}

@@ -200,7 +200,7 @@ class Names:
     def unknown(self, name: str) -> ConfigError:
         """The error for a name that nothing has: what there is, and what was perhaps meant."""
         names = [*self.channels(), *filter(is_user_tag, self.store.tags()), *self.remotes(), HEAD, CANDIDATE]
-        near = difflib.get_close_matches(name.partition("~")[0].partition("^")[0], names, n=1)
+        near = difflib.get_close_matches(name.partition("~")[0].partition("^")[0], names, n=1, cutoff=0.5)
         if near:
             hint = f"did you mean '{near[0]}'?"
         elif re.fullmatch(r"[0-9a-f]{1,3}", name):

@@ -43,9 +43,15 @@ class Needed:
         for entry in named:
             if entry.digest in self.revisions:
                 found.append(entry.digest)
-            elif entry.media_type == MANIFEST_TYPE and (subject := self._subject(entry.digest)) in self.revisions:
+            elif entry.media_type == MANIFEST_TYPE and self._is_revision(subject := self._subject(entry.digest)):
                 found.append(subject)
         return list(dict.fromkeys(found))
+
+    def _is_revision(self, digest: str) -> bool:
+        """Whether this is a revision that is here; it may have no entry of its own any more."""
+        if not digest or not self.store.has_blob(digest):
+            return False
+        return self.store.read_manifest(digest).artifact_type == REVISION_TYPE
 
     def _subject(self, digest: str) -> str:
         subject = self.store.read_manifest(digest).subject

@@ -40,11 +40,11 @@ class IndexReader(ABC):
 
     def entries(self) -> list[Descriptor]:
         """Return the entries in the file's order; those with other digest algorithms than SHA-256 are left out."""
-        return [entry for raw in self._load()["manifests"] if (entry := _descriptor(raw)) is not None]
+        return [entry for raw in self._load()["manifests"] if (entry := descriptor_of(raw)) is not None]
 
     def unknown(self) -> list[str]:
         """Return the digests of entries that we cannot check (another algorithm, or no descriptor at all)."""
-        return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if _descriptor(raw) is None]
+        return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if descriptor_of(raw) is None]
 
     def tags(self) -> dict[str, Descriptor]:
         """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""
@@ -133,7 +133,7 @@ class Index(IndexReader):
             # A change leaves most entries as they are: the very same objects.
             known = self._descriptors
             pairs = {
-                id(raw): known[id(raw)] if id(raw) in known and known[id(raw)][0] is raw else (raw, _descriptor(raw))
+                id(raw): known[id(raw)] if id(raw) in known and known[id(raw)][0] is raw else (raw, descriptor_of(raw))
                 for raw in value["manifests"]
             }
             self._descriptors = pairs
@@ -264,7 +264,8 @@ def _decode(data: bytes, path: Path) -> dict[str, Any]:
     return value
 
 
-def _descriptor(raw: RawEntry) -> Descriptor | None:
+def descriptor_of(raw: RawEntry) -> Descriptor | None:
+    """Return an entry as a typed value, or None when it is none that we can check."""
     try:
         return msgspec.convert(raw, Descriptor)
     except msgspec.ValidationError:

@@ -183,7 +183,7 @@ def pull(
     used. Raises FetchError for what cannot be had or is not what its digest says, TryAgainError for a busy server or a
     full disk; the store then has whole blobs only, and nothing in its index that is not complete.
     """
-    with contextlib.nullcontext(web) if web else Web() as around:
+    with store.writing(), contextlib.nullcontext(web) if web else Web() as around:
         sources = Sources(around, reference, places)
         digest = sources.resolve()
         found = _all_manifests(sources, store, digest)
@@ -196,10 +196,11 @@ def pull(
         if missing:
             forget_old(store.blobs)
             in_parallel(around, lambda blob: sources.download(store, blob, meter), missing)
-        for each in found:
-            store.put_blob(each.data, expected=each.descriptor.digest)
-            subject = {SUBJECT: each.manifest.subject.digest} if each.manifest.subject else {}
-            store.index.add(each.descriptor.plain(**subject))
+        with store.together():
+            for each in found:
+                store.put_blob(each.data, expected=each.descriptor.digest)
+                subject = {SUBJECT: each.manifest.subject.digest} if each.manifest.subject else {}
+                store.index.add(each.descriptor.plain(**subject))
         return Transfer(digest, len(found), len(blobs), meter.moved)
 
 
