@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from orchestrator.canonical import read_limited, write_atomically
@@ -31,6 +32,7 @@ from orchestrator.trust import (
     set_threshold,
 )
 from orchestrator.trust.changing import change_passphrase, named
+from orchestrator.trust.keyfiles import has_keys
 from orchestrator.trust.private import PASSPHRASE, PASSPHRASE_FILE
 from orchestrator.trust.rootchange import threshold_of
 from orchestrator.trust.times import now
@@ -45,7 +47,9 @@ def product_of(options: Namespace) -> str:
 
 def ls(options: Namespace) -> Result:
     """`pycontainer key ls`."""
-    keys = product_keys(product_of(options))
+    product = product_of(options)
+    # An offline machine has its holder's key alone: only where there is nothing at all the first use makes one.
+    keys = load_keys(product) if has_keys(product) else product_keys(product)
     rows = [
         (each.name, each.public.keyid, ", ".join(each.roles) or ("retired" if each.retired else "-"),
          "here" if each.private else "elsewhere")
@@ -112,7 +116,9 @@ def take(options: Namespace) -> Result:
             f"{options.file} holds a private key", "private parts are not carried about",
             "export the public part where it is: pycontainer key export NAME",
         )  # fmt: skip
-    command = shlex.split(options.program) if options.program else ()
+    command = shlex.split(options.program) if options.program else []
+    if command and "/" in command[0]:
+        command[0] = str(Path(command[0]).absolute())  # it is run from anywhere
     made = add_public_key(product, options.name, PublicKey.from_any(data), role=options.role, command=command)
     return _made(load_keys(product), made, f"key {made.name} {made.public.keyid} is taken in")
 

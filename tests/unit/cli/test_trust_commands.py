@@ -157,6 +157,7 @@ def test_an_offline_root_signs_by_files(
     monkeypatch.chdir(tmp_path)
     ok(run("key", "new", "alice", "--role", "root", "--product-name", "demo", "--no-passphrase"))
     ok(run("key", "export", "alice", "--product-name", "demo", "-o", public))
+    assert [each["name"] for each in data(run("key", "--product-name", "demo", "--json"))["keys"]] == ["alice"]
     monkeypatch.setenv("PYCONTAINER_KEYS", ours)
     monkeypatch.chdir(product[0])
     ok(run("key", "import", "alice", public, "--role", "root"))
