@@ -27,6 +27,7 @@ from orchestrator.history.names import Names
 from orchestrator.history.record import commit
 from orchestrator.history.source import SourceFile, SourceList, attach_source
 from orchestrator.oci import Store
+from orchestrator.oci.layout import referrer
 from orchestrator.revision import (
     CYCLONEDX_TYPE,
     LAYER,
@@ -132,11 +133,13 @@ def candidate(store: Store, keys: object, number: int, listed: SourceList, conte
             created=created_at(1_767_225_600 + 3600 * number), layers=layers,
         )  # fmt: skip
         revision = assemble(store, config, blobs)
+        referrers = []
         for name, data in documents.items():
             for kind in (SPDX_TYPE, SPDX23_TYPE, CYCLONEDX_TYPE):
                 body = data if kind == SPDX_TYPE else kind.encode() + data
                 blob = store.put_blob(body, media_type=kind)
-                store.attach(revision.descriptor, kind, [blob], annotations={LAYER: name})
+                referrers.append(referrer(revision.descriptor, kind, [blob], {LAYER: name}))
+        store.attach_all(revision.descriptor, referrers)
         attach_source(store, revision, listed, contents)
         sign_revision(store, revision, keys.signers())  # type: ignore[attr-defined]
         set_candidate(store, revision)

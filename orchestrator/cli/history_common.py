@@ -36,8 +36,11 @@ def named(revision: Revision, paint: Paint) -> str:
 
 def change_lines(comparison: Comparison, paint: Paint, *, indent: int = 0) -> list[str]:
     """Return the layers that differ, each with versions and sizes, and the settings of the whole."""
-    rows, styles = [], []
+    rows, styles, described = [], [], []
     for layer in comparison.layers:
+        if layer.change == "changed" and not layer.blobs and not layer.settings and len(set(layer.versions)) == 1:
+            described.append(layer.name)
+            continue
         sign, style = _SIGNS[layer.change]
         rows.append((sign, layer.name, layer.kind, _versions(layer), _sizes(layer), what_changed(layer)))
         styles.append(style)
@@ -45,6 +48,8 @@ def change_lines(comparison: Comparison, paint: Paint, *, indent: int = 0) -> li
     for each in comparison.settings:
         value = f"{each.name}: {_value(each.before)} -> {_value(each.after)}"
         lines.append(paint(f"{' ' * indent}~  {shown(value)}", "yellow"))
+    if described:
+        lines.append(paint(f"{' ' * indent}~  documents only: {', '.join(described)}", "dim"))
     if comparison.reordered:
         lines.append(f"{' ' * indent}~  the order of the layers")
     return lines
@@ -73,7 +78,7 @@ def what_changed(layer: LayerChange) -> str:
     if layer.change != "changed":
         return layer.change
     parts = [each.role for each in layer.blobs] + [each.name for each in layer.settings]
-    return ", ".join(parts) or "its documents"
+    return ", ".join(parts) or "its version"
 
 
 def change_data(comparison: Comparison) -> dict[str, Any]:

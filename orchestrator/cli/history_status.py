@@ -8,7 +8,7 @@ from argparse import Namespace
 from orchestrator.build.source import product_source
 from orchestrator.cli.history_common import change_data, change_lines, named, opened
 from orchestrator.cli.plain import Paint, columns, shown
-from orchestrator.cli.result import Result
+from orchestrator.cli.result import Result, loaded
 from orchestrator.history.status import Status, examine
 from orchestrator.product.units import format_size
 
@@ -17,8 +17,12 @@ _SHOWN = 20
 
 def status(options: Namespace) -> Result:
     """`pycontainer status`."""
-    product, place, names = opened(options)
-    found = examine(names, product_source(product, place)[0])
+    product, place = loaded(options)
+    if not (place.store / "oci-layout").exists():
+        found = Status(options.channel, place.machine)
+    else:
+        _, _, names = opened(options)
+        found = examine(names, product_source(product, place)[0])
     return Result(_screen(found, Paint()), _data(found))
 
 
@@ -29,9 +33,8 @@ def _screen(found: Status, paint: Paint) -> str:
     else:
         lines.append(f"Head       {named(found.head, paint)}")
     if found.candidate is None:
-        lines += ["", "Nothing was built yet (pycontainer build makes the candidate)"]
-    else:
-        lines.append(f"Candidate  {named(found.candidate, paint)}")
+        return "\n".join([*lines, "", "Nothing was built yet (pycontainer build makes the candidate)"])
+    lines.append(f"Candidate  {named(found.candidate, paint)}")
     comparison = found.comparison
     if comparison is not None and comparison.empty:
         lines += ["", "nothing to commit, the candidate is what the head has"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from orchestrator.errors import VerificationError
 from orchestrator.history.graph import Graph
+from orchestrator.history.names import channel_of
 from orchestrator.oci import INDEX_TYPE, MANIFEST_TYPE, REF_NAME, Descriptor, Store
 from orchestrator.oci.fsck import references
 from orchestrator.oci.layout import THINNED, referrers_tag
@@ -45,7 +46,27 @@ class Needed:
                 found.append(entry.digest)
             elif entry.media_type == MANIFEST_TYPE and self._is_revision(subject := self._subject(entry.digest)):
                 found.append(subject)
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([*found, *self._waiting(found)]))
+
+    def _waiting(self, tips: Iterable[str]) -> list[str]:
+        """The revisions that were committed and have no name yet, because signatures of others are missing.
+
+        They follow upon what has a name; once that has moved on they never become a head. A build has no message.
+        """
+        named = set(tips)
+        machines = {channel[1] for entry in self.entries if (channel := channel_of(name_of(entry))) is not None}
+        found = []
+        for digest in sorted(self.revisions - named):
+            if not self.store.has_blob(digest):
+                continue
+            commit = self.graph.commit(digest)
+            first = not commit.parents and commit.machine not in machines
+            if commit.message and (first or (commit.parents and set(commit.parents) <= self._heads())):
+                found.append(digest)
+        return found
+
+    def _heads(self) -> set[str]:
+        return {entry.digest for entry in self.entries if channel_of(name_of(entry)) is not None}
 
     def _is_revision(self, digest: str) -> bool:
         """Whether this is a revision that is here; it may have no entry of its own any more."""
@@ -118,6 +139,11 @@ class Needed:
             )
         self.blobs[digest] = size
         return size
+
+
+def name_of(entry: Descriptor) -> str:
+    """The tag of an entry of the index, empty without one."""
+    return entry.annotations.get(REF_NAME, "")
 
 
 def has_name(entry: Descriptor) -> bool:

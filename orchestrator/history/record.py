@@ -12,6 +12,7 @@ from orchestrator.errors import ConfigError, TrustError
 from orchestrator.history.names import CANDIDATE, Names, channel_tag
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
+from orchestrator.oci.layout import referrer
 from orchestrator.revision import (
     CYCLONEDX_TYPE,
     LAYER,
@@ -162,6 +163,7 @@ def _attach(store: Store, revision: Revision, sources: Sequence[Revision]) -> No
     Not the documents of an image, which name the revision that is in it, nor signatures: those are about another one.
     """
     done: set[tuple[str, str]] = set()
+    found = []
     for source in sources:
         same = state(source.config) == state(revision.config)
         for entry in store.referrers(source.id):
@@ -175,4 +177,5 @@ def _attach(store: Store, revision: Revision, sources: Sequence[Revision]) -> No
                 if ours is None or theirs is None or ours.spdx != theirs.spdx or (kind, layer) in done:
                     continue
                 done.add((kind, layer))
-            store.attach(revision.descriptor, kind, manifest.layers, annotations=manifest.annotations)
+            found.append(referrer(revision.descriptor, kind, manifest.layers, manifest.annotations))
+    store.attach_all(revision.descriptor, found)

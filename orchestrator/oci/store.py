@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -201,6 +201,17 @@ class Store(Layout):
                 kept = [entry for entry in packed if entry.digest not in {stored.digest, *instead_of}]
                 self._write_packed(subject.digest, [*kept, stored])
         return stored
+
+    def attach_all(self, subject: Descriptor, referrers: Iterable[Manifest]) -> None:
+        """Attach many artefacts at once (see `layout.referrer`), in an index of their own; see `pack`."""
+        with self.together():
+            self.put_blob(EMPTY_BYTES, media_type=EMPTY_TYPE)
+            before = self.referrers(subject.digest)
+            stored = [self.put_manifest(each) for each in referrers]
+            entries = {entry.digest: entry for entry in (*before, *stored)}
+            if entries:
+                self._write_packed(subject.digest, list(entries.values()))
+                self.index.drop(entries.keys())
 
     def packed(self, subject: str) -> list[Descriptor] | None:
         """Return what the subject's own index of referrers lists, or None when it has none; see `pack`."""

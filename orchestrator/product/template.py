@@ -24,7 +24,7 @@ image:
   storage: 512MiB
 control:
   port: org.pycontainer.control
-  reason: pycontainer device speaks to the virtual machine; leave it out of what you ship
+  reason: the virtual machine is asked and updated by this line; leave it out of what you ship
 
 layers:
   rootfs:

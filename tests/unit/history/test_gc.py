@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.errors import ConfigError, TryAgainError, VerificationError
@@ -13,7 +14,7 @@ from orchestrator.history.gc import collect
 from orchestrator.history.names import Names, remote_tag
 from orchestrator.oci import MANIFEST_TYPE, Manifest, Store, fsck
 from orchestrator.oci.layout import EMPTY, THINNED
-from orchestrator.revision import SPDX_TYPE, Revision
+from orchestrator.revision import SPDX_TYPE, Revision, assemble
 from tests.unit.history.sample import MACHINE, Works
 
 
@@ -184,6 +185,21 @@ def test_a_writer_that_held_no_lock_is_told_and_the_store_stays_whole(works: Wor
     with pytest.raises((VerificationError, ConfigError)):
         store.tag("mine", manifest)
     assert whole(works)
+
+
+def test_a_commit_that_waits_for_signatures_stays_until_the_head_has_moved_on(works: Works) -> None:
+    (head,) = works.history("one")
+    store = works.store
+    blobs_of = works.build("2.0.0", "two")
+    config = msgspec.structs.replace(blobs_of.config, message="waits", parents=[head.id])
+    waiting = assemble(store, config, blobs_of.blobs())
+    store.index.add(waiting.descriptor)
+    works.build("3.0.0", "three")
+    assert waiting.id not in collect(store).revisions
+    assert works.names.load(waiting.short) == waiting
+    works.commit("three")
+    assert waiting.id in collect(store).revisions
+    assert not store.has_blob(waiting.id)
 
 
 def test_temporary_files_of_killed_commands_go(works: Works) -> None:
