@@ -9,11 +9,12 @@ import os
 import shlex
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from orchestrator.canonical import read_limited, write_atomically
 from orchestrator.cli import screens
-from orchestrator.cli.commands import Result
+from orchestrator.cli.result import Result
 from orchestrator.cli.trust_screens import proposal_data, proposal_text
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.product.load import find_product_file, load_product
@@ -31,6 +32,7 @@ from orchestrator.trust import (
     set_threshold,
 )
 from orchestrator.trust.changing import change_passphrase, named
+from orchestrator.trust.keyfiles import has_keys
 from orchestrator.trust.private import PASSPHRASE, PASSPHRASE_FILE
 from orchestrator.trust.rootchange import threshold_of
 from orchestrator.trust.times import now
@@ -45,7 +47,9 @@ def product_of(options: Namespace) -> str:
 
 def ls(options: Namespace) -> Result:
     """`pycontainer key ls`."""
-    keys = product_keys(product_of(options))
+    product = product_of(options)
+    # An offline machine has its holder's key alone: only where there is nothing at all the first use makes one.
+    keys = load_keys(product) if has_keys(product) else product_keys(product)
     rows = [
         (each.name, each.public.keyid, ", ".join(each.roles) or ("retired" if each.retired else "-"),
          "here" if each.private else "elsewhere")
@@ -76,7 +80,7 @@ def key_data(key: NamedKey) -> dict[str, Any]:
 def new(options: Namespace) -> Result:
     """`pycontainer key new`."""
     product = product_of(options)
-    made = new_key(product, options.name, role=options.role, secret=_secret(options, options.name))
+    made = new_key(product, options.name, role=options.role, secret=new_secret(options, options.name))
     return _made(load_keys(product), made, f"key {made.name} {made.public.keyid} is made")
 
 
@@ -112,7 +116,9 @@ def take(options: Namespace) -> Result:
             f"{options.file} holds a private key", "private parts are not carried about",
             "export the public part where it is: pycontainer key export NAME",
         )  # fmt: skip
-    command = shlex.split(options.program) if options.program else ()
+    command = shlex.split(options.program) if options.program else []
+    if command and "/" in command[0]:
+        command[0] = str(Path(command[0]).absolute())  # it is run from anywhere
     made = add_public_key(product, options.name, PublicKey.from_any(data), role=options.role, command=command)
     return _made(load_keys(product), made, f"key {made.name} {made.public.keyid} is taken in")
 
@@ -120,7 +126,7 @@ def take(options: Namespace) -> Result:
 def rotate_key(options: Namespace) -> Result:
     """`pycontainer key rotate`."""
     product = product_of(options)
-    secret = None if options.to else _secret(options, options.name)
+    secret = None if options.to else new_secret(options, options.name)
     fresh, proposal = rotate(product, options.name, to=options.to, now=now(), secret=secret)
     text = f"key {fresh.name} {fresh.public.keyid} takes the place of {options.name}, which signs along"
     if proposal is not None:
@@ -171,7 +177,7 @@ def passphrase(options: Namespace) -> Result:
     return Result(f"{path}: {'in clear' if secret is None else 'encrypted'}", {"encrypted": secret is not None})
 
 
-def _secret(options: Namespace, name: str) -> bytes | None:
+def new_secret(options: Namespace, name: str) -> bytes | None:
     """Ask for the passphrase of a new key where somebody can answer and none is given; empty means none."""
     given = os.environ.get(PASSPHRASE) or os.environ.get(PASSPHRASE_FILE)
     return None if options.no_passphrase or given or not sys.stdin.isatty() else _typed(name)

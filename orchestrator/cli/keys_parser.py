@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from orchestrator.cli.completion import names_a_file, names_a_folder
 
 if TYPE_CHECKING:
-    from orchestrator.cli.commands import Command, Result
+    from orchestrator.cli.result import Command, Result
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ROLES = ("root", "channel", "revision")
@@ -106,6 +106,7 @@ def _add_trust(sub: Commands) -> None:
     _product(init)
     init.add_argument("--threshold", type=_positive, default=1, help="how many root keys must sign (1)")
     _expires(init)
+    init.add_argument("--no-passphrase", action="store_true", help="do not ask for one: keep new keys in clear")
 
     assign = _action(actions, "assign", "trust.assign", "give a key a role, by the next root document")
     _name(assign)

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestrator.canonical import read_limited, write_atomically
 from orchestrator.cli import screens
-from orchestrator.cli.commands import Result
-from orchestrator.cli.keys import product_of
+from orchestrator.cli.keys import new_secret, product_of
+from orchestrator.cli.result import Result
 from orchestrator.cli.trust_screens import proposal_data, proposal_text
 from orchestrator.errors import ConfigError
 from orchestrator.trust import (
@@ -70,7 +70,13 @@ def init(options: Namespace) -> Result:
     """`pycontainer trust init`."""
     product = product_of(options)
     product_keys(product)
-    proposal = begin_with(product, options.threshold, now=now(), expires=_until(options.expires))
+    proposal = begin_with(
+        product,
+        options.threshold,
+        now=now(),
+        expires=_until(options.expires),
+        secret=lambda name: new_secret(options, name),
+    )
     text = proposal_text(proposal)
     if proposal.in_force:
         keys = load_keys(product)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from orchestrator.cli import screens
-from orchestrator.cli.commands import Result, loaded
+from orchestrator.cli.result import Result, loaded
 from orchestrator.cli.trust_screens import pointer_data, report_data, report_text
 from orchestrator.errors import ConfigError
 from orchestrator.history.names import Names

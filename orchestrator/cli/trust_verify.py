@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 from orchestrator.cli import bundles
-from orchestrator.cli.commands import Result, loaded
+from orchestrator.cli.result import Result, loaded
 from orchestrator.cli.trust_screens import report_data, report_text
 from orchestrator.history.names import CANDIDATE, Names
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
-from orchestrator.trust import load_keys, sign_revision
+from orchestrator.trust import UnverifiedError, load_keys, sign_revision
 from orchestrator.trust.cosign import sign_for_cosign
 from orchestrator.trust.explain import verify_all
 
@@ -44,5 +45,12 @@ def verify(options: Namespace) -> Result:
     product, place = loaded(options)
     store = Store.open(place.store)
     revision = Names(store, place.machine).load(name)
-    report = verify_all(store, revision, load_keys(product.product))
+    try:
+        report = verify_all(store, revision, load_keys(product.product))
+    except UnverifiedError as problem:
+        if not options.json:
+            print(report_text(problem.report), file=sys.stderr)
+            raise
+        error = {"what": problem.what, "why": problem.why, "hint": problem.hint, "exitCode": problem.exit_code}
+        return Result("", report_data(problem.report) | {"error": error}, problem.exit_code)
     return Result(report_text(report), report_data(report))

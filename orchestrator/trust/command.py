@@ -88,8 +88,9 @@ class CommandSigner:
 
 
 def render(command: Sequence[str]) -> bytes:
-    """Return the content of a key's file for a command."""
-    return f"command = {json.dumps(list(command), ensure_ascii=True)}\n".encode()
+    """Return the content of a key's file for a command: JSON's strings are TOML's but for one character."""
+    text = json.dumps(list(command), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return f"command = {text}\n".encode()
 
 
 _FORM = 'write: command = ["/path/to/program", "argument"]'

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from orchestrator.canonical import canonical_json, sha256_digest
 from orchestrator.errors import PyContainerError, TrustError
-from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor, Manifest
-from orchestrator.oci.layout import SUBJECT, Layout
+from orchestrator.oci.descriptor import Descriptor, Manifest
+from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
 from orchestrator.oci.strict import load_json
 from orchestrator.registry.revisions import COSIGN_TYPE
@@ -25,7 +25,6 @@ from orchestrator.trust.report import VerificationReport
 PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 """The annotation with the base64 of a signature."""
-_CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _KIND = "cosign container image signature"
 _LIMIT = 64 * 1024
 
@@ -62,23 +61,8 @@ def sign_for_cosign(store: Store, revision: Revision, signers: Sequence[Signer])
                 if part.digest == sha256_digest(data) and not any(_signed(key, text, data) for key in own):
                     made.add(text)
         blob = store.put_blob(data, media_type=PAYLOAD_TYPE)
-        rootfs = {"type": "layers", "diff_ids": [blob.digest] * len(made)}
-        config = store.put_blob(
-            canonical_json({"architecture": "", "config": {}, "os": "", "rootfs": rootfs}), media_type=_CONFIG_TYPE
-        )
-        subject = revision.descriptor
-        stored = store.put_manifest(
-            Manifest(
-                schema_version=2,
-                media_type=MANIFEST_TYPE,
-                artifact_type=COSIGN_TYPE,
-                config=config,
-                layers=[blob.plain(**{SIGNATURE: text}) for text in sorted(made)],
-                subject=Descriptor(media_type=MANIFEST_TYPE, digest=subject.digest, size=subject.size),
-            )
-        )
-        store.index.add(stored.plain(**{SUBJECT: subject.digest}), instead_of=frozenset(before))
-    return stored
+        parts = [blob.plain(**{SIGNATURE: text}) for text in sorted(made)]
+        return store.attach(revision.descriptor, COSIGN_TYPE, parts, instead_of=list(before))
 
 
 def check_cosign(store: Layout, revision: Revision, keys: Sequence[PublicKey], report: VerificationReport) -> None:

@@ -59,6 +59,14 @@ def keys_folder(product: str, environment: Mapping[str, str] = os.environ) -> Pa
     return Path(data) / "pycontainer" / "keys" / product
 
 
+def has_keys(product: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """True when there is any key, or root document, of a product here."""
+    folder = keys_folder(product, environment)
+    return folder.is_dir() and any(
+        any(folder.glob(pattern)) for pattern in ("*" + PUBLIC, "*" + PRIVATE, "root/*.json")
+    )
+
+
 def refuse_name(product: str, folder: Path, name: str) -> None:
     """Raise ConfigError for a name that no new key can have; the caller holds the folder's lock."""
     if not _NAME.match(name):

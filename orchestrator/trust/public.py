@@ -25,6 +25,26 @@ _SSH = b"\0\0\0\x0bssh-ed25519\0\0\0 "
 """How the public key blob of an Ed25519 key begins in OpenSSH's form; its 32 bytes follow."""
 
 
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The points of small order without their sign bit, the spellings above the prime too: a key that is one would confirm
+signatures that nobody made, and the device's library accepts none of them, as a key or within a signature."""
+
+
+def _of_small_order(point: bytes) -> bool:
+    return point[:31] + bytes([point[31] & 0x7F]) in _SMALL_ORDER
+
+
 class _Public(msgspec.Struct, frozen=True):
     public: str
 
@@ -38,6 +58,8 @@ class PublicKey:
     def __post_init__(self) -> None:
         if len(self.raw) != PUBLIC_SIZE:
             raise TrustError("not an Ed25519 public key", f"it has {len(self.raw)} bytes in place of {PUBLIC_SIZE}")
+        if _of_small_order(self.raw):
+            raise TrustError("not an Ed25519 public key", "it is a point of small order, which confirms anything")
 
     @property
     def keyid(self) -> str:
@@ -97,7 +119,7 @@ class PublicKey:
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """True when `signature` is this key's over `message`."""
-        if len(signature) != SIGNATURE_SIZE:
+        if len(signature) != SIGNATURE_SIZE or _of_small_order(signature[:PUBLIC_SIZE]):
             return False
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)

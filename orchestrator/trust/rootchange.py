@@ -134,11 +134,18 @@ def take_roots(
 
 
 def begin_with(
-    product: str, threshold: int, *, now: str, expires: str | None = None, environment: Mapping[str, str] = os.environ
+    product: str,
+    threshold: int,
+    *,
+    now: str,
+    expires: str | None = None,
+    secret: Callable[[str], bytes | None] = lambda name: None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Proposal:
     """Make the first root document out of the keys that are here, by what they were made for.
 
-    Where none was made for the role of root, or for channels, one is made. Raises ConfigError when there is a root
+    Where none was made for the role of root, or for channels, one is made; `secret` tells by its name the passphrase
+    that encrypts it (None: that of the environment, if any). Raises ConfigError when there is a root
     document already.
     """
     keys = load_keys(product, environment=environment)
@@ -149,7 +156,7 @@ def begin_with(
         )  # fmt: skip
     for role in ROLES[:2]:
         if not any(key.meant == role and not key.retired for key in keys.keys):
-            new_key(product, role, role=role, environment=environment)
+            new_key(product, role, role=role, secret=secret(role), environment=environment)
     return propose(product, threshold_of("root", threshold), now=now, expires=expires, environment=environment)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from orchestrator.cli.parser import make_parser
 from orchestrator.history.names import Names, channel_tag
 from orchestrator.oci import Store, fsck
 from orchestrator.revision import Revision, set_candidate
-from orchestrator.trust import load_keys, product_keys, sign_revision
+from orchestrator.trust import load_keys, pointers, product_keys, read_roots, sign_revision
 from tests.unit.bundle.conftest import NEW, make_revision
 from tests.unit.cli.test_device_command import PRODUCT
 
@@ -129,8 +130,13 @@ def test_the_step_to_roles_and_a_rotation(run: Run, product: Shop) -> None:
     assert run("trust", "init")[0] == 2
     out = ok(run("key", "rotate", "signing", "--no-passphrase"))
     assert "root document 2 is in force" in out
-    code, _, _ = run("verify")
-    assert code == 7, "the old key alone signed it"
+    code, out, err = run("verify")
+    assert (code, out) == (7, ""), "the old key alone signed it"
+    assert re.search(r"FAILED\s+threshold", err)
+    code, out, _ = run("verify", "--json")
+    failed = json.loads(out)
+    assert (code, failed["passed"], failed["error"]["exitCode"]) == (7, False, 7)
+    assert failed["steps"][-1]["outcome"] == "failed"
     ok(run("sign"))
     steps = data(run("verify", "--json"))["steps"]
     assert [step["name"] for step in steps][:2] == ["root 1", "root 2"]
@@ -151,6 +157,7 @@ def test_an_offline_root_signs_by_files(
     monkeypatch.chdir(tmp_path)
     ok(run("key", "new", "alice", "--role", "root", "--product-name", "demo", "--no-passphrase"))
     ok(run("key", "export", "alice", "--product-name", "demo", "-o", public))
+    assert [each["name"] for each in data(run("key", "--product-name", "demo", "--json"))["keys"]] == ["alice"]
     monkeypatch.setenv("PYCONTAINER_KEYS", ours)
     monkeypatch.chdir(product[0])
     ok(run("key", "import", "alice", public, "--role", "root"))
@@ -241,3 +248,20 @@ def test_an_action_takes_what_was_said_before_or_after_it(word: str) -> None:
     after = parser.parse_args([word, "show" if word != "key" else "ls", "-C", "/x", "--json"])
     assert (before.product, before.json) == (after.product, after.json) == (Path("/x"), True)
     assert parser.parse_args([word]).json is False
+
+
+def test_the_collector_of_garbage_keeps_what_trust_needs(run: Run, product: Shop) -> None:
+    folder, first, second = product
+    ok(run("trust", "init"))
+    ok(run("channel", "set", "main", "candidate", "--force"))
+    ok(run("channel", "set", "stable", first.short))
+    ok(run("channel", "set", "main", first.short, "--force"))
+    ok(run("sign", "--cosign"))
+    ok(run("gc"))
+    store = Store.open(folder / ".pycontainer" / "store")
+    assert [each.root.version for each in read_roots(store)] == [1]
+    assert [(each.pointer.channel, each.pointer.version) for each in pointers(store)] == [("main", 2), ("stable", 1)]
+    assert [step["outcome"] for step in data(run("verify", "--json"))["steps"]].count("failed") == 0
+    assert data(run("channel", "show", "--json"))["verification"]["passed"]
+    assert fsck(store).whole
+    assert store.has_blob(second.id)

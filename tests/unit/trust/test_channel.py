@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import EqualVersionNumberError, ExpiredMetadataError, RepositoryError
+from tuf.api.metadata import Metadata, Timestamp
+from tuf.api.metadata import Role as TheirRole
+from tuf.api.metadata import Root as TheirRoot
+from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
+from tuf.ngclient.config import EnvelopeType
 
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
-from orchestrator.oci import Store, fsck
+from orchestrator.oci import Descriptor, Store, fsck
 from orchestrator.revision import Revision
 from orchestrator.trust import (
     POINTER_PAYLOAD,
@@ -38,6 +47,7 @@ from orchestrator.trust import (
 )
 from orchestrator.trust.dsse import sign
 from tests.unit.revision.sample import sample_revision
+from tests.unit.trust.test_root import their_key
 
 ONE, TWO, THREE = (PrivateKey.from_seed(bytes([number]) * 32) for number in (1, 2, 3))
 ROLE = Role("channel", (ONE.public,), 1)
@@ -255,3 +265,68 @@ def test_any_bytes_are_refused_with_an_explanation(data: bytes):
 def test_names_that_are_no_channel_are_refused(name: str):
     with pytest.raises(ConfigError, match="not the name of a channel"):
         pointer_tag(name, "qemu-amd64")
+
+
+def _their_timestamp(version: int, day: int, by: set[int]) -> bytes:
+    """A timestamp of python-tuf: what a channel's pointer is to us; `day` of January 2026 is when it expires."""
+    found: Metadata[Timestamp] = Metadata(Timestamp(version=version, expires=datetime(2026, 1, day, tzinfo=UTC)))
+    for number in by:
+        private = PrivateKey.from_seed(bytes([number]) * 32)
+        found.sign(CryptoSigner(private._key, their_key(private.public)), append=True)
+    return found.to_bytes()
+
+
+def _theirs(old: int, new: int, day: int, clock: int, by: set[int], threshold: int) -> bool:
+    keys = [PrivateKey.from_seed(bytes([number]) * 32) for number in (1, 2, 3)]
+    role = TheirRole(sorted(key.public.keyid for key in keys), threshold)
+    root = TheirRoot(
+        version=1,
+        expires=datetime(2999, 1, 1, tzinfo=UTC),
+        keys={key.public.keyid: their_key(key.public) for key in keys},
+        roles={"root": role, "timestamp": role, "snapshot": role, "targets": role},
+    )
+    metadata: Metadata[TheirRoot] = Metadata(root)
+    for key in keys:
+        metadata.sign(CryptoSigner(key._key, their_key(key.public)), append=True)
+    trusted = TrustedMetadataSet(metadata.to_bytes(), EnvelopeType.METADATA)
+    trusted.reference_time = datetime(2026, 1, clock, tzinfo=UTC)
+    with suppress(ExpiredMetadataError):
+        trusted.update_timestamp(_their_timestamp(old, 31, {1, 2, 3}))
+    try:
+        trusted.update_timestamp(_their_timestamp(new, day, by))
+    except EqualVersionNumberError:  # "keep using the old one": which is ours when its content is the same
+        return True
+    except RepositoryError:
+        return False
+    return True
+
+
+@given(
+    st.integers(1, 4), st.integers(1, 4), st.integers(2, 20), st.integers(2, 20),
+    st.sets(st.integers(1, 4), min_size=1), st.integers(1, 3),
+)  # fmt: skip
+def test_python_tuf_follows_a_timestamp_as_we_follow_a_pointer(
+    old: int, new: int, day: int, clock: int, by: set[int], threshold: int
+):
+    role = Role("channel", tuple(PrivateKey.from_seed(bytes([number]) * 32).public for number in (1, 2, 3)), threshold)
+
+    def signed(version: int, expires: int, signers: set[int]) -> SignedPointer:
+        pointer = Pointer(
+            schema_version=1, version=version, revision="sha256:" + "1" * 64, floor=0, security_version=0,
+            issued="2026-01-01T00:00:00Z", expires=f"2026-01-{expires:02}T00:00:00Z", **PLACE,
+        )  # fmt: skip
+        made = [PrivateKey.from_seed(bytes([number]) * 32) for number in sorted(signers)]
+        envelope = sign(pointer.to_bytes(), POINTER_PAYLOAD, made)
+        return SignedPointer(pointer, envelope, Descriptor(media_type="a/b", digest="sha256:" + "2" * 64, size=1))
+
+    seen = signed(old, 31, {1, 2, 3})
+    found = seen if new == old else signed(new, day, by)
+    try:
+        verify_pointer(found, role, **PLACE, seen=seen, time=f"2026-01-{clock:02}T00:00:00Z")
+        ours = True
+    except UnverifiedError:
+        ours = False
+    if new == old:
+        assert ours
+    else:
+        assert ours == _theirs(old, new, day, clock, by, threshold)

@@ -17,6 +17,7 @@ from tuf.api.metadata import Metadata
 from tuf.api.metadata import Role as TheirRole
 from tuf.api.metadata import Root as TheirRoot
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
+from tuf.ngclient.config import EnvelopeType
 
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
@@ -123,19 +124,13 @@ def test_python_tuf_follows_exactly_the_same_documents(
         ours = follow(begin(before), [after]).current.version == version != 1
     except TrustError:
         ours = False
-    trusted = TrustedMetadataSet(their_root(1, sorted(old), first, sorted(old)), _envelope_type())
+    trusted = TrustedMetadataSet(their_root(1, sorted(old), first, sorted(old)), EnvelopeType.METADATA)
     try:
         trusted.update_root(their_root(version, sorted(new), second, sorted(by)))
         theirs = True
     except RepositoryError:
         theirs = False
     assert ours == theirs
-
-
-def _envelope_type() -> Any:
-    from tuf.ngclient.config import EnvelopeType
-
-    return EnvelopeType.METADATA
 
 
 def good() -> dict[str, Any]:
