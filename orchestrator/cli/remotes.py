@@ -142,7 +142,7 @@ def _bring(options: Namespace, *, follow: bool) -> Result:
         _work(report, place, config, options.remote, product.product) as work,
         report.step(f"{'pull' if follow else 'fetch'} {' '.join(names)} from {work.remote}".replace("  ", " ")) as step,
     ):
-        listing = work.peer.listing()
+        listing = work.peer.listing(tags=True)
         wanted = remotes.wanted_channels(listing, place.machine, names)
         fetched = remotes.fetch(work, listing, wanted, options.depth)
         if follow:

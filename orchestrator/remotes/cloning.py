@@ -88,7 +88,7 @@ def clone(
     Raises ConfigError when the folder is not empty or it is not clear what to clone, TrustError (exit code 7) when it
     is not signed as required or a demanded key is not among the trusted ones.
     """
-    listing = peer.listing()
+    listing = peer.listing(tags=True)
     channel = _choose(listing, request)
     folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

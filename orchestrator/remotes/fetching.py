@@ -8,12 +8,14 @@ verified, and what has come is not fetched again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError, TrustError
+from orchestrator.history.names import check_tag
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Moved, Tell
+from orchestrator.oci.copying import Moved, Tell, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
 from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
@@ -91,7 +93,24 @@ def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int 
     """
     with work.store.writing():
         _follow_roots(work, listing)
-        return [_fetch(work, listing, each, depth) for each in channels]
+        found = [_fetch(work, listing, each, depth) for each in channels]
+        _bring_tags(work, listing, found)
+        return found
+
+
+def _bring_tags(work: Work, listing: Listing, fetched: Sequence[Fetched]) -> None:
+    """Take over the tags of what came, but for those that mean something else here."""
+    store = work.store
+    history = known(parents_in(store), [each.revision.id for each in fetched])
+    with store.together():
+        for name, digest in listing.tags.items():
+            own = store.resolve(name)
+            if own is None and digest in history:
+                with contextlib.suppress(ConfigError):  # a name that none of ours may have
+                    check_tag(name, store, fetched[0].channel.machine)
+                    store.tag(name, descriptor_of(store, digest))
+            elif own is not None and own.digest != digest:
+                work.say(f"the tag {name} is another one here: it stays")
 
 
 def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:

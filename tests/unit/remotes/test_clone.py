@@ -20,7 +20,7 @@ def pushed(ours: Site, place: str) -> str:
     ours.run("remote", "add", "origin", place)
     ours.commit("one")
     ours.commit("two")
-    ours.run("push")
+    ours.run("push", "--tag", "v1")
     return place
 
 
@@ -42,6 +42,7 @@ def test_a_first_contact_shows_the_keys_and_believes_them_from_then_on(ours: Sit
     product = cloned(newcomer, ours)
     assert (product.folder / "pycontainer.yaml").read_text() == PRODUCT
     assert product.head() == ours.head()
+    assert product.store.resolve("v1").digest == ours.head()
     assert fsck(product.store).whole
     known = load_keys("demo", environment={"PYCONTAINER_KEYS": str(newcomer.keys_folder)})
     assert [each.keyid for each in known.public_keys()] == [key.keyid]
