@@ -177,6 +177,11 @@ def _collect_more(store: Layout, revision: Revision, also: Sequence[str], conten
             for part in (manifest.config, *manifest.layers):
                 if part.digest not in content.small:
                     content.blobs[part.digest] = part.size
+            for signed in sorted(store.referrers(found.digest, SIGNATURE_TYPE), key=lambda entry: entry.digest):
+                digest = content.add(store.read_blob(signed.digest))
+                content.enter(digest, signed.size, SIGNATURE_TYPE, {SUBJECT: found.digest})
+                for part in store.read_manifest(signed.digest).layers:
+                    content.blobs[part.digest] = part.size
     known = {entry["digest"]: entry for entry in content.entries}
     for name, tagged in store.tags().items() if also else ():
         if name.startswith(_CHANNELS) and tagged.digest in (revision.id, *_attached(known, revision)):

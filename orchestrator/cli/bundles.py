@@ -17,6 +17,7 @@ from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
 from orchestrator.product.units import format_size
+from orchestrator.remotes.sealing import seal_sources
 from orchestrator.trust import load_keys
 from orchestrator.trust.channel import POINTER_TYPE
 
@@ -33,8 +34,12 @@ def create(options: Namespace) -> Result:
     base = known.load(options.base) if options.base else None
     out = options.output or place.build / f"{product.product}-{place.machine}-{revisions[0].short}.tar"
     with reporter(options.json) as report, report.step("bundle") as step:
+        keys = load_keys(product.product)
+        role = keys.role("revision")
+        signers = keys.signers() if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
+        seal_sources(store, [each.id for each in revisions], signers, keys.device_keys())
         made = create_bundle(
-            store, revisions, load_keys(product.product), out, base=base, also=(SOURCE_TYPE, POINTER_TYPE),
+            store, revisions, keys, out, base=base, also=(SOURCE_TYPE, POINTER_TYPE),
             progress=report.view.amount,
         )  # fmt: skip
         step.result = format_size(made.size)

@@ -100,7 +100,7 @@ def clone(
     with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
         store = Store.open_or_create(work_folder / "store")
         trusted = _decide(request, peer, listing, channel, store, tell)
-        work = Work(peer, ORIGIN, store, trusted, tell, say)
+        work = Work(peer, ORIGIN, store, trusted, tell, say, fresh=True)
         names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
         pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
         for each in pulled:

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.history.names import check_tag
+from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
 from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
+from orchestrator.remotes.sealing import drop_unsealed
 from orchestrator.remotes.trusted import Trusted, trusted_here
 from orchestrator.revision import Revision, read_revision, revisions
 from orchestrator.trust import load_keys, verify_revision
@@ -59,7 +61,10 @@ class Pulled:
 
 @dataclass
 class Work:
-    """What all steps of one command share: the other end by the name it has here, the store, whom one believes."""
+    """What all steps of one command share: the other end by the name it has here, the store, whom one believes.
+
+    `fresh` says that nothing in the store was made here.
+    """
 
     peer: Peer
     remote: str
@@ -67,6 +72,7 @@ class Work:
     trusted: Trusted
     tell: Tell = field(default=lambda done, total: None)
     say: Say = field(default=lambda text: None)
+    fresh: bool = False
 
 
 def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -> list[Channel]:
@@ -140,6 +146,7 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
     with forgotten_on_failure(store):
         pointer = _pointer(work, listing, channel)
         target = pointer.pointer.revision if pointer else listing.heads[channel]
+        own = set() if work.fresh else {entry.digest for entry in store.referrers(target, SOURCE_TYPE)}
         revision = glimpse(work.peer, store, target)
         config = revision.config
         if (config.product, config.machine) != (trusted.product, channel.machine):
@@ -156,6 +163,8 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
         brought, moved = _bring_history(work, revision.id, depth)
         if pointer and not store.has_blob(pointer.manifest.digest):
             moved += work.peer.bring(pointer.manifest.digest, store, work.tell)
+        if drop_unsealed(store, [*brought, revision.id], trusted.for_sources, own):
+            work.say("sources that the product's keys did not sign were not taken")
         with store.together():
             store.tag(channel.seen(work.remote), revision.descriptor)
             for digest in brought:

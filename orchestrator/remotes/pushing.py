@@ -13,6 +13,7 @@ from orchestrator.remotes.ancestry import comes_from, parents_in, walk
 from orchestrator.remotes.fetching import DivergedError, Work
 from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
+from orchestrator.remotes.sealing import seal_sources
 from orchestrator.revision import Revision, read_revision
 from orchestrator.trust import Signer, load_keys, verify_revision
 from orchestrator.trust.channel import SignedPointer, issue, next_pointer, read_pointer, tagged_pointer
@@ -155,6 +156,7 @@ def _send_history(work: Work, head: str) -> tuple[int, Moved]:
         else:
             order.append(digest)
     moved = Moved()
+    seal_sources(work.store, {*order, head}, _source_signers(work), work.trusted.for_sources)
     for number, digest in enumerate(reversed(order), 1):
         if len(order) > 1:
             work.say(f"revision {digest[7:19]}, {number} of {len(order)}")
@@ -162,6 +164,12 @@ def _send_history(work: Work, head: str) -> tuple[int, Moved]:
     if not order:  # what was attached since: signatures, documents
         moved += work.peer.send(work.store, head, work.tell)
     return len(order), moved
+
+
+def _source_signers(work: Work) -> list[Signer]:
+    keys = load_keys(work.trusted.product)
+    role = keys.role("revision")
+    return keys.signers() if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
 
 
 def _lacking(store: Store, digest: str) -> int:

@@ -28,6 +28,12 @@ class Trusted:
     how: How
     by_roots: bool = False
     times: tuple[str, ...] = ()
+    former: tuple[PublicKey, ...] = ()
+
+    @property
+    def for_sources(self) -> list[PublicKey]:
+        """The keys that may have signed a revision's sources: those of now, and those that had the role before."""
+        return [*self.revision.keys, *self.former]
 
     @property
     def keyids(self) -> list[str]:
@@ -37,8 +43,15 @@ class Trusted:
 
 def trusted_here(keys: ProductKeys) -> Trusted:
     """Return what the product's keys on this machine mean."""
+    former = tuple(key for key in keys.device_keys() if not keys.role("revision").has(key.keyid))
     return Trusted(
-        keys.product, keys.role("channel"), keys.role("revision"), "known", keys.chain is not None, tuple(keys.times())
+        product=keys.product,
+        channel=keys.role("channel"),
+        revision=keys.role("revision"),
+        how="known",
+        by_roots=keys.chain is not None,
+        times=tuple(keys.times()),
+        former=former,
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.canonical import sha256_digest
+from orchestrator.history.source import SOURCE_TYPE, SourceFile, SourceList, attach_source
 from orchestrator.oci import Store, fsck
 from orchestrator.trust import load_keys
 from tests.unit.registry.fake import Registry
@@ -165,3 +167,20 @@ def test_root_documents_travel_first(ours: Site, newcomer: Site, theirs: Site, p
     ours.run("push")
     product = cloned(newcomer, ours)
     assert product.run("pull", "--json").json["channels"][0]["revision"] == second.id
+
+
+def test_a_source_that_somebody_else_attached_is_not_written(ours: Site, newcomer: Site, tmp_path: Path):
+    place = tmp_path / "remote"
+    ours.run("remote", "add", "origin", place)
+    head = ours.commit("one")
+    ours.run("push")
+    remote = Store.open(place)
+    evil = PRODUCT.replace("rootfs-debian", "evil").encode()
+    listed = SourceList(1, [SourceFile("pycontainer.yaml", sha256_digest(evil), len(evil))])
+    for entry in remote.referrers(head.id, SOURCE_TYPE):
+        remote.index.drop([entry.digest])
+    attach_source(remote, head, listed, {"pycontainer.yaml": evil})
+    done = newcomer.run("clone", place)
+    assert "did not sign were not taken" in done.err
+    assert "carries no sources" in done.out
+    assert not (newcomer.folder / "demo" / "pycontainer.yaml").exists()
