@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,18 +25,39 @@ _FORMS = (
 )
 
 
-def source_of(text: str, root: Path, platform: str | None = None) -> dict[str, str]:
+def source_of(
+    text: str, root: Path, platform: str | None = None, signers: Sequence[str] = ()
+) -> dict[str, str | list[str]]:
     """Return the `from` of a layer; paths are those of the caller and become relative to the product's folder `root`.
+
+    `layer:` in front of a reference means a published layer, of which `signers` are the keys that may have signed it.
 
     A path may stand without a word before it: a directory, a root file system tar, or what an engine saved. Raises
     ConfigError for what is nothing of the kind, or is not there.
     """
-    found = _source(text, root)
+    if text.startswith("layer:"):
+        return {"layer": _published(text.removeprefix("layer:"), root), "signers": list(signers)}
+    if signers:
+        raise ConfigError("only a published layer has signers", f"{text} is none", "write layer:REFERENCE")
+    found: dict[str, str | list[str]] = {**_source(text, root)}
     if platform is not None:
         if "image" not in found:
             raise ConfigError("only an image has platforms to choose from", f"{text} is none", "leave --platform out")
         found["platform"] = platform
     return found
+
+
+def _published(text: str, root: Path) -> str:
+    try:
+        reference = parse_reference(text)
+    except ValueError as problem:
+        raise ConfigError(
+            f"{text!r} names no published layer", str(problem), "write HOST/NAME:TAG or oci:DIR:TAG"
+        ) from None
+    if reference.transport == "docker":
+        return text
+    place = _existing(reference.place, root)
+    return text.replace(reference.place, _relative(place, root), 1)
 
 
 def _source(text: str, root: Path) -> dict[str, str]:

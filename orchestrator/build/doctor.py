@@ -72,6 +72,9 @@ _PROGRAMS = (
     _Program("buildah", "buildah", "builds the images of the import's tests", "test"),
     _Program("skopeo", "skopeo", "copies them into every form", "test"),
     _Program("docker-registry", "docker-registry", "the registry of the registry's tests", "test"),
+    _Program("softhsm2-util", "softhsm2", "the token of the signing tests", "test"),
+    _Program("pkcs11-tool", "opensc", "signs with it", "test"),
+    _Program("ssh-agent", "openssh-client", "the agent of the signing tests", "test"),
     _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
     _Program("rpmbuild", "rpm", "makes packages of another family for a test", "test"),
 )

@@ -87,8 +87,9 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     before = _before(in_force, update)
     pinned = _pinned(image_lock(place), update)
     # The tags first: that is quick, and fails now and not after the packages.
-    wanted = list(tagged_images(product))
-    pins = resolve(wanted if update else [key for key in wanted if key not in pinned], reporter)
+    wanted = tagged_images(product)
+    asked = {key: reference for key, reference in wanted.items() if update or key not in pinned}
+    pins = resolve(asked, place.root, reporter)
     pins = {key: pins.get(key) or pinned[key] for key in wanted}
     fresh = _resolved(product, place, reporter, held) if update or not in_force.exists() else in_force
     data = fresh.read_bytes()

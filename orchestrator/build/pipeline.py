@@ -21,13 +21,14 @@ from orchestrator.build.documents import Documents, paths_of
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
+from orchestrator.build.published import Taken, take_layers
 from orchestrator.build.source import layer_paths, product_source
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.delta import attach_chunks
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import PyContainerError, VerificationError
+from orchestrator.errors import PyContainerError, TrustError, VerificationError
 from orchestrator.history.source import attach_source, read_source
 from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
@@ -55,7 +56,15 @@ from orchestrator.sbom import sourcehashes
 from orchestrator.sbom.curation import CURATION_FILE
 from orchestrator.sbom.curation import load as load_curations
 from orchestrator.sbom.handmade import read as read_handmade
-from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
+from orchestrator.trust import (
+    ProductKeys,
+    UnverifiedError,
+    product_keys,
+    publish_roots,
+    revision_envelope,
+    sign_revision,
+    verify_revision,
+)
 
 
 @dataclass(frozen=True)
@@ -82,10 +91,12 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         last = read_stamp(place.stamp)
         # What would fail after minutes fails now: private keys that are not safe, capabilities that do not exist.
         keys.signers()
-        for name, layer in product.layers.items():
-            check_options(run_options(name, layer, place.root))
+        _check_options(product, place)
         _check_store(place)
         pins = pinned_images(product, place, reporter)
+        product, taken = take_layers(product, place, pins, reporter)
+        if taken:
+            _check_options(product, place)
         inputs = product_fingerprint(product, place, keys, pins)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
             _renew_source(product, place, known.revision)
@@ -93,7 +104,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
         deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
-        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter))
+        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter), taken)
         store = Store.open_or_create(place.store)
         with store.writing():
             with reporter.step("revision") as step:
@@ -122,6 +133,12 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         for note in entry.notes:
             reporter.view.message("note", f"{entry.layer.name}: {note}")
     return summary
+
+
+def _check_options(product: Product, place: Workspace) -> None:
+    """Refuse before BitBake's minutes what no image could make right."""
+    for name, layer in product.layers.items():
+        check_options(run_options(name, layer, place.root))
 
 
 def product_fingerprint(
@@ -220,7 +237,12 @@ def tools_of(deploy: Deploy) -> Tools:
 
 
 def _assemble(
-    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, images: RegistryImages
+    product: Product,
+    place: Workspace,
+    deploy: Deploy,
+    keys: ProductKeys,
+    images: RegistryImages,
+    taken: Mapping[str, Taken],
 ) -> list[Assembled]:
     tools = deploy.manifest.tools
     profile = (deploy.resolve(tools.path) if tools else Path("/usr")) / "share" / "containers" / "seccomp.json"
@@ -244,6 +266,7 @@ def _assemble(
         reporter=images.reporter,
         images=images,
         groups=product.start_groups(),
+        taken=taken,
     ).all_layers()
     for message in documents.curated.messages():
         images.reporter.view.message("warning", message)
@@ -275,9 +298,23 @@ def _commit_to_store(
             attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
         attach_source(store, revision, listed, contents)
         sign_revision(store, revision, keys.signers())
-        verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
-        set_candidate(store, revision)
+        if keys.chain is not None:
+            publish_roots(store, keys.chain)
+        waits = None
+        try:
+            verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
+        except UnverifiedError as problem:
+            if not problem.lacks_signatures:
+                raise
+            waits = problem
+        set_candidate(store, revision)  # with too few signatures too: the others must be able to find and sign it
         store.pack(revision.id)
+    if waits is not None:
+        raise TrustError(
+            f"revision {revision.short} is built, and waits for signatures",
+            waits.report.steps[-1].detail,
+            "let the holders of the other keys sign it (pycontainer sign), then build again: it goes on from there",
+        ) from waits
     return revision
 
 
@@ -293,7 +330,7 @@ def image_request(
     store: Store, revision: Revision, product: Product, deploy: Deploy, keys: ProductKeys
 ) -> ImageRequest:
     """Return what goes into the image of a revision; raises TrustError when none of the product's keys signed it."""
-    envelope = revision_envelope(store, revision, keys.public_keys())
+    envelope = revision_envelope(store, revision, keys.device_keys())
     config = revision.manifest.config.digest
     platform = {
         role: digest

@@ -13,6 +13,7 @@ from orchestrator.build import doctor as examination
 from orchestrator.build import lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
+from orchestrator.build.published import known_layers
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli import screens, updates
 from orchestrator.cli.result import Command as Command
@@ -32,7 +33,7 @@ from orchestrator.product.model import Product
 from orchestrator.product.units import format_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import Revision
-from orchestrator.trust import load_keys, product_keys, verify_revision
+from orchestrator.trust import load_keys, verify_revision
 
 
 @contextmanager
@@ -141,23 +142,10 @@ def _typed(target: Target) -> bool:
     return sys.stdin.readline().strip() in (target.name, str(target.path))
 
 
-def verify(options: Namespace) -> Result:
-    """`pycontainer verify`."""
-    product, place = loaded(options)
-    store, revision = _revision(product, place, options.revision)
-    keys = load_keys(product.product)
-    report = verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
-    words = {"passed": "ok", "ignored": "-", "failed": "FAILED"}
-    rows = [(words[step.outcome], step.name, step.detail) for step in report.steps]
-    text = screens.render(screens.table([("", "left"), ("step", "left"), ("detail", "left")], rows))
-    steps = [{"name": step.name, "outcome": step.outcome, "detail": step.detail} for step in report.steps]
-    return Result(text, {"revision": revision.id, "passed": report.passed, "steps": steps, "keys": report.keyids})
-
-
 def audit(options: Namespace) -> Result:
     """`pycontainer audit`."""
     product, place = loaded(options)
-    found = audit_product(product, place.root)
+    found = audit_product(known_layers(product, place), place.root)
     text = screens.audit_screen(found, options.at_least, everything=options.all)
     code = TrustError.exit_code if found.below(options.at_least) else 0
     return Result(text, found.to_data(options.at_least), code)
@@ -169,22 +157,6 @@ def lock(options: Namespace) -> Result:
     with place.locked() as held, reporter(options.json) as report:
         changes = lockfile.lock(product, place, report, update=options.update, held=held)
     return Result(screens.lock_screen(changes), changes.to_data())
-
-
-def key(options: Namespace) -> Result:
-    """`pycontainer key`."""
-    product, _ = loaded(options)
-    keys = product_keys(product.product)
-    rows = [(each.name, each.public.keyid, "here" if each.private else "elsewhere") for each in keys.keys]
-    columns = [("name", "left"), ("key id", "left"), ("private part", "left")]
-    foot = f"\n{keys.threshold} of {len(keys.keys)} must sign; kept in {keys.folder}"
-    data = {
-        "folder": str(keys.folder),
-        "threshold": keys.threshold,
-        "keys": [{"name": e.name, "keyid": e.public.keyid, "public": e.public.base64, "private": e.private}
-                 for e in keys.keys],
-    }  # fmt: skip
-    return Result(screens.render(screens.table(columns, rows), foot), data)
 
 
 def doctor(options: Namespace) -> Result:

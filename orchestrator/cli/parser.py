@@ -15,7 +15,11 @@ from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
 from orchestrator.cli.history_parser import add_history
+from orchestrator.cli.keys_parser import add_key
+from orchestrator.cli.layers_parser import add_layer
+from orchestrator.cli.remotes_parser import add_remotes
 from orchestrator.cli.sbom_parser import add_sbom
+from orchestrator.cli.trust_parser import add_trust
 from orchestrator.layers.audit import GRADES
 
 
@@ -73,19 +77,14 @@ def make_parser() -> argparse.ArgumentParser:
     add_app(sub)
     add_sbom(sub)
     add_cve(sub)
+    add_remotes(sub)
+    add_layer(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     names_a_file(flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it"))
     flash.add_argument("device", type=Path, help="the whole disk, such as /dev/sdX")
     flash.add_argument("--yes", action="store_true", help="do not ask")
     flash.add_argument("--force-fixed", action="store_true", help="allow a disk that is not removable")
-
-    verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
-    _product(verify)
-    _machine(verify)
-    verify.add_argument(
-        "--revision", default="", help="tag, channel, id or its beginning, main~1 (default: the last build)"
-    )
 
     audit = _command(sub, "audit", auditpage.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
@@ -103,8 +102,8 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")
 
-    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts); the first use makes one")
-    _product(key)
+    add_key(sub)
+    add_trust(sub)
 
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
     doctor.add_argument("--for", dest="purposes", default="build,run", help="of build, run, test (build,run)")
@@ -121,11 +120,15 @@ def _bundle(sub: Commands) -> None:
     actions = group.add_subparsers(metavar="ACTION", required=True)
 
     create = _command(actions, "create", bundles.create, "make a bundle of revisions in the store")
-    _product(create)
     create.add_argument(
-        "--revision", action="append", metavar="REV",
-        help="tag, channel, id or its beginning, main~1; may be given again (default: the last build)",
+        "names", nargs="*", metavar="REV",
+        help="tag, channel, id or its beginning, main~1 (default: the last build); in front, a product's folder",
     )  # fmt: skip
+    names_a_folder(create.add_argument(
+        "-C", "--product", type=Path, default=Path(), metavar="FOLDER", help="the product's folder (default: here)"
+    ))  # fmt: skip
+    _machine(create)
+    create.add_argument("--revision", action="append", metavar="REV", help="the same as REV in front")
     create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
     names_a_file(create.add_argument(
         "-o", "--output", type=Path, metavar="FILE.tar|FOLDER",

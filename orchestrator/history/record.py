@@ -24,7 +24,7 @@ from orchestrator.revision import (
     assemble,
     read_revision,
 )
-from orchestrator.trust import ProductKeys, sign_revision, verify_revision
+from orchestrator.trust import ProductKeys, UnverifiedError, sign_revision, verify_revision
 
 CHUNKS_TYPE = "application/vnd.pycontainer.chunks.v1"
 """Chunk indexes of a revision's blobs: true of every revision that has the same blobs."""
@@ -37,11 +37,29 @@ _OF_STATE = (SOURCE_TYPE, CHUNKS_TYPE)
 
 @dataclass(frozen=True)
 class Recorded:
-    """A revision that a channel's head stands for now, and the one that it stood for before."""
+    """A revision that a channel's head stands for now, and the one that it stood for before.
+
+    Where `waits` is not empty it tells how many signatures are missing; the head then stands where it stood.
+    """
 
     revision: Revision
     parent: Revision | None
     channel: str
+    waits: str = ""
+
+
+def signed(recorded: Recorded) -> Recorded:
+    """Return what was recorded; raises TrustError when the head did not move for lack of signatures.
+
+    What is there of them stays: when the others have signed the same is recorded again, and the head moves.
+    """
+    if recorded.waits:
+        raise TrustError(
+            f"revision {recorded.revision.short} is made, and waits for signatures",
+            recorded.waits,
+            f"let the other holders sign it (pycontainer sign {recorded.revision.short}), then do this again",
+        )
+    return recorded
 
 
 def state(config: RevisionConfig) -> RevisionConfig:
@@ -81,7 +99,8 @@ def commit(names: Names, keys: ProductKeys, message: str, *, allow_empty: bool =
                 "change the product and build it first, or add --allow-empty",
             )
         config = msgspec.structs.replace(candidate.config, message=message, parents=[head.id] if head else [])
-        return record(names, keys, config, head, [candidate])
+        recorded = record(names, keys, config, head, [candidate])
+    return signed(recorded)
 
 
 def _head(names: Names) -> Revision | None:
@@ -110,7 +129,14 @@ def record(
     revision = assemble(store, config, _blobs(config, sources))
     _attach(store, revision, sources)
     sign_revision(store, revision, keys.signers())
-    verify_revision(store, revision, keys.public_keys(), keys.threshold, product=keys.product, blobs=False)
+    try:
+        verify_revision(store, revision, keys.public_keys(), keys.threshold, product=keys.product, blobs=False)
+    except UnverifiedError as problem:
+        if not problem.lacks_signatures:
+            raise
+        store.index.add(revision.descriptor)  # the others must be able to find and sign it
+        store.pack(revision.id)
+        return Recorded(revision, head, names.channel, waits=problem.report.steps[-1].detail)
     move_head(store, names, revision, head)
     return Recorded(revision, head, names.channel)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.history.names import Names
-from orchestrator.history.record import Recorded, record, state
+from orchestrator.history.record import Recorded, record, signed, state
 from orchestrator.revision import Revision, RevisionConfig, read_revision
 from orchestrator.trust import ProductKeys
 
@@ -34,7 +34,8 @@ def revert(names: Names, keys: ProductKeys, name: str, message: str = "") -> Rec
         config = undo(head.config, undone.config, parent.config, undone.short)
         subject = undone.config.message.strip().partition("\n")[0] or undone.config.version
         text = message or f'Revert "{subject}"\n\nThis reverts revision {undone.hex}.'
-        return _record(names, keys, config, text, head, [head, parent, undone])
+        recorded = _record(names, keys, config, text, head, [head, parent, undone])
+    return signed(recorded)
 
 
 def restore(names: Names, keys: ProductKeys, name: str, message: str = "") -> Recorded:
@@ -44,7 +45,8 @@ def restore(names: Names, keys: ProductKeys, name: str, message: str = "") -> Re
         wanted = names.load(name)
         subject = wanted.config.message.strip().partition("\n")[0] or wanted.config.version
         text = message or f'Go back to "{subject}"\n\nThis is the state of revision {wanted.hex}.'
-        return _record(names, keys, wanted.config, text, head, [wanted])
+        recorded = _record(names, keys, wanted.config, text, head, [wanted])
+    return signed(recorded)
 
 
 def undo(head: RevisionConfig, undone: RevisionConfig, parent: RevisionConfig, what: str) -> RevisionConfig:

@@ -31,6 +31,9 @@ _DEPTH = 3
 
 _MANIFESTS = 2000
 
+COSIGN_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
+"""The artefact type of signatures for cosign, as cosign itself writes it with referrers (sigstore/cosign, pkg/oci)."""
+
 Tell = Callable[[int, int], None]
 
 
@@ -58,6 +61,11 @@ def immutable_tag(digest: str) -> str:
     return "revision-" + digest.partition(":")[2]
 
 
+def cosign_tag(digest: str) -> str:
+    """Return the tag where cosign looks for the signatures of a manifest (SIGNATURE_SPEC.md, tag-based discovery)."""
+    return digest.replace(":", "-") + ".sig"
+
+
 def push(
     store: Store,
     digest: str,
@@ -68,11 +76,13 @@ def push(
     tell: Tell | None = None,
     web: Web | None = None,
     places: Places | None = None,
+    immutable: bool = True,
 ) -> Transfer:
     """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
 
-    `mount_from` are repositories of the same registry that may have its blobs. Raises VerificationError when the store
-    lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
+    With `immutable` off it gets no tag of its own: it is no revision. `mount_from` are repositories of the same
+    registry that may have its blobs. Raises VerificationError when the store lacks something or it is damaged,
+    FetchError when the registry refuses, TryAgainError when it is busy.
     """
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)
@@ -84,8 +94,11 @@ def push(
         meter = Meter(sum(blob.size for blob in blobs), tell)
         in_parallel(around, lambda blob: upload(remote.session, store, blob, meter, mount_from), blobs)
         _put_manifests(remote, family, {each.descriptor.digest for each in absent})
-        for tag in dict.fromkeys([immutable_tag(digest), *tags]):
+        for tag in dict.fromkeys([*([immutable_tag(digest)] if immutable else []), *tags]):
             _tag(remote, tag, family[0])
+        for each in family:
+            if each.manifest.artifact_type == COSIGN_TYPE and each.manifest.subject is not None:
+                _tag(remote, cosign_tag(each.manifest.subject.digest), each)
         return Transfer(digest, len(family), len(blobs), meter.moved)
 
 
@@ -118,6 +131,11 @@ def _tag(remote: Remote, tag: str, held: _Held) -> None:
         if remote.head(tag) == held.descriptor.digest:
             return
     remote.put_manifest(tag, held.data, MANIFEST_TYPE)
+
+
+def tag_manifest(remote: Remote, store: Store, tag: str, digest: str) -> None:
+    """Let a tag stand for a manifest of `store` that the registry has already."""
+    _tag(remote, tag, _held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest))
 
 
 def _described(each: Descriptor, manifest: Manifest) -> Descriptor:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.errors import ConfigError, TrustError
@@ -12,7 +14,15 @@ from orchestrator.history.record import clean_message, commit, state
 from orchestrator.history.source import SOURCE_TYPE, read_source
 from orchestrator.oci import Store, fsck
 from orchestrator.revision import CYCLONEDX_TYPE, LAYER, SPDX_TYPE, revisions
-from orchestrator.trust import SIGNATURE_TYPE, verify_revision
+from orchestrator.trust import (
+    SIGNATURE_TYPE,
+    add_public_key,
+    load_keys,
+    new_key,
+    set_threshold,
+    sign_revision,
+    verify_revision,
+)
 from tests.unit.history.sample import MACHINE, Works
 
 
@@ -141,3 +151,23 @@ def test_a_second_store_reads_what_the_first_wrote(works: Works) -> None:
     again = Store.open(works.store.root)
     assert Names(again, MACHINE).load("main~1") == made[0]
     assert len(again.referrers(made[1].id)) == len(works.store.referrers(made[1].id))
+
+
+def test_a_commit_that_others_must_sign_too_waits_for_them_and_goes_on(works: Works, tmp_path: Path) -> None:
+    theirs = {"PYCONTAINER_KEYS": str(tmp_path / "theirs"), "HOME": "/"}
+    other = new_key("demo", "other", environment=theirs)
+    works.build()
+    add_public_key("demo", "other", other.public)
+    set_threshold("demo", 2)
+    with pytest.raises(TrustError, match="waits for signatures") as caught:
+        commit(works.names, load_keys("demo"), "Begin")
+    assert works.names.head() is None
+    made = works.names.load(caught.value.what.split()[1])
+    sign_revision(works.store, made, load_keys("demo", environment=theirs).signers(environment=theirs))
+    done = commit(works.names, load_keys("demo"), "Begin")
+    assert done.revision == made == works.names.load("main")
+    works.build("1.1.0", "another")
+    with pytest.raises(TrustError, match="waits for signatures"):
+        commit(works.names, load_keys("demo"), "Go on")
+    assert works.names.load("main") == made
+    assert fsck(works.store).whole
