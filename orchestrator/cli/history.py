@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.canonical import read_limited
 from orchestrator.cli.history_common import change_data, change_lines, named, opened
-from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.plain import Paint, columns, count, shown
 from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError, TrustError, VerificationError
 from orchestrator.history import revert as reverting
@@ -242,14 +242,17 @@ def gc(options: Namespace) -> Result:
     _, place, _ = opened(options)
     done = collect(Store.open(place.store), keep=options.keep, dry_run=options.dry_run)
     verb = "would remove" if options.dry_run else "removed"
-    revisions = f"{len(done.revisions)} revisions with {done.attachments} attachments, "
-    lines = [f"{verb} {revisions}{done.blobs} blobs, {format_size(done.bytes)}"]
+    revisions = f"{count(len(done.revisions), 'revision')} with {count(done.attachments, 'attachment')}"
+    lines = [f"{verb} {revisions}, {count(done.blobs, 'blob')}, {format_size(done.bytes)}"]
     if done.thinned:
         word = "would give up" if options.dry_run else "gave up"
-        lines.append(f"{word} the blobs of {len(done.thinned)} old revisions; their history stays")
+        lines.append(f"{word} the blobs of {count(len(done.thinned), 'old revision')}; their history stays")
     if done.temporary:
-        lines.append(f"{verb} {done.temporary} temporary files of commands that were stopped")
-    kept = f"kept {done.kept_revisions} revisions, {done.kept_blobs} blobs, {format_size(done.kept_bytes)}"
+        lines.append(f"{verb} {count(done.temporary, 'temporary file')} of commands that were stopped")
+    kept = (
+        f"kept {count(done.kept_revisions, 'revision')}, {count(done.kept_blobs, 'blob')}, "
+        f"{format_size(done.kept_bytes)}"
+    )
     data = {
         "dryRun": options.dry_run, "revisions": done.revisions, "attachments": done.attachments, "blobs": done.blobs,
         "bytes": done.bytes, "thinned": done.thinned, "temporary": done.temporary,
@@ -266,17 +269,17 @@ def fsck(options: Namespace) -> Result:
     keys = load_keys(product.product)
     found = check(Store.open(place.store), product.product, keys.public_keys(), keys.threshold)
     paint, store = Paint(), found.store
-    lines = [f"{store.checked} blobs, {format_size(store.bytes)} read"]
-    lines.append(f"{found.revisions} revisions in {found.channels} channels")
+    lines = [f"{count(store.checked, 'blob')}, {format_size(store.bytes)} read"]
+    lines.append(f"{count(found.revisions, 'revision')} in {count(found.channels, 'channel')}")
     if found.thin:
-        lines.append(f"{found.thin} revisions gave up their blobs (gc --keep)")
+        lines.append(f"{count(found.thin, 'revision')} gave up their blobs (gc --keep)")
     lines += [f"{digest[7:19]}: its parent is not in this store; the history is shallow" for digest in found.shallow]
     for problem in (*store.problems, *found.problems):
         lines.append(paint(f"damaged: {problem.digest[:19]}: {problem.what}", "red"))
     lines += [paint(f"not signed: {each.digest[7:19]}: {each.what}", "red") for each in found.unsigned]
     lines += [f"cannot be checked: {digest}" for digest in store.unknown]
     if store.unreachable:
-        lines.append(f"{len(store.unreachable)} blobs that nothing leads to (pycontainer gc removes them)")
+        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to (pycontainer gc removes them)")
     if store.leftovers:
         lines.append(
             f"{len(store.leftovers)} temporary files of commands that were stopped (the next write removes them)"

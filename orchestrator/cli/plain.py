@@ -38,6 +38,11 @@ def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent:
     return lines
 
 
+def count(number: int, word: str) -> str:
+    """Return so many of something: 1 blob, 2 blobs."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def shown(text: str) -> str:
     """Return somebody else's text without what would steer a terminal."""
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)

@@ -226,7 +226,7 @@ def test_gc_says_bytes_and_fsck_calls_the_store_whole(run: Run, works: Works) ->
     code, out, _ = run("gc", "--dry-run")
     assert code == 0 and out.startswith("would remove 2 revisions")
     code, out, _ = run("gc")
-    assert code == 0 and out.startswith("removed 2 revisions") and " B" in out
+    assert code == 0 and out.startswith("removed 2 revisions") and "kB" in out
     code, out, _ = run("fsck")
     assert code == 0 and "the store is whole" in out
 
