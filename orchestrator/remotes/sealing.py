@@ -30,8 +30,9 @@ def seal_sources(store: Store, revisions: Iterable[str], signers: Sequence[Signe
         for entry in store.referrers(digest, SOURCE_TYPE):
             if not sealed(store, entry, keys):
                 envelope = sign(_payload(entry), PAYLOAD_TYPE, signers)
-                blob = store.put_blob(envelope.to_bytes(), media_type=ENVELOPE_TYPE, limit=ENVELOPE_LIMIT)
-                store.attach(entry, SIGNATURE_TYPE, [blob])
+                with store.locked():
+                    blob = store.put_blob(envelope.to_bytes(), media_type=ENVELOPE_TYPE, limit=ENVELOPE_LIMIT)
+                    store.attach(entry, SIGNATURE_TYPE, [blob])
 
 
 def drop_unsealed(store: Store, revisions: Iterable[str], keys: Sequence[PublicKey], own: Container[str]) -> int:

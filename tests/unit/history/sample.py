@@ -123,8 +123,9 @@ class Works:
             sign_revision(store, revision, self.keys.signers())
             set_candidate(store, revision)
             store.pack(revision.id)
-        whole = store.put_blob(b"the document of an image with " + revision.id.encode(), media_type=SPDX_TYPE)
-        store.attach(revision.descriptor, SPDX_TYPE, [whole])
+        with store.together():
+            whole = store.put_blob(b"the document of an image with " + revision.id.encode(), media_type=SPDX_TYPE)
+            store.attach(revision.descriptor, SPDX_TYPE, [whole])
         return revision
 
     def source(self) -> tuple[SourceList, dict[str, bytes]]:
