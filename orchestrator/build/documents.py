@@ -270,8 +270,7 @@ class Documents:
     def _blob(self, role: str, blob: Blob) -> SbomBlob:
         with blob.path.open("rb") as stream:
             long = hashlib.file_digest(stream, "sha512").hexdigest()
-        emulator = self.deploy.manifest.emulator
-        efi = f"EFI/BOOT/{emulator.efi_name if emulator else 'BOOTX64.EFI'}"
+        efi = f"EFI/BOOT/{self.deploy.efi_name()}"
         partition, path = ("esp", efi) if role == "efi" else ("storage", f"blobs/sha256/{hex_of(blob.digest)}")
         return SbomBlob(role, blob.digest, long, blob.size, partition, path, _MOUNTS.get(role, ""))
 

@@ -26,7 +26,7 @@ from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError, VerificationError
-from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
+from orchestrator.image.writer import ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.runconfig import check_options
@@ -290,7 +290,6 @@ def image_request(
         for role, digest in layer.blobs.items()
     }
     digests = {revision.id, config, envelope.digest, *(blob.digest for blob in revision.blobs())}
-    emulator = deploy.manifest.emulator
     return ImageRequest(
         product=revision.config.product,
         machine=revision.config.machine,
@@ -302,7 +301,7 @@ def image_request(
         },
         efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),
-        efi_name=emulator.efi_name if emulator else DEFAULT_EFI_NAME,
+        efi_name=deploy.efi_name(),
     )
 
 

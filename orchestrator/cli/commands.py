@@ -109,6 +109,7 @@ def run(options: Namespace) -> Result:
         forwards=asked or exposed_forwards(pipeline.exposed_ports(place)),
         persist=options.persist,
         memory_mib=options.memory,
+        firmware=options.firmware,
     )
     machine = dataclasses.replace(machine, accel=accel.choose(machine))
     log = place.logs / "console.log"
@@ -228,10 +229,10 @@ def doctor(options: Namespace) -> Result:
     purposes = [word.strip() for word in options.purposes.split(",") if word.strip()]
     if unknown := [word for word in purposes if word not in examination.PURPOSES]:
         raise ConfigError(f"unknown purpose '{unknown[0]}'", "", "name some of: " + ", ".join(examination.PURPOSES))
-    findings = examination.examine(purposes)
+    findings = examination.examine(purposes, machine=options.machine)
     if options.install and examination.commands(findings):
         examination.install(findings, lambda line: print(line, file=sys.stderr, flush=True))
-        findings = examination.examine(purposes)
+        findings = examination.examine(purposes, machine=options.machine)
     todo = examination.commands(findings)
     missing = [finding for finding in findings if not finding.ok]
     data = {

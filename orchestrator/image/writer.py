@@ -22,7 +22,6 @@ from orchestrator.image import bmap, esp, gpt, record, storage
 from orchestrator.run import Tools
 
 ESP_SIZE = 64 * storage.MIB
-DEFAULT_EFI_NAME = "BOOTX64.EFI"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ImageRequest:
     links: Mapping[str, str]
     efi: Path
     storage_size: int
-    efi_name: str = DEFAULT_EFI_NAME
+    efi_name: str
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("revision",),
     ("registry",),
     ("oci",),
-    ("product", "deploy"),
+    ("product", "deploy", "machines"),
     ("run", "canonical", "progress"),
     ("errors",),
 )

@@ -7,7 +7,7 @@ PYCONTAINER_KIND = "bootloader"
 PYCONTAINER_FILES = "efi=${EFI_NAME}"
 
 DEBIAN_PACKAGES = "${GRUB_PACKAGE}"
-DEBIAN_PACKAGES_EXCLUDE = "grub-common grub-efi-amd64-unsigned grub-efi-arm64-unsigned"
+DEBIAN_PACKAGES_EXCLUDE = "grub-common ${@d.getVar('GRUB_PACKAGE').replace('-bin', '-unsigned')}"
 FILESPATH:prepend = "${PYCONTAINER_META}/recipes-bsp/pycontainer-bootloader/files:"
 SRC_URI = "file://grub.cfg"
 

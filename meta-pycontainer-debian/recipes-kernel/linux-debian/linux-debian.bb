@@ -23,13 +23,14 @@ python do_install() {
     from pycontainer_debian.contents import DEPMOD, Contents
     from pycontainer_debian.errors import reported
     lists = [Path(d.getVar("UNPACKDIR"), name).read_text() for name in d.getVar("MODULE_LISTS").split()]
+    wanted = modules.wishes("\n".join([*lists, d.getVar("MACHINE_MODULES_BSP")]))
     depmod, work = Path(d.getVar("NATIVE_TOOLS"), "bin/depmod"), Path(d.getVar("WORKDIR"), "depmod")
     with reported(bb.fatal):
         packages = layer_packages(d)
         release = modules.release_of(packages.tree)
         folder = "lib/modules/" + release
         source = modules.moved(packages.tree, "usr/" + folder, folder)
-        tree = modules.curated(source, release, modules.wishes("\n".join(lists)), depmod, work)
+        tree = modules.curated(source, release, wanted, depmod, work)
         write_tar(tree, Path(d.getVar("D"), "modules.tar"))
         kernel = packages.tree.lookup("boot/vmlinuz-" + release)
         Path(d.getVar("D"), "vmlinuz").write_bytes(kernel.content.read())
