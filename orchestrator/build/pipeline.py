@@ -298,6 +298,7 @@ def image_request(
         links={
             "signature": envelope.digest,
             **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
+            **({"dtb": platform["dtb"]} if "dtb" in platform else {}),
         },
         efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),

@@ -29,7 +29,7 @@ class ImageRequest:
     """What goes into an image.
 
     `revision` is the revision id (`sha256:<hex>`); `blobs` maps every digest of it to a file; `links` maps the names
-    in the revision's folder (signature, kernel, initramfs, boot-env) to digests; `efi` is the boot loader,
+    in the revision's folder (signature, kernel, initramfs, boot-env, dtb) to digests; `efi` is the boot loader,
     `efi_name` its name under EFI/BOOT; `storage_size` is the storage partition's size in bytes.
     """
 

@@ -32,6 +32,7 @@ class Uefi(_Data, frozen=True):
     name: Annotated[str, msgspec.Meta(pattern=r"^BOOT[A-Z0-9]+\.EFI$")]
     grub_target: str
     grub_package: Package
+    grub_modules: list[str] = []
 
 
 class Qemu(_Data, frozen=True):

@@ -51,6 +51,7 @@ def variables(folder: Path, name: str, build_architecture: str) -> dict[str, str
             "KERNEL_COMMAND_LINE": " ".join(kernel["arguments"]),
             "GRUB_TARGET": uefi["grub-target"],
             "GRUB_PACKAGE": uefi["grub-package"],
+            "GRUB_MORE_MODULES": " ".join(uefi.get("grub-modules", [])),
             "EFI_NAME": uefi["name"],
             "MACHINE_DEVICE_TREE": kernel.get("device-tree", ""),
             "MACHINE_FIRMWARE_PACKAGES": " ".join(machine.get("firmware", {}).get("packages", [])),

@@ -12,7 +12,7 @@ FILESPATH:prepend = "${PYCONTAINER_META}/recipes-bsp/pycontainer-bootloader/file
 SRC_URI = "file://grub.cfg"
 
 # What grub.cfg uses, and a way to hand the screen over to the kernel.
-GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot all_video"
+GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot all_video ${GRUB_MORE_MODULES}"
 
 do_install[depends] += "native-tools:do_deploy"
 do_install[file-checksums] += "${PYCONTAINER_LIB}/bootloader.py:True"

@@ -15,7 +15,7 @@ python do_install() {
     from pycontainer_debian.tree import Tree
     tree, wanted = Tree(merged_usr=True), d.getVar("EMULATOR_FILES").split()
     with reported(bb.fatal):
-        unpack([Deb(file.path) for file in debian_debs(d)], tree, Path(d.getVar("SPOOL"), "data"))
+        unpack([Deb(file.path) for file in debian_debs(d)], tree, Path(d.getVar("SPOOL"), "data"), set(wanted))
         firmware = Tree()
         for path in wanted:
             if (entry := tree.lookup(path)) is None:

@@ -4,7 +4,7 @@ inherit pycontainer-layer
 
 PYCONTAINER_LAYER = "bsp"
 PYCONTAINER_KIND = "bsp"
-PYCONTAINER_FILES = "kernel=vmlinuz modules=modules.tar"
+PYCONTAINER_FILES = "kernel=vmlinuz modules=modules.tar ${@'dtb=machine.dtb' if d.getVar('MACHINE_DEVICE_TREE') else ''}"
 PYCONTAINER_COMMAND_LINE = "${KERNEL_COMMAND_LINE}"
 
 DEBIAN_PACKAGES = "${KERNEL_PACKAGE}"
@@ -34,11 +34,16 @@ python do_install() {
         write_tar(tree, Path(d.getVar("D"), "modules.tar"))
         kernel = packages.tree.lookup("boot/vmlinuz-" + release)
         Path(d.getVar("D"), "vmlinuz").write_bytes(kernel.content.read())
+        paths = ["boot/vmlinuz-" + release]
         contents = Contents()
+        if d.getVar("MACHINE_DEVICE_TREE"):
+            paths.append(modules.device_tree(packages.tree, release, d.getVar("MACHINE_DEVICE_TREE")))
+            Path(d.getVar("D"), "machine.dtb").write_bytes(packages.tree.lookup(paths[-1]).content.read())
+            contents.own(kernel.origin, ["machine.dtb"])
         files = [path for path, entry in tree.items() if entry.is_file]
         contents.own(kernel.origin, ["vmlinuz", *(path for path in files if ".ko" in path)])
         contents.explain(DEPMOD, [path for path in files if ".ko" not in path])
-        contents.gone(packages.whole, ["usr/" + path for path in files] + ["boot/vmlinuz-" + release])
+        contents.gone(packages.whole, ["usr/" + path for path in files] + paths)
         layer_keep(d, packages, {kernel.origin}, contents)
     bb.utils.remove(d.getVar("SPOOL"), recurse=True)
     bb.utils.remove(str(work), recurse=True)
