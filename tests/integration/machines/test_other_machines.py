@@ -6,11 +6,13 @@ The revisions, the device and what is asserted of them are those of the tests of
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.deploy import Deploy
 from orchestrator.machines.read import machine
 from tests.integration.conftest import REPOSITORY, Product, copy_demo
 from tests.integration.updates.devices import Device
@@ -46,6 +48,38 @@ def device(family: Family, tmp_path: Path, request: pytest.FixtureRequest) -> It
     made = Device(family, family.image, tmp_path, firmware=names[request.param])
     yield made
     made.kill()
+
+
+def _files(product: Product) -> dict[str, tuple[bytes, bytes]]:
+    """Every path of the base's root file system: the kind of what it is, and its bytes or what it leads to."""
+    deploy = Deploy(product.deploy)
+    layer = deploy.layer("rootfs-debian")
+    assert layer is not None
+    found = {}
+    with tarfile.open(deploy.verified(layer.files["rootfs"])) as tar:
+        for member in tar:
+            stream = tar.extractfile(member) if member.isreg() else None
+            content = stream.read() if stream else member.linkname.encode()
+            found[member.name.rstrip("/")] = (member.type, content)
+    return found
+
+
+def test_maintainer_scripts_did_what_they_do_on_the_build_machines_own_architecture(
+    other: Product, demo: Product
+) -> None:
+    here, there = _files(demo), _files(other)
+    common, build = (machine(REPOSITORY, each.machine).architecture for each in (other, demo))
+    assert common is not None and build is not None
+    settings = {path for path in there if path.startswith(("etc/", "var/lib/pam/", "var/lib/dpkg/alternatives/"))}
+    differ = {path for path in settings if there[path] != here.get(path)}
+    assert not {path for path in differ if common.triplet not in path}
+    missing = {path for path in here.keys() - there.keys() if path.startswith("etc/") and build.triplet not in path}
+    assert missing == {"etc/ld.so.cache"}
+    assert b"root:x:0:0:" in there["etc/passwd"][1]
+    status = there["var/lib/dpkg/status"][1].decode()
+    assert status.count("\nPackage: ") + 1 == status.count("Status: install ok installed\n")
+    machines = {content[18:20] for _, content in there.values() if content.startswith(b"\x7fELF")}
+    assert len(machines) == 1 and machines != {here["usr/bin/dpkg"][1][18:20]}
 
 
 @pytest.mark.parametrize("device", [0], indirect=True)
