@@ -43,13 +43,15 @@ class Qemu(_Data, frozen=True):
 
 
 class Architecture(_Data, frozen=True):
-    """What all machines of an architecture have in common; `triplet` is GNU's, `loader` the path of ld.so."""
+    """What all machines of an architecture have in common; `triplet` is GNU's, `loader` the path of ld.so,
+    `kernel_image` what Debian calls the kernel's file in boot/, up to its release."""
 
     triplet: str
     compiler: Package
     loader: RelativePath
     uefi: Uefi
     qemu: Qemu
+    kernel_image: str = "vmlinuz"
     modules: Modules = Modules()
 
 

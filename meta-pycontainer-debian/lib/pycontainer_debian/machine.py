@@ -48,6 +48,7 @@ def variables(folder: Path, name: str, build_architecture: str) -> dict[str, str
             "BUILD_LOADER": build["loader"],
             "COMPILER_PACKAGE": common["compiler"],
             "KERNEL_PACKAGE": kernel["package"],
+            "KERNEL_IMAGE": common.get("kernel-image", "vmlinuz"),
             "KERNEL_COMMAND_LINE": " ".join(kernel["arguments"]),
             "GRUB_TARGET": uefi["grub-target"],
             "GRUB_PACKAGE": uefi["grub-package"],

@@ -21,7 +21,7 @@ python do_install() {
     from pycontainer_debian import modules
     from pycontainer_debian.archives import write_tar
     from pycontainer_debian.contents import DEPMOD, Contents
-    from pycontainer_debian.errors import reported
+    from pycontainer_debian.errors import DebianError, reported
     lists = [Path(d.getVar("UNPACKDIR"), name).read_text() for name in d.getVar("MODULE_LISTS").split()]
     wanted = modules.wishes("\n".join([*lists, d.getVar("MACHINE_MODULES_BSP")]))
     depmod, work = Path(d.getVar("NATIVE_TOOLS"), "bin/depmod"), Path(d.getVar("WORKDIR"), "depmod")
@@ -32,9 +32,12 @@ python do_install() {
         source = modules.moved(packages.tree, "usr/" + folder, folder)
         tree = modules.curated(source, release, wanted, depmod, work)
         write_tar(tree, Path(d.getVar("D"), "modules.tar"))
-        kernel = packages.tree.lookup("boot/vmlinuz-" + release)
+        image = "boot/%s-%s" % (d.getVar("KERNEL_IMAGE"), release)
+        kernel = packages.tree.lookup(image)
+        if kernel is None:
+            raise DebianError("the kernel package has no %s" % image, "", "correct kernel-image in the architecture's data file")
         Path(d.getVar("D"), "vmlinuz").write_bytes(kernel.content.read())
-        paths = ["boot/vmlinuz-" + release]
+        paths = [image]
         contents = Contents()
         if d.getVar("MACHINE_DEVICE_TREE"):
             paths.append(modules.device_tree(packages.tree, release, d.getVar("MACHINE_DEVICE_TREE")))
