@@ -65,7 +65,7 @@ def fingerprint(product: Product, place: Workspace) -> str:
             "layers": tree_fingerprint(
                 [
                     home / "kas",
-                    home / "machines",
+                    *sorted(home.glob("machines")),
                     *sorted(home.glob("meta-pycontainer*")),
                     *extra_layers(product, place),
                 ]
