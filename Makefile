@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-# make image   build the demo: from nothing to a flashable image
+# make image   build the demo: from nothing to a flashable image (MACHINE=... for another machine than its own)
 # make run     boot it in QEMU
 # make test    everything that CI runs
 PYTHON ?= python3
 VENV ?= .venv
 PRODUCT ?= examples/demo
+MACHINE ?=
+FOR := $(if $(MACHINE),--machine $(MACHINE))
 BIN := $(VENV)/bin
 DEBIAN := meta-pycontainer-debian
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
@@ -13,11 +15,11 @@ DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
 # What can be installed is; whether there is room the build finds out itself, when it has something to do.
 image: $(VENV)/.ready
-	$(BIN)/pycontainer doctor --for build,run --install --quiet
-	$(BIN)/pycontainer build $(PRODUCT)
+	$(BIN)/pycontainer doctor --for build,run $(FOR) --install --quiet
+	$(BIN)/pycontainer build $(PRODUCT) $(FOR)
 
 run: $(VENV)/.ready
-	$(BIN)/pycontainer run $(PRODUCT)
+	$(BIN)/pycontainer run $(PRODUCT) $(FOR)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/pycontainer doctor --for build,run,test --install --quiet

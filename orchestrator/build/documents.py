@@ -298,9 +298,9 @@ class Documents:
     def _blob(self, role: str, blob: Blob) -> SbomBlob:
         with blob.path.open("rb") as stream:
             long = hashlib.file_digest(stream, "sha512").hexdigest()
-        emulator = self.deploy.manifest.emulator if self.deploy else None
-        efi = f"EFI/BOOT/{emulator.efi_name if emulator else 'BOOTX64.EFI'}"
-        partition, path = ("esp", efi) if role == "efi" else ("storage", f"blobs/sha256/{hex_of(blob.digest)}")
+        partition, path = "storage", f"blobs/sha256/{hex_of(blob.digest)}"
+        if role == "efi" and self.deploy is not None:
+            partition, path = "esp", f"EFI/BOOT/{self.deploy.efi_name()}"
         return SbomBlob(role, blob.digest, long, blob.size, partition, path, _MOUNTS.get(role, ""))
 
     def _record(self, key: str) -> Path:

@@ -26,10 +26,11 @@ from orchestrator.build.imagelock import (
     tagged_images,
     with_pins,
 )
-from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
+from orchestrator.build.kas import KasRun, configuration, run_kas
 from orchestrator.build.workspace import LOCK_NAME, Workspace
 from orchestrator.canonical import write_atomically
 from orchestrator.errors import BuildError, ConfigError
+from orchestrator.machines.read import checkout
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
 

@@ -30,7 +30,7 @@ from orchestrator.delta import attach_chunks
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError, TrustError, VerificationError
 from orchestrator.history.source import attach_source, read_source
-from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
+from orchestrator.image.writer import ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.runconfig import check_options
@@ -339,7 +339,6 @@ def image_request(
         for role, digest in layer.blobs.items()
     }
     digests = {revision.id, config, envelope.digest, *(blob.digest for blob in revision.blobs())}
-    emulator = deploy.manifest.emulator
     return ImageRequest(
         product=revision.config.product,
         machine=revision.config.machine,
@@ -348,10 +347,11 @@ def image_request(
         links={
             "signature": envelope.digest,
             **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
+            **({"dtb": platform["dtb"]} if "dtb" in platform else {}),
         },
         efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),
-        efi_name=emulator.efi_name if emulator else DEFAULT_EFI_NAME,
+        efi_name=deploy.efi_name(),
     )
 
 

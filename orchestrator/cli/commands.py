@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from orchestrator.build import doctor as examination
-from orchestrator.build import lockfile, pipeline
+from orchestrator.build import everymachine, lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
 from orchestrator.build.published import known_layers
@@ -51,8 +51,12 @@ def build(options: Namespace) -> Result:
     """`pycontainer build`."""
     request = pipeline.BuildRequest(options.product, options.machine, options.force)
     with reporter(options.plain or options.json) as report:
-        summary = pipeline.build(request, report)
-    return Result(screens.build_screen(summary, options.product, options.machine), summary.to_data())
+        made = everymachine.build(request, report)
+    texts = [screens.build_screen(each, options.product, machine) for machine, each in made.summaries]
+    if made.index is None:
+        return Result(texts[0], made.summaries[0][1].to_data())
+    texts.append(f"release    {screens.near(str(made.index))}: the revisions of all machines\n")
+    return Result("\n".join(texts), made.to_data())
 
 
 def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Revision]:
@@ -91,6 +95,7 @@ def run(options: Namespace) -> Result:
         forwards=asked or exposed_forwards(pipeline.exposed_ports(place)),
         persist=options.persist,
         memory_mib=options.memory,
+        firmware=options.firmware,
     )
     machine = dataclasses.replace(machine, accel=accel.choose(machine))
     log = place.logs / "console.log"
@@ -164,10 +169,11 @@ def doctor(options: Namespace) -> Result:
     purposes = [word.strip() for word in options.purposes.split(",") if word.strip()]
     if unknown := [word for word in purposes if word not in examination.PURPOSES]:
         raise ConfigError(f"unknown purpose '{unknown[0]}'", "", "name some of: " + ", ".join(examination.PURPOSES))
-    findings = examination.examine(purposes)
+    machine = getattr(options, "machine", None)
+    findings = examination.examine(purposes, machine=machine)
     if options.install and examination.commands(findings):
         examination.install(findings, lambda line: print(line, file=sys.stderr, flush=True))
-        findings = examination.examine(purposes)
+        findings = examination.examine(purposes, machine=machine)
     todo = examination.commands(findings)
     missing = [finding for finding in findings if not finding.ok]
     data = {

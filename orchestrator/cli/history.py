@@ -32,8 +32,8 @@ from orchestrator.trust import load_keys, product_keys
 
 def init(options: Namespace) -> Result:
     """`pycontainer init`."""
-    from orchestrator.build.kas import checkout as repository
     from orchestrator.build.kas import configuration
+    from orchestrator.machines.read import checkout as repository
 
     configuration(repository(), "debian", options.machine)  # a machine that the base does not have, above all
     made = make_product(options.folder, options.name, options.machine)

@@ -17,6 +17,7 @@ from orchestrator.cli.device_parser import Commands, add_device
 from orchestrator.cli.history_parser import add_history
 from orchestrator.cli.keys_parser import add_key
 from orchestrator.cli.layers_parser import add_layer
+from orchestrator.cli.machines_parser import add_machines
 from orchestrator.cli.remotes_parser import add_remotes
 from orchestrator.cli.sbom_parser import add_sbom
 from orchestrator.cli.trust_parser import add_trust
@@ -55,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--image", type=Path, help="another image than the product's last build")
     run.add_argument("--persist", action="store_true", help="keep what the device writes (default: forget it)")
     run.add_argument("--memory", type=_mebibytes, metavar="MIB", help="RAM of the virtual machine")
+    run.add_argument("--firmware", metavar="NAME", help="another of the machine's firmwares ('pycontainer machines')")
     run.add_argument(
         "--port", action="append", default=[], metavar="[HOST:]GUEST",
         help="forward a port of 127.0.0.1 to the device (default: the ports that its apps expose)",
@@ -79,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_cve(sub)
     add_remotes(sub)
     add_layer(sub)
+    add_machines(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     names_a_file(flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it"))
@@ -107,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
     doctor.add_argument("--for", dest="purposes", default="build,run", help="of build, run, test (build,run)")
+    doctor.add_argument("--machine", help="run: only this machine (default: those of this computer's architecture)")
     doctor.add_argument("--install", action="store_true", help="install what is missing (root or sudo)")
     doctor.add_argument("--quiet", action="store_true", help="say nothing when nothing is missing")
     return parser

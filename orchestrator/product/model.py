@@ -273,12 +273,16 @@ class Sbom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """One product: what `pycontainer.yaml` says, its layers by name in the file's order."""
+    """One product: what `pycontainer.yaml` says, its layers by name in the file's order.
+
+    The file names one `machine` or several `machines`; here `machines` are all of them, and `machine` the first.
+    """
 
     product: Name
     version: Version
     security_version: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
-    machine: Name
+    machine: Name = ""
+    machines: list[Name] = []
     base: Literal["debian", "yocto"] = "debian"
     supplier: Supplier | None = None
     image: ImageOptions = ImageOptions()
@@ -299,6 +303,16 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 raise FieldError(
                     "registry", "it is a repository of a registry, without tag and digest", "write HOST[:PORT]/NAME"
                 )
+        if not self.machine and not self.machines:
+            raise FieldError(
+                ("machine",), "what the product runs on is not said", "'pycontainer machines' lists what there is"
+            )
+        if self.machine and self.machines and self.machine != self.machines[0]:
+            raise FieldError(("machines",), "machine and machines are both given", "write one of them")
+        if len(set(self.machines)) != len(self.machines):
+            raise FieldError(("machines",), "a machine is named twice", "name each once")
+        msgspec.structs.force_setattr(self, "machines", self.machines or [self.machine])
+        msgspec.structs.force_setattr(self, "machine", self.machines[0])
 
     def start_groups(self) -> dict[str, int]:
         """Return each layer's start group: the one it names, else one more than the latest it comes after.

@@ -6,7 +6,7 @@ config = RevisionConfig(product=..., version=..., machine=..., architecture=...,
 revision = assemble(store, config, [LayerBlob(layer, role, digest, size, fsverity), ...])   # blobs in the store
 ...attach SPDX documents (store.attach), sign (orchestrator.trust.sign_revision)...
 set_candidate(store, revision)          # last: tag candidate/<machine> makes it visible
-revision = load_revision(store, "candidate/qemu-amd64")     # a tag, an id, or 4 or more of its first digits
+revision = load_revision(store, "candidate/MACHINE")     # a tag, an id, or 4 or more of its first digits
 revision.id, .hex, .short, .manifest, .config, .descriptor, .blobs()
 
 facts = product_facts(product, machine, keys.facts_keys(), threshold=keys.threshold)

@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("registry",),
     ("delta",),
     ("oci",),
-    ("product", "deploy"),
+    ("product", "deploy", "machines"),
     ("run", "canonical", "progress"),
     ("errors",),
 )

@@ -46,11 +46,14 @@ class Heard:
 class Device:
     """A device; `start` it as often as it was ended. `extra` are more arguments for QEMU."""
 
-    def __init__(self, family: Family, image: Path, folder: Path, extra: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, family: Family, image: Path, folder: Path, extra: tuple[str, ...] = (), firmware: str | None = None
+    ) -> None:
         self.family = family
         self.folder = folder
         self.image = sparse_copy(image, folder / "device.img")
         self.extra = extra
+        self.firmware = firmware
         self.starts = 0
         self._machine: Machine | None = None
         self._link: Link | None = None
@@ -74,7 +77,7 @@ class Device:
         """Switch it on."""
         self.starts += 1
         forwards = (Forward(0, 8080), Forward(0, 8081))
-        options = options_for(self.family.deploy, self.image, forwards=forwards, persist=True)
+        options = options_for(self.family.deploy, self.image, forwards=forwards, persist=True, firmware=self.firmware)
         self._machine = Machine(
             dataclasses.replace(options, extra=self.extra), log=self.folder / f"console-{self.starts}.log"
         )
@@ -265,7 +268,7 @@ class Device:
         return f"{self.image}?offset={self._partition(1).start}"
 
     def _partition(self, number: int) -> Any:
-        return layout("demo", "qemu-amd64", STORAGE_MIB * 2**20)[1][number]
+        return layout("demo", self.family.product.machine, STORAGE_MIB * 2**20)[1][number]
 
 
 class Devices:

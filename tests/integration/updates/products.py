@@ -166,9 +166,12 @@ PAYLOAD_MIB = 12
 
 
 class Family:
-    """The product, its revisions by name, and the image that holds the one named base."""
+    """The product, its revisions by name, and the image that holds the one named base.
 
-    def __init__(self, demo: Product, folder: Path) -> None:
+    Without `box` it lacks the container of that name, whose programs are this computer's own.
+    """
+
+    def __init__(self, demo: Product, folder: Path, *, box: bool = True) -> None:
         self.folder = folder
         self.product = _linked(demo, folder / "product")
         self.deploy = Deploy(demo.deploy)
@@ -177,7 +180,10 @@ class Family:
         self._building = threading.RLock()
         self._file = self._product_file()
         self._page = (self.product.folder / "www" / "index.html").read_text()
-        self._fill_box()
+        if box:
+            self._fill_box()
+        else:
+            del self._file["layers"]["box"]
         self.base = self.made("base")
         sparse_copy(self.product.image, self.image)
 
@@ -331,11 +337,12 @@ def sparse_copy(source: Path, target: Path) -> Path:
 
 def _linked(demo: Product, folder: Path) -> Product:
     """A copy of the demo on its BitBake folder, by a link: no build of it runs BitBake."""
-    product = copy_demo(folder, demo.keys)
+    product = copy_demo(folder, demo.keys, demo.machine)
     build = demo.folder / "build"
     shutil.copytree(
         build, folder / "build", ignore=shutil.ignore_patterns("bitbake-*", "*.img", "*.bmap"), symlinks=True
     )
-    (folder / "build" / "bitbake-qemu-amd64").symlink_to(build / "bitbake-qemu-amd64")
+    name = f"bitbake-{demo.machine}"
+    (folder / "build" / name).symlink_to(build / name)
     shutil.copytree(demo.folder / ".pycontainer", folder / ".pycontainer", symlinks=True)
     return product

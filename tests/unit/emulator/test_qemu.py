@@ -120,11 +120,23 @@ def test_the_deploy_manifest_gives_the_machine(tmp_path: Path) -> None:
     image.touch()
     words = {
         "binary": "qemu-system-x86_64", "machine": "q35", "cpu": "max", "memoryMiB": 256, "smp": 2, "console": "ttyS0",
-        "firmwareCode": "fw/code", "firmwareVars": "fw/vars", "efiName": "BOOTX64.EFI",
+        "firmware": [
+            {"name": "edk2", "kind": "pflash", "code": "fw/code", "variables": "fw/vars"},
+            {"name": "u-boot", "kind": "bios", "code": "fw/u-boot.bin"},
+        ],
     }  # fmt: skip
     options = options_for(deploy(tmp_path, words), image, persist=True, memory_mib=128)
     assert options.firmware_code == tmp_path / "fw/code"
     assert (options.persist, options.memory_mib) == (True, 128)
+    other = options_for(deploy(tmp_path, words), image, firmware="u-boot")
+    assert (other.firmware_code, other.firmware_vars) == (tmp_path / "fw/u-boot.bin", None)
+    other = dataclasses.replace(other, emulator=msgspec.structs.replace(other.emulator, binary="true"))
+    argv = command(other, variables=Path("v"), console=Path("c"), control=Path("s"), monitor_fd=3)
+    assert argv[argv.index("-bios") + 1] == str(tmp_path / "fw/u-boot.bin")
+    assert not [word for word in argv if "pflash" in word]
+    with pytest.raises(ConfigError, match="no firmware coreboot") as caught:
+        options_for(deploy(tmp_path, words), image, firmware="coreboot")
+    assert "edk2, u-boot" in caught.value.hint
 
 
 def test_a_board_without_emulator_is_to_be_flashed(tmp_path: Path) -> None:
@@ -135,7 +147,7 @@ def test_a_board_without_emulator_is_to_be_flashed(tmp_path: Path) -> None:
 def test_a_missing_image_is_to_be_built(tmp_path: Path) -> None:
     words = {
         "binary": "q", "machine": "q35", "cpu": "max", "memoryMiB": 256, "smp": 2, "console": "ttyS0",
-        "firmwareCode": "c", "firmwareVars": "v", "efiName": "BOOTX64.EFI",
+        "firmware": [{"name": "edk2", "kind": "pflash", "code": "c", "variables": "v"}],
     }  # fmt: skip
     with pytest.raises(ConfigError, match="there is no image"):
         options_for(deploy(tmp_path, words), tmp_path / "x.img")

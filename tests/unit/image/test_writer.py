@@ -38,7 +38,7 @@ def request_(tmp_path: Path) -> ImageRequest:
     efi = folder / "boot.efi"
     efi.write_bytes(b"MZ" + bytes(100_000))
     links = {path.name: digest for digest, path in blobs.items()}
-    return ImageRequest("demo", "qemu-amd64", REVISION, blobs, links, efi, 32 * storage.MIB)
+    return ImageRequest("demo", "qemu-amd64", REVISION, blobs, links, efi, 32 * storage.MIB, "BOOTX64.EFI")
 
 
 def partition(image: Path, folder: Path) -> Path:
