@@ -44,13 +44,17 @@ class Heard:
 
 
 class Device:
-    """A device; `start` it as often as it was ended. `extra` are more arguments for QEMU."""
+    """A device; `start` it as often as it was ended. `extra` are more arguments for QEMU.
+
+    `write_log` may name a file for what the disk is told from the next start on.
+    """
 
     def __init__(self, family: Family, image: Path, folder: Path, extra: tuple[str, ...] = ()) -> None:
         self.family = family
         self.folder = folder
         self.image = sparse_copy(image, folder / "device.img")
         self.extra = extra
+        self.write_log: Path | None = None
         self.starts = 0
         self._machine: Machine | None = None
         self._link: Link | None = None
@@ -76,7 +80,8 @@ class Device:
         forwards = (Forward(0, 8080), Forward(0, 8081))
         options = options_for(self.family.deploy, self.image, forwards=forwards, persist=True)
         self._machine = Machine(
-            dataclasses.replace(options, extra=self.extra), log=self.folder / f"console-{self.starts}.log"
+            dataclasses.replace(options, extra=self.extra, write_log=self.write_log),
+            log=self.folder / f"console-{self.starts}.log",
         )
         self._machine.start()
         self._link = Link(parse_transport(f"unix:{self._machine.control_path}"), pause=0.3, settle=0.2)

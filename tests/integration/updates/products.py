@@ -213,6 +213,16 @@ class Family:
                 self._made["without-init"] = self._with_blob(quick, "without-init", "host", "initramfs", archive)
             return self._made["without-init"]
 
+    def with_loader(self) -> Made:
+        """The revision "kernel" with another boot loader: GRUB's program with bytes behind its end."""
+        with self._building:
+            if "loader" not in self._made:
+                kernel = self.made("kernel")
+                efi = next(each for each in kernel.revision.blobs() if each.role == "efi")
+                data = self.store.blob_path(efi.digest).read_bytes() + b"another one\n".ljust(4096, b"\0")
+                self._made["loader"] = self._with_blob(kernel, "loader", efi.layer, "efi", data)
+            return self._made["loader"]
+
     def _make(self, name: str, keys: Path) -> Made:
         headline = HEADLINE if name == "base" else f"This is {name}."
         file = copy.deepcopy(self._file)
