@@ -24,7 +24,7 @@ from tests.powercut.expect import Promise, promise_at
 from tests.powercut.failure import of
 from tests.powercut.fsck import write_image
 from tests.powercut.recording import Mark
-from tests.powercut.rig import Workshop
+from tests.powercut.rig import LIMIT, Workshop
 from tests.powercut.writelog import read
 
 
@@ -91,7 +91,7 @@ def _settle(workshop: Workshop, device: Device, promise: Promise) -> Made:
     """Start, and wait until one of the revisions that may run does so, confirmed."""
     either = [workshop.known(name) for name in sorted(promise.choose)]
     device.start()
-    status = device.wait_settled(*either, timeout=240)
+    status = device.wait_settled(*either, timeout=LIMIT)
     device.identity()
     return next(each for each in either if each.id == status.revision)
 
@@ -103,7 +103,7 @@ def _finish(workshop: Workshop, subject: Subject, device: Device, runs: Made) ->
         device.assert_runs(runs)
         return
     target = workshop.known(others[-1])
-    outcome = device.update(target)
+    outcome = device.update(target, LIMIT)
     assert outcome.result == "confirmed", outcome
     device.assert_runs(target)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.powercut import grub, jbd2
 from tests.powercut.cuts import Cut
-from tests.powercut.disk import BLOCK, Blocks, apply, patches, restore
+from tests.powercut.disk import BLOCK, Blocks, apply, content_digest, patches, restore
 from tests.powercut.expect import Content, Promise, contents, promise_at, promises, records
 from tests.powercut.ext4 import Ext4, Inode
 from tests.powercut.partitions import Span, Unreadable, gpt
@@ -52,12 +52,15 @@ class Subject:
 
     @classmethod
     def open(cls, folder: Path) -> Subject:
-        """Read a recording from its folder."""
+        """Read a recording from its folder; raises ValueError when its parts do not belong together."""
         recording, blocks = load(folder), Blocks()
+        base = blocks.load(folder.parent / recording.base)
+        if content_digest(base) != recording.base_digest:
+            raise ValueError(f"{folder}: {recording.base} is not the image that this recording began with")
         return cls(
             recording,
             read(folder / LOG, recording.disk_size),
-            blocks.load(folder.parent / recording.base),
+            base,
             contents(list(recording.revisions.values()), folder.parent / BLOBS, blocks),
             blocks,
         )

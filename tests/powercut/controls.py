@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from tests.powercut.check import Subject
 from tests.powercut.partitions import gpt
+from tests.powercut.recording import Mark
 from tests.powercut.writelog import SECTOR, Entry
 
 _RECORD = b"# GRUB Environment Block\n"
@@ -47,7 +50,8 @@ def done_before_commit(subject: Subject) -> list[Entry]:
     last = _last_record(entries)
     _, storage = gpt(subject.base)
     first = next(number for number, entry in enumerate(entries) if entry.offset >= storage.start and entry.data)
-    moved = [replace(entries[last], end=0), Entry(0, b"", flush=True, fua=False, end=0)]
+    before = entries[first].end
+    moved = [replace(entries[last], end=before), Entry(0, b"", flush=True, fua=False, end=before)]
     return [*entries[:first], *moved, *entries[first:last], *entries[last + 1 :]]
 
 
@@ -65,5 +69,10 @@ DESIGNS: dict[str, Design] = {
 
 
 def as_subject(subject: Subject, design: Design) -> Subject:
-    """The recording as a device of another design would have made it."""
-    return Subject(subject.recording, design(subject), subject.base, subject.contents, subject.blocks)
+    """The recording as a device of another design would have made it.
+
+    Either revision may be chosen at any time, so that only what is not whole is found.
+    """
+    marks = [Mark("control", 0, choose=subject.recording.good, whole=[])]
+    recording = msgspec.structs.replace(subject.recording, marks=marks)
+    return Subject(recording, design(subject), subject.base, subject.contents, subject.blocks)

@@ -7,8 +7,9 @@ A block is 4096 bytes of the disk. A write that is not made of whole blocks is m
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 BLOCK = 4096
@@ -62,6 +63,16 @@ def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
         end = min(os.lseek(descriptor, at, os.SEEK_HOLE), at + _PIECE)
         yield at, end
         at = end
+
+
+def content_digest(disk: Sequence[bytes]) -> str:
+    """A name for the content of a disk, in hex: SHA-256 of all blocks that are not zero, each behind its number."""
+    found = hashlib.sha256()
+    for number, block in enumerate(disk):
+        if block is not ZERO:
+            found.update(number.to_bytes(8, "little"))
+            found.update(block)
+    return found.hexdigest()
 
 
 Patch = tuple[int, int, bytes]

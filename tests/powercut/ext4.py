@@ -60,6 +60,7 @@ class Ext4:
 
     def __init__(self, disk: list[bytes], span: Span, *, strict: bool) -> None:
         self._disk, self._origin, self._strict = disk, span.start // BLOCK, strict
+        self._folders: dict[int, dict[str, int]] = {}
         self.superblock = super_ = self.block(0)[1024:2048]
         (magic,) = struct.unpack_from("<H", super_, 0x38)
         (log_size,) = struct.unpack_from("<I", super_, 0x18)
@@ -190,9 +191,14 @@ class Ext4:
         return self.read(inode).decode("utf-8", "replace")
 
     def entries(self, folder: Inode) -> dict[str, int]:
-        """The names in a folder, each with its inode's number."""
-        if not self._strict:
-            return self._entries_for_grub(folder)
+        """The names in a folder, each with its inode's number; read once."""
+        found = self._folders.get(folder.number)
+        if found is None:
+            found = self._entries(folder) if self._strict else self._entries_for_grub(folder)
+            self._folders[folder.number] = found
+        return found
+
+    def _entries(self, folder: Inode) -> dict[str, int]:
         found: dict[str, int] = {}
         for block in self.content(folder):
             at = 0

@@ -7,7 +7,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.powercut import failure
@@ -21,6 +22,8 @@ from tests.powercut.scenarios import SCENARIOS, Scenario
 from tests.powercut.table import table
 
 QUICK = ("live", "full")
+CONTROLLED = "full"
+"""The scenario whose writes the controls put in another order."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,56 +40,79 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it; 0 when nothing was lost and every control failed, 5 otherwise."""
+    """Run it; 0 when nothing was lost and every control failed, 5 otherwise, 2 for what cannot be run."""
     options = parser().parse_args(arguments)
     recordings: Path = options.folder / "recordings"
-    with tempfile.TemporaryDirectory(prefix="powercut-", dir=_memory()) as scratch:
-        plan = Plan(options.cuts, options.e2fsck, options.seed, Path(scratch))
+    names = list(SCENARIOS) if options.scenarios == "all" else options.scenarios.split(",")
+    if unknown := [name for name in names if name not in SCENARIOS]:
+        _say(f"there is no scenario {', '.join(unknown)}, but {', '.join(SCENARIOS)}")
+        return 2
+    with scratch_folder() as scratch:
+        plan = Plan(options.cuts, options.e2fsck, options.seed, scratch)
         if options.replay is not None:
             return replay(options.replay, recordings, plan)
-        names = list(SCENARIOS) if options.scenarios == "all" else options.scenarios.split(",")
-        return _campaign(options, [SCENARIOS[name] for name in names], recordings, plan)
-
-
-def _memory() -> str | None:
-    """Where images are worked on: in memory when there is such a place."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-def _campaign(options: argparse.Namespace, scenarios: list[Scenario], recordings: Path, plan: Plan) -> int:
-    begun = time.monotonic()
-    workshop = None if options.reuse else Workshop(options.folder)
-    results: list[Result] = []
-    for scenario in scenarios:
-        if workshop is not None:
-            _say(f"{scenario.name}: recording")
-            record(workshop, scenario.name, workshop.beginning(scenario.fresh), scenario.play)
-        if not (recordings / scenario.name / NAME).exists():
-            _say(f"{scenario.name}: there is no recording of it in {recordings}")
+        if options.reuse and (missing := [name for name in names if not (recordings / name / NAME).exists()]):
+            _say(f"there is no recording of {', '.join(missing)} in {recordings}")
             return 2
-        subject = Subject.open(recordings / scenario.name)
-        result, cuts = run_cuts(subject, plan, _progress(scenario.name))
-        results.append(result)
-        if workshop is not None and options.boots:
-            _say(f"{scenario.name}: starting {options.boots}")
-            results.append(run_boots(workshop, subject, cuts, plan, options.boots, result))
-        for each in result.failures:
-            _say(f"LOST: {each.lost}\n      {failure.save(each, options.folder / 'failures')}")
-        if scenario.name == "full":
-            results += [_control(subject, name, plan) for name in DESIGNS]
-    print(table(results, plan.seed, time.monotonic() - begun))
-    controls = [result for result in results if result.scenario in DESIGNS]
-    blind = [result.scenario for result in controls if not result.failures]
-    for name in blind:
-        _say(f"BLIND: nothing was found in {name}")
-    lost = [result for result in results if result.failures and result.scenario not in DESIGNS]
-    return 5 if blind or lost else 0
+        workshop = None if options.reuse else Workshop(options.folder)
+        campaign = Campaign(recordings, plan, options.boots, options.folder / "failures", workshop)
+        for name in names:
+            campaign.run(SCENARIOS[name])
+        print(campaign.table())
+        return campaign.status()
 
 
-def _control(subject: Subject, name: str, plan: Plan) -> Result:
-    result, _ = run_cuts(as_subject(subject, DESIGNS[name]), plan, _progress(name))
-    result.scenario = name
-    return result
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for images that are worked on: in memory when there is such a place."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="powercut-", dir=memory) as scratch:
+        yield Path(scratch)
+
+
+class Campaign:
+    """Scenarios, one after the other; without a workshop, those that were recorded before, and nothing is started."""
+
+    def __init__(
+        self, recordings: Path, plan: Plan, boots: int, failures: Path, workshop: Workshop | None = None
+    ) -> None:
+        self.recordings, self.plan, self.boots, self.failures = recordings, plan, boots, failures
+        self.workshop = workshop
+        self.results: list[Result] = []
+        self._begun = time.monotonic()
+
+    def run(self, scenario: Scenario) -> None:
+        """Record a scenario, cut it, start a sample; of the one with the restart, the controls too."""
+        if self.workshop is not None:
+            _say(f"{scenario.name}: recording")
+            record(self.workshop, scenario.name, self.workshop.beginning(scenario.fresh), scenario.play)
+        subject = Subject.open(self.recordings / scenario.name)
+        result, cuts = run_cuts(subject, self.plan, _progress(scenario.name))
+        found = [result]
+        if self.workshop is not None and self.boots:
+            _say(f"{scenario.name}: starting {self.boots}")
+            found.append(run_boots(self.workshop, subject, cuts, self.plan, self.boots, result))
+        for each in (failed for part in found for failed in part.failures):
+            _say(f"LOST: {each.lost}\n      {failure.save(each, self.failures)}")
+        self.results += found
+        if scenario.name == CONTROLLED:
+            self.results += [self._control(subject, name) for name in DESIGNS]
+
+    def _control(self, subject: Subject, name: str) -> Result:
+        result, _ = run_cuts(as_subject(subject, DESIGNS[name]), self.plan, _progress(name))
+        result.scenario = name
+        return result
+
+    def table(self) -> str:
+        return table(self.results, self.plan.seed, time.monotonic() - self._begun)
+
+    def status(self) -> int:
+        """0 when nothing was lost but in the controls, and in each of them something was; else 5."""
+        blind = [result.scenario for result in self.results if result.scenario in DESIGNS and not result.failures]
+        for name in blind:
+            _say(f"BLIND: nothing was found in {name}")
+        lost = [result for result in self.results if result.failures and result.scenario not in DESIGNS]
+        return 5 if blind or lost else 0
 
 
 def replay(path: Path, recordings: Path, plan: Plan) -> int:

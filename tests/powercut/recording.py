@@ -52,13 +52,15 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """A scenario as it was run once; `log_sha256` ties the cuts of a failure to this very log.
+    """A scenario as it was run once; `log_sha256` ties the cuts of a failure to this very log, and
+    `base_digest` (of `disk.content_digest`) the log to the image that it begins with.
 
     `good` are the names of the revisions that can be updated to.
     """
 
     scenario: str
     base: str
+    base_digest: str
     disk_size: int
     log_sha256: str
     revisions: dict[str, RevisionFacts]

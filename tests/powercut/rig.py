@@ -15,11 +15,14 @@ from tests.integration.conftest import Product, copy_demo
 from tests.integration.updates.devices import Device
 from tests.integration.updates.products import Family, Made, sparse_copy
 from tests.powercut import recording
+from tests.powercut.disk import Blocks, content_digest
 from tests.powercut.recording import BLOBS, LOG, Blob, Mark, Recording, RevisionFacts
 
 SETTLED, FRESH = "settled.img", "fresh.img"
 LARGER = 64 * 2**20
 """Bytes that a disk has more than the image."""
+LIMIT = 900.0
+"""Seconds for what a device does in one or two minutes when the machine has nothing else to do."""
 BAD = ("never-well", "kernel-crashing")
 """Revisions that are never confirmed."""
 
@@ -27,17 +30,12 @@ BAD = ("never-well", "kernel-crashing")
 class Workshop:
     """The demo, built by BitBake once, the family of its revisions, and where recordings lie."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, demo: Product | None = None) -> None:
         self.folder = folder
-        demo = folder / "demo"
-        if not (demo / "product").exists():
-            demo.mkdir(parents=True, exist_ok=True)
-            copy_demo(demo / "product", demo / "keys")
-        product = Product(demo / "product", demo / "keys")
-        product.build()
+        product = demo or _demo(folder / "demo")
         shutil.rmtree(folder / "family", ignore_errors=True)
         (folder / "family").mkdir()
-        self.family = Family(product, folder / "family")
+        self.family = Family(product, folder / "family", patience="300s")
         self.recordings = folder / "recordings"
         (self.recordings / BLOBS).mkdir(parents=True, exist_ok=True)
         self._settle()
@@ -48,9 +46,9 @@ class Workshop:
         device = Device(self.family, self.family.image, work)
         try:
             device.start()
-            device.assert_runs(self.family.base)
-            device.poll(lambda: "identity: this device has its own key now" in device.text)
-            device.poll(lambda: "verify: the other" in device.text)
+            device.wait_settled(self.family.base, timeout=LIMIT)
+            device.poll(lambda: "identity: this device has its own key now" in device.text, LIMIT)
+            device.poll(lambda: "verify: the other" in device.text, LIMIT)
             device.power_off()
         finally:
             device.kill()
@@ -109,6 +107,16 @@ class Workshop:
         return self.recordings / BLOBS / digest
 
 
+def _demo(folder: Path) -> Product:
+    """The demo in a folder, built; what is there already is used."""
+    product = Product(folder / "product", folder / "keys")
+    if not product.folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_demo(product.folder, product.keys)
+    product.build()
+    return product
+
+
 class Stage:
     """One scenario being recorded."""
 
@@ -149,6 +157,7 @@ class Stage:
         made = Recording(
             scenario=self.scenario,
             base=self._base.name,
+            base_digest=content_digest(Blocks().load(self._base)),
             disk_size=self.device.image.stat().st_size,
             log_sha256=recording.hash_file(folder / LOG),
             revisions={name: self.workshop.facts(each) for name, each in self.known.items()},

@@ -14,7 +14,7 @@ from tests.integration.updates.devices import Heard
 from tests.integration.updates.test_refused import fill
 from tests.integration.updates.test_stick import SLOW, drive, make_stick, plug, unplug, wait_for_stick
 from tests.powercut.recording import record_line
-from tests.powercut.rig import Stage
+from tests.powercut.rig import LIMIT, Stage
 
 RECORDS = "volumes/box/data/records"
 _RECORDS = 40
@@ -45,7 +45,7 @@ def _begin(stage: Stage) -> None:
     """Switch the device on and wait until it runs the base."""
     stage.mark("power on", choose=["base"], whole=["base"], settled=True)
     stage.device.start()
-    stage.device.wait_settled(stage.family.base)
+    stage.device.wait_settled(stage.family.base, timeout=LIMIT)
     stage.mark("base runs")
 
 
@@ -56,7 +56,7 @@ def _install(stage: Stage, name: str) -> None:
 
 def _try(stage: Stage, name: str) -> None:
     stage.mark(f"{name} may be tried", choose=["base", name])
-    outcome = stage.device.attempt(stage.made(name))
+    outcome = stage.device.attempt(stage.made(name), LIMIT)
     assert outcome.result == "confirmed", outcome
     stage.mark(f"{name} is confirmed", choose=[name], whole=[name])
 
@@ -103,9 +103,9 @@ def play_full(stage: Stage) -> None:
 def _fail(stage: Stage, name: str) -> None:
     """Try a revision that is given back by the device itself."""
     stage.mark(f"{name} may be tried", choose=["base", name])
-    outcome = stage.device.attempt(stage.made(name))
+    outcome = stage.device.attempt(stage.made(name), LIMIT)
     assert outcome.result == "rolled back", outcome
-    stage.device.wait_settled(stage.family.base)
+    stage.device.wait_settled(stage.family.base, timeout=LIMIT)
     stage.mark(f"{name} was rolled back", choose=["base"], whole=["base", name])
 
 
@@ -133,14 +133,14 @@ def play_first_start(stage: Stage) -> None:
     """On a larger disk: storage grows, the key is made, all blobs are sealed."""
     stage.mark("power on", choose=["base"], whole=["base"])
     stage.device.start()
-    stage.device.wait_for(r"\] ready:")
+    stage.device.wait_for(r"\] ready:", LIMIT)
     stage.mark("ready")
     stage.device.identity()
     stage.mark("key made")
-    stage.device.poll(lambda: "identity: this device has its own key now" in stage.device.text)
-    stage.device.poll(lambda: "storage: grew from" in stage.device.text)
-    stage.device.poll(lambda: "verify: the other" in stage.device.text)
-    stage.device.wait_settled(stage.family.base)
+    stage.device.poll(lambda: "identity: this device has its own key now" in stage.device.text, LIMIT)
+    stage.device.poll(lambda: "storage: grew from" in stage.device.text, LIMIT)
+    stage.device.poll(lambda: "verify: the other" in stage.device.text, LIMIT)
+    stage.device.wait_settled(stage.family.base, timeout=LIMIT)
     stage.mark("settled", settled=True)
     _settle_down(stage)
 

@@ -180,12 +180,12 @@ class Device:
         with open_bundle(made.bundle) as bundle:
             return install(self.link, bundle, made.revision, heard or Heard())
 
-    def attempt(self, made: Made) -> Outcome:
-        return try_revision(self.link, made.revision.id, Heard(), limit=300, poll=0.3)
+    def attempt(self, made: Made, limit: float = 300) -> Outcome:
+        return try_revision(self.link, made.revision.id, Heard(), limit=limit, poll=0.3)
 
-    def update(self, made: Made) -> Outcome:
+    def update(self, made: Made, limit: float = 300) -> Outcome:
         self.install(made)
-        return self.attempt(made)
+        return self.attempt(made, limit)
 
     # What others see of it.
 

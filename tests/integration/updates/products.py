@@ -166,10 +166,14 @@ PAYLOAD_MIB = 12
 
 
 class Family:
-    """The product, its revisions by name, and the image that holds the one named base."""
+    """The product, its revisions by name, and the image that holds the one named base.
 
-    def __init__(self, demo: Product, folder: Path) -> None:
+    `patience` is how long a container may take to get healthy, and a trial to be confirmed.
+    """
+
+    def __init__(self, demo: Product, folder: Path, patience: str = "60s") -> None:
         self.folder = folder
+        self.patience = patience
         self.product = _linked(demo, folder / "product")
         self.deploy = Deploy(demo.deploy)
         self.image = folder / "base.img"
@@ -275,11 +279,11 @@ class Family:
         file: File = yaml.safe_load((self.product.folder / "pycontainer.yaml").read_text())
         file["image"] = {"storage": f"{STORAGE_MIB}MiB"}
         file["control"] = {"port": "org.pycontainer.control", "reason": "the tests hold its other end"}
-        file["confirm"] = {"timeout": "60s"}
+        file["confirm"] = {"timeout": self.patience}
         layers = file["layers"]
         layers["rootfs"]["confirm"] = {"healthyFor": "1s"}
         layers["web"] |= {
-            "health": {"http": {"port": 8080}, "startPeriod": "60s", "interval": "500ms", "timeout": "5s"},
+            "health": {"http": {"port": 8080}, "startPeriod": self.patience, "interval": "500ms", "timeout": "5s"},
             "confirm": {"healthyFor": "1s"},
             "stopTimeout": "3s",
         }
