@@ -41,7 +41,14 @@ class Workshop:
         self._settle()
 
     def _settle(self) -> None:
-        """Make the image after the first start, sealed and with a key of its own, as it is for most scenarios."""
+        """Make the image after the first start, sealed and with a key of its own, as it is for most scenarios.
+
+        One of the same revision is used again.
+        """
+        settled, made_of = self.recordings / SETTLED, self.recordings / f"{SETTLED}.revision"
+        if settled.exists() and made_of.exists() and made_of.read_text() == self.family.base.id:
+            return
+        made_of.unlink(missing_ok=True)
         work = self.fresh("settling")
         device = Device(self.family, self.family.image, work)
         try:
@@ -52,7 +59,8 @@ class Workshop:
             device.power_off()
         finally:
             device.kill()
-        device.image.replace(self.recordings / SETTLED)
+        device.image.replace(settled)
+        made_of.write_text(self.family.base.id)
 
     def beginning(self, fresh: bool) -> Path:
         """The image that a scenario begins with: the settled one, or one that was never started, on a larger disk."""

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from orchestrator.canonical import sha256_digest
 from orchestrator.device import DeviceError
 from orchestrator.device.answers import Collected, Installed
 from tests.integration.updates.devices import Heard
@@ -18,6 +20,10 @@ from tests.powercut.rig import LIMIT, Stage
 
 RECORDS = "volumes/box/data/records"
 _RECORDS = 40
+_CROWD = 60
+"""Blobs of no revision that a device takes are 64 at most; a block of a folder has room for some 50 of their names."""
+_WRITTEN_BACK = 40
+"""Seconds after which the kernel has written back what is dirty (vm.dirty_expire_centisecs, and its period)."""
 
 # One record, synced, and only then told.
 _WRITER = """\
@@ -160,6 +166,33 @@ def play_garbage(stage: Stage) -> None:
     _settle_down(stage)
 
 
+def _rest(data: bytes, offset: int) -> Iterator[bytes]:
+    return iter((data[offset:],))
+
+
+def play_crowded(stage: Stage) -> None:
+    """So many blobs that their folder outgrows its first block, and their removal, each written back to its place.
+
+    The boot loader reads that folder without the journal: a name that it needs must not be on its way between blocks.
+    """
+    stage.made("kernel-a")
+    _begin(stage)
+    with stage.device.link.dropping():
+        connection = stage.device.link.connection()
+        for number in range(_CROWD):
+            data = b"a blob that no revision refers to, number %d\n" % number
+            connection.put(sha256_digest(data), len(data), partial(_rest, data))
+    stage.mark("crowded")
+    stage.device.shell("sync")
+    _install(stage, "kernel-a")
+    _try(stage, "kernel-a")
+    stage.mark("the crowd may go", whole=["kernel-a"])
+    stage.device.link.ask_for("gc", Collected)
+    stage.device.shell("sync")
+    time.sleep(_WRITTEN_BACK)
+    stage.mark("the crowd is gone")
+
+
 def play_records(stage: Stage) -> None:
     _begin(stage)
     _write_records(stage, 150)
@@ -237,6 +270,7 @@ SCENARIOS = {
         Scenario("bootloader", "an update with a new boot loader, which is put on the ESP", play_bootloader),
         Scenario("first-start", "the first start on a larger disk: growth, key, seals", play_first_start, fresh=True),
         Scenario("garbage", "two installed revisions collected, one of them installed anew", play_garbage),
+        Scenario("crowded", "a folder of blobs that grows by a block, and shrinks again", play_crowded),
         Scenario("records", "an app that syncs record by record and tells each", play_records),
         Scenario("logs", "an app whose log is rotated", play_logs),
         Scenario("stick", "a stick pulled out, and another that brings the rest", play_stick),
