@@ -43,10 +43,11 @@ class Workshop:
     def _settle(self) -> None:
         """Make the image after the first start, sealed and with a key of its own, as it is for most scenarios.
 
-        One of the same revision is used again.
+        One that was made of the same image is used again.
         """
-        settled, made_of = self.recordings / SETTLED, self.recordings / f"{SETTLED}.revision"
-        if settled.exists() and made_of.exists() and made_of.read_text() == self.family.base.id:
+        settled, made_of = self.recordings / SETTLED, self.recordings / f"{SETTLED}.of"
+        image = content_digest(Blocks().load(self.family.image))
+        if settled.exists() and made_of.exists() and made_of.read_text() == image:
             return
         made_of.unlink(missing_ok=True)
         work = self.fresh("settling")
@@ -60,7 +61,7 @@ class Workshop:
         finally:
             device.kill()
         device.image.replace(settled)
-        made_of.write_text(self.family.base.id)
+        made_of.write_text(image)
 
     def beginning(self, fresh: bool) -> Path:
         """The image that a scenario begins with: the settled one, or one that was never started, on a larger disk."""

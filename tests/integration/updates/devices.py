@@ -253,6 +253,11 @@ class Device:
                 found.append(json.loads(line))
         return max(found, key=lambda notes: notes["generation"], default={})
 
+    def storage_at(self, offset: int) -> int:
+        """Where in the image a byte of the storage partition is."""
+        start: int = self._partition(1).start
+        return start + offset
+
     def offset_of(self, path: str) -> int:
         """Where in the image the first block of a file of storage is."""
         out = run([*self.family.tools.argv("debugfs"), "-R", f"blocks {path}", self._storage()])
