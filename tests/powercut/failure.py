@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -35,9 +36,9 @@ def of(scenario: str, log_sha256: str, seed: int, cut: Cut, how: str, lost: str)
 def save(failure: Failure, folder: Path) -> Path:
     """Write it under a name that tells its place; returns that."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{failure.scenario}-{failure.since}-{abs(hash(failure.cut.key)) % 10**8:08d}.json"
-    path = folder / name
-    path.write_bytes(msgspec.json.encode(failure) + b"\n")
+    data = msgspec.json.encode(failure) + b"\n"
+    path = folder / f"{failure.scenario}-{failure.since}-{hashlib.sha256(data).hexdigest()[:8]}.json"
+    path.write_bytes(data)
     return path
 
 
