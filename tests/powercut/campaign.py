@@ -41,6 +41,15 @@ class Result:
     def mean_ms(self) -> float:
         return self.seconds * 1000 / max(self.cuts, 1)
 
+    def add(self, other: Result) -> None:
+        """Take in the cuts of another one."""
+        self.cuts += other.cuts
+        self.doubts += other.doubts
+        self.fscks += other.fscks
+        self.seconds += other.seconds
+        self.replayed += other.replayed
+        self.failures += other.failures
+
 
 @dataclass(frozen=True)
 class Plan:
