@@ -25,6 +25,15 @@ def test_writes_go_to_an_overlay_unless_they_are_to_persist(fake: Faker) -> None
     assert any("snapshot=off" in word for word in argv(fake, persist=True))
 
 
+def test_a_log_of_writes_lies_before_the_disk_which_offers_nothing_that_the_log_cannot_hold(fake: Faker) -> None:
+    words = argv(fake, persist=True, write_log=Path("/a,b/log"), image=Path("/a.img"))
+    disk = next(word for word in words if "blklogwrites" in word)
+    assert "file.filename=/a.img,log.driver=file,log.filename=/a,,b/log" in disk
+    assert any("virtio-blk-pci" in word and "write-zeroes=off,discard=off" in word for word in words)
+    with pytest.raises(ValueError, match="keeps them"):
+        argv(fake, write_log=Path("/log"))
+
+
 def test_ports_are_reachable_from_this_machine_only(fake: Faker) -> None:
     words = argv(fake, forwards=(Forward(18080, 80), Forward(2222, 22)))
     assert "user,id=net,hostfwd=tcp:127.0.0.1:18080-:80,hostfwd=tcp:127.0.0.1:2222-:22" in words

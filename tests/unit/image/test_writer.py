@@ -80,7 +80,7 @@ def test_an_image_holds_boot_loader_records_and_revision(request_: ImageRequest,
     assert "/040755/0/0/volumes/" in listing
     features = next(line for line in debugfs(ext4, "stats -h").splitlines() if "features" in line)
     assert "verity" in features
-    assert "metadata_csum_seed" not in features
+    assert "metadata_csum_seed" not in features and "dir_index" not in features
 
 
 @needs_tools
