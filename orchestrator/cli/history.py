@@ -34,9 +34,12 @@ def init(options: Namespace) -> Result:
     """`pycontainer init`."""
     from orchestrator.build.kas import configuration
     from orchestrator.machines.read import checkout as repository
+    from orchestrator.machines.read import usual_machine
 
-    configuration(repository(), "debian", options.machine)  # a machine that the base does not have, above all
-    made = make_product(options.folder, options.name, options.machine)
+    home = repository()
+    machine = options.machine or usual_machine(home, "debian")
+    configuration(home, "debian", machine)  # a machine that the base does not have, above all
+    made = make_product(options.folder, options.name, machine)
     where = "" if made.folder.resolve() == Path.cwd() else f" -C {shlex.quote(str(options.folder))}"
     build = "" if not where else f" {shlex.quote(str(options.folder))}"
     text = "\n".join(

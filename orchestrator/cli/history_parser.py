@@ -31,7 +31,7 @@ def add_history(sub: Commands) -> None:
     init = _command(sub, "init", "make a new product that builds, from a template")
     names_a_folder(init.add_argument("folder", nargs="?", type=Path, default=Path(), help="where (default: here)"))
     init.add_argument("--name", help="the product's name (default: the folder's)")
-    init.add_argument("--machine", default="qemu-amd64", help="what it runs on (qemu-amd64)")
+    init.add_argument("--machine", help="what it runs on (default: an emulated machine)")
 
     commit = _command(sub, "commit", "record the last build as the next revision of a channel")
     _place(commit)

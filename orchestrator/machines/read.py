@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -71,6 +72,15 @@ def machine(home: Path, name: str) -> Described:
             f"machines: {', '.join(sorted(bases))}",
         )
     return _described(home, name, bases[name])
+
+
+def usual_machine(home: Path, base: str) -> str:
+    """Return the machine for those who name none: an emulated one of `base`, best of this computer's architecture."""
+    found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]
+    if not found:
+        raise ConfigError(f"the base {base} has no emulated machine", str(home / FOLDER), "name one: --machine")
+    own = [each for each in found if each.architecture and each.architecture.triplet.startswith(platform.machine())]
+    return (own or found)[0].name
 
 
 def _described(home: Path, name: str, bases: tuple[str, ...]) -> Described:

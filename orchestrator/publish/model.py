@@ -128,7 +128,7 @@ def read_layer(layout: Layout, digest: str, error: type[PyContainerError] = Veri
     if manifest.artifact_type != LAYER_TYPE or manifest.config.media_type != CONFIG_TYPE:
         kind = manifest.artifact_type or manifest.config.media_type
         raise error(
-            f"{what} is not a published layer", f"it is {kind}", "publish it: pycontainer layer build, layer push"
+            f"{what} is not a published layer", f"it is {kind}", "it is one when pycontainer layer push sent it"
         )
     if canonical_bytes(manifest) != data:
         raise error(f"{what} is not in its canonical form", "its bytes hold more than a layer has")

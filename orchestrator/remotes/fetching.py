@@ -133,7 +133,7 @@ def _follow_roots(work: Work, listing: Listing) -> None:
     if not listing.roots:
         return
     if load_keys(product).chain is None:
-        work.say(f"{product} has root documents, and this machine none of its: pycontainer trust can take them")
+        work.say(f"{product} has root documents, and this machine none of them; to take them: pycontainer trust import")
         return
     with forgotten_on_failure(work.store):
         accept_roots(work.store, bring_roots(work.peer, listing, work.store).values(), product)
