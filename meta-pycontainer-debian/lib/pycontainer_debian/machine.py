@@ -27,7 +27,8 @@ def read(path: Path) -> dict[str, Any]:
         return tomllib.loads(data.decode())
     except FileNotFoundError as problem:
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml")))
-        raise DebianError(f"there is no data file {path}", f"known here: {known}", "correct MACHINE") from problem
+        what = f"there is no data file {path}" if path.stem != ".toml" else "MACHINE is not set"
+        raise DebianError(what, f"known here: {known}", "set MACHINE in conf/local.conf to one of them") from problem
     except (OSError, ValueError) as problem:
         raise DebianError(f"the data file {path} cannot be read", str(problem)[:300], "correct it") from problem
 
