@@ -69,13 +69,14 @@ def test_a_revision_goes_there_and_back_with_all_that_is_attached(plain: Server,
 
 def test_skopeo_reads_what_we_push_and_we_what_it_pushes(plain: Server, store: Store, other: Store, tmp_path: Path):
     revision = make_revision(store, 10, 2_000_000, attached=0)
+    own = digests(store.root)  # a push attaches indexes for small downloads, which skopeo passes over as all referrers
     ours = parse_reference(f"{plain.host}/skopeo/ours:1")
     push(store, revision.digest, ours.repository, ["1"])
     skopeo("copy", "--src-tls-verify=false", f"docker://{ours}", f"oci:{tmp_path / 'layout'}:x")
-    assert digests(tmp_path / "layout") == digests(store.root)
+    assert digests(tmp_path / "layout") == own < digests(store.root)
     skopeo("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'layout'}:x", f"docker://{plain.host}/skopeo/its:1")
     assert pull(parse_reference(f"{plain.host}/skopeo/its:1"), other).digest == revision.digest
-    assert digests(other.root) == digests(store.root)
+    assert digests(other.root) == own
 
 
 def test_blobs_are_mounted_from_another_repository(plain: Server, store: Store):
