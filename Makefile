@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: MIT
-# make image   build the demo: from nothing to a flashable image
+# make image   build the demo: from nothing to a flashable image (MACHINE=... for another machine than its own)
 # make run     boot it in QEMU
 # make test    everything that CI runs
 PYTHON ?= python3
 VENV ?= .venv
 PRODUCT ?= examples/demo
+MACHINE ?=
+FOR := $(if $(MACHINE),--machine $(MACHINE))
 BIN := $(VENV)/bin
 DEBIAN := meta-pycontainer-debian
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
-.PHONY: image run test lint unit device integration yocto bench lock clean
+.PHONY: image run test lint unit device integration powercut powercut-full yocto bench lock clean
 
 # What can be installed is; whether there is room the build finds out itself, when it has something to do.
 image: $(VENV)/.ready
-	$(BIN)/pycontainer doctor --for build,run --install --quiet
-	$(BIN)/pycontainer build $(PRODUCT)
+	$(BIN)/pycontainer doctor --for build,run $(FOR) --install --quiet
+	$(BIN)/pycontainer build $(PRODUCT) $(FOR)
 
 run: $(VENV)/.ready
-	$(BIN)/pycontainer run $(PRODUCT)
+	$(BIN)/pycontainer run $(PRODUCT) $(FOR)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/pycontainer doctor --for build,run,test --install --quiet
@@ -45,6 +47,13 @@ device:
 
 integration: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest tests/integration
+
+# Every write of an update recorded, cut everywhere, checked and started (docs/reliability.md): a selection, or all.
+powercut: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.powercut
+
+powercut-full: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.powercut --scenarios all --cuts 1500 --e2fsck 50 --boots 30
 
 # Needs checkouts of OE-core and BitBake, which PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE name (docs/yocto.md).
 yocto: $(VENV)/.ready-dev

@@ -31,7 +31,14 @@ def main() -> None:
         efi = folder / "efi"
         efi.write_bytes(bytes(MIB))
         request = ImageRequest(
-            "bench", "bench", "sha256:" + "0" * 64, blobs, {"kernel": next(iter(blobs))}, efi, 4 * size * MIB
+            "bench",
+            "bench",
+            "sha256:" + "0" * 64,
+            blobs,
+            {"kernel": next(iter(blobs))},
+            efi,
+            4 * size * MIB,
+            "BOOTX64.EFI",
         )
         digests = set()
         for _ in range(3):

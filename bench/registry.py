@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.delta import attach_chunks
 from orchestrator.oci import MANIFEST_TYPE, Manifest, Store
 from tests.integration.registry.conftest import Server, docker_registry
 
@@ -59,6 +60,7 @@ def make(folder: Path, megabytes: int) -> str:
         Manifest(schema_version=2, media_type=MANIFEST_TYPE, artifact_type=kind, config=config, layers=blobs)
     )
     store.tag("1", manifest)
+    attach_chunks(store, manifest.digest)  # as a build does
     return manifest.digest
 
 

@@ -7,7 +7,7 @@ unknown keys are refused, because a newer base must not be half understood.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -46,19 +46,31 @@ class NativeTools(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     digest: str
 
 
+class Firmware(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What QEMU starts a machine with; paths are relative to the manifest's folder.
+
+    `kind` says how it is given to QEMU: flash memory (`variables` is then the memory's second half, of which each
+    machine has its own copy), in the place of the first program (-bios), or as what that starts (-kernel).
+    """
+
+    name: str
+    kind: Literal["pflash", "bios", "kernel"]
+    code: str
+    variables: str = ""
+
+
 class Emulator(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """How QEMU runs this machine; firmware paths are relative to the manifest's folder."""
+    """How QEMU runs this machine. `package` is Debian's that has the program; the first firmware is the usual one."""
 
     binary: str
+    package: str = "qemu-system"
     machine: str
     cpu: str
     memory_mi_b: int = msgspec.field(name="memoryMiB")
     least_memory_mi_b: int = msgspec.field(name="leastMemoryMiB", default=0)
     smp: int
     console: str
-    firmware_code: str
-    firmware_vars: str
-    efi_name: str
+    firmware: Annotated[list[Firmware], msgspec.Meta(min_length=1)]
     devices: list[str] = []
     kvm: bool = False
 
@@ -145,6 +157,13 @@ class Deploy:
     def of_kind(self, kind: str) -> list[DeployLayer]:
         """Return the layers of one kind, in the manifest's order."""
         return [layer for layer in self.manifest.layers if layer.kind == kind]
+
+    def efi_name(self) -> str:
+        """Return the name under which the firmware looks for the boot loader; raises BuildError when there is none."""
+        files = [layer.files["efi"] for layer in self.of_kind("bootloader") if "efi" in layer.files]
+        if len(files) != 1:
+            raise BuildError(f"the base has {len(files)} boot loaders", "exactly one file of the role efi is needed")
+        return PurePosixPath(files[0].path).name
 
     def resolve(self, relative: str) -> Path:
         """Return a manifest path as a real one; raises VerificationError when it leads out of the deploy folder."""

@@ -19,8 +19,7 @@ _TAIL_LINES = 12
 _FULL_DISK = os.strerror(errno.ENOSPC).encode()
 
 _PACKAGE_OF = {
-    "qemu-system-aarch64": "qemu-system-arm",
-    "qemu-system-x86_64": "qemu-system-x86",
+    "mksquashfs": "squashfs-tools",
     "wget": "wget",
     "kas": "the Python package kas",
 }

@@ -11,6 +11,7 @@ DEBIAN_PACKAGES_EXCLUDE ??= ""
 DEBIAN_ESSENTIAL ??= ""
 DEBIAN_PACKAGES_ARCH ??= "${DEBIAN_ARCH}"
 DEBIAN_MAIN_PACKAGE ??= "${@(d.getVar('DEBIAN_PACKAGES').split() or [''])[0]}"
+DEBIAN_NATIVE_ARCH ??= ""
 DEBIAN_RESOLVED ?= ""
 INHIBIT_DEFAULT_DEPS = "1"
 SPOOL = "${WORKDIR}/spool"
@@ -30,19 +31,27 @@ def debian_request(d):
     return Request.of(d.getVar("DEBIAN_PACKAGES_ARCH"), d.getVar("DEBIAN_PACKAGES"), d.getVar("DEBIAN_PACKAGES_EXCLUDE"),
                       d.getVar("DEBIAN_ESSENTIAL") == "1")
 
-def debian_uri(d, one):
+def debian_uri(d, one, name):
     base = "${DEBIAN_SECURITY_MIRROR}" if one.archive == "debian-security" else "${DEBIAN_MIRROR}"
-    return "%s/%s;name=%s;downloadfilename=%s;unpack=0;debian=1" % (base, one.filename, one.name, debian_file(one))
+    return "%s/%s;name=%s;downloadfilename=%s;unpack=0;debian=1" % (base, one.filename, name, debian_file(one))
 
 def debian_file(one):
     return "deb/%s.deb" % one.label.replace(":", "%3a")
 
 def debian_debs(d):
     """The recipe's packages as (Locked, path in DL_DIR), checked against the lock while they are hashed."""
+    return debian_files(d, debian_pinning(d).pinned(debian_request(d)))
+
+def debian_files(d, pinned):
     from pathlib import Path
     from pycontainer_debian.lock import pinned_file
-    pinned = debian_pinning(d).pinned(debian_request(d))
     return [pinned_file(one, Path(d.getVar("DL_DIR"), debian_file(one))) for one in pinned]
+
+def debian_native(d):
+    """The same packages as this machine runs them, where a recipe asks for them: pinned and fetched like all others."""
+    from dataclasses import replace
+    architecture = d.getVar("DEBIAN_NATIVE_ARCH")
+    return debian_pinning(d).pinned(replace(debian_request(d), architecture=architecture)) if architecture else []
 
 do_populate_sysroot() {
     :
@@ -55,15 +64,19 @@ python () {
         if not d.getVar("SOURCE_DATE_EPOCH"):
             d.setVar("SOURCE_DATE_EPOCH", str(pinning.source_date_epoch(d.getVar("DEBIAN_ARCH"))))
         pinned = pinning.pinned(debian_request(d)) if d.getVar("DEBIAN_PACKAGES") or d.getVar("DEBIAN_ESSENTIAL") else []
+        native = debian_native(d)
     except DebianError as problem:
         bb.fatal("%s: %s" % (d.getVar("PN"), problem))
     bb.parse.mark_dependency(d, str(pinning.target))
     if pinning.update:
         d.setVar("BB_DONT_CACHE", "1")
-    for one in pinned:
-        d.appendVar("SRC_URI", " " + debian_uri(d, one))
-        d.setVarFlag("SRC_URI", one.name + ".sha256sum", one.sha256)
-    d.setVar("DEBIAN_RESOLVED", " ".join("%s=%s" % (one.label, one.sha256) for one in pinned))
+    known = {one.label for one in pinned}
+    native = [one for one in native if one.label not in known]
+    for one in pinned + native:
+        name = one.name + ("-native" if one in native else "")
+        d.appendVar("SRC_URI", " " + debian_uri(d, one, name))
+        d.setVarFlag("SRC_URI", name + ".sha256sum", one.sha256)
+    d.setVar("DEBIAN_RESOLVED", " ".join("%s=%s" % (one.label, one.sha256) for one in pinned + native))
     main = [one.version for one in pinned if one.name == d.getVar("DEBIAN_MAIN_PACKAGE")]
     if main:
         d.setVar("PV", main[0].replace(":", "%3a"))
@@ -77,7 +90,7 @@ python do_fetch() {
         if bb.utils.to_boolean(d.getVar("BB_NO_NETWORK")):
             bb.fatal("packages of %s are not in DL_DIR (%s), and the network is switched off\n  why: %s\n"
                      "  do: build once with the network" % (d.getVar("PN"), d.getVar("DL_DIR"), problem))
-        for one in debian_pinning(d).pinned(debian_request(d)):
+        for one in debian_pinning(d).pinned(debian_request(d)) + debian_native(d):
             if not os.path.exists(os.path.join(d.getVar("DL_DIR"), debian_file(one))):
                 security = one.archive == "debian-security"
                 base, suite = ("DEBIAN_SECURITY_MIRROR", "-security") if security else ("DEBIAN_MIRROR", "")

@@ -10,6 +10,17 @@
 
 inherit pycontainer-layer
 
+# Maintainer scripts run the build machine's programs: those of the same packages (pycontainer_debian.foreign).
+DEBIAN_NATIVE_ARCH = "${@d.getVar('BUILD_ARCH') if d.getVar('ROOTFS_CONFIGURE') == '1' and d.getVar('BUILD_ARCH') != d.getVar('DEBIAN_ARCH') else ''}"
+
+def rootfs_native(d):
+    """The build machine's builds of the packages, opened; None when the packages themselves run here."""
+    from pathlib import Path
+    from pycontainer_debian.layer import Packages
+    native = debian_native(d)
+    epoch = int(d.getVar("SOURCE_DATE_EPOCH"))
+    return Packages(debian_files(d, native), Path(d.getVar("SPOOL"), "native-data"), epoch) if native else None
+
 PYCONTAINER_FILES = "rootfs=rootfs.tar"
 ROOTFS_CONFIGURE ??= "0"
 ROOTFS_STRIP ?= "${PYCONTAINER_STRIP}"
@@ -24,7 +35,7 @@ TASK_USE_NETWORK = "1"
 TASK_USE_SUDO = "1"
 
 do_install[network] = "${TASK_USE_SUDO}"
-do_install[file-checksums] += "${PYCONTAINER_LIB}/rootfs.py:True ${PYCONTAINER_LIB}/compose.py:True ${PYCONTAINER_LIB}/elf.py:True"
+do_install[file-checksums] += "${PYCONTAINER_LIB}/rootfs.py:True ${PYCONTAINER_LIB}/foreign.py:True ${PYCONTAINER_LIB}/compose.py:True ${PYCONTAINER_LIB}/elf.py:True"
 python do_install() {
     from pathlib import Path
     from pycontainer_debian import compose, rootfs
@@ -36,7 +47,7 @@ python do_install() {
         packages = layer_packages(d)
         tree, used = packages.tree, packages.used_by(packages.tree)
         if d.getVar("ROOTFS_CONFIGURE") == "1":
-            tree = rootfs.configured(packages, Path(d.getVar("SPOOL")))
+            tree = rootfs.configured(packages, Path(d.getVar("SPOOL")), d.getVar("DEBIAN_ARCH"), rootfs_native(d))
         tree.strip(d.getVar("ROOTFS_STRIP").split())
         compose.programs(tree, d.getVar("ROOTFS_PROGRAMS").split(), ["usr/lib/" + d.getVar("TARGET_TRIPLET"), "usr/lib"])
         compose.folders(tree, d.getVar("ROOTFS_FOLDERS").split())

@@ -30,13 +30,19 @@ class Listed:
 
 
 def add(
-    file: Path, name: str, reference: str, settings: Mapping[str, Any], kind: str = "app", platform: str | None = None
+    file: Path,
+    name: str,
+    reference: str,
+    settings: Mapping[str, Any],
+    kind: str = "app",
+    platform: str | None = None,
+    signers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write a layer into a product file; returns it in the product file's words.
 
     `settings` are further keys. Raises ConfigError for what is no layer; the file is then as it was.
     """
-    layer = {"kind": kind, "from": source_of(reference, file.parent, platform), **settings}
+    layer = {"kind": kind, "from": source_of(reference, file.parent, platform, signers), **settings}
     edit_product(file, add_layers({name: layer}))
     return layer
 
@@ -82,7 +88,7 @@ def listed(product: Product) -> list[Listed]:
 def shown_source(layer: Layer) -> str:
     """Return what a layer is made of, in the form that `add` takes."""
     given = layer.source
-    words = {"bitbake": given.bitbake, "tar": given.tar, "directory": given.directory}
+    words = {"bitbake": given.bitbake, "tar": given.tar, "directory": given.directory, "layer": given.layer}
     return given.image or next(f"{key}:{value}" for key, value in words.items() if value)
 
 
@@ -125,9 +131,9 @@ def _check_target(folder: Path, path: str, data: bytes, replace: bool) -> None:
         raise ConfigError(f"{target} is there already", why, "move it, or add --replace if an import wrote it")
 
 
-def by_service(words: Sequence[str], root: Path) -> dict[str, dict[str, str]]:
+def by_service(words: Sequence[str], root: Path) -> dict[str, dict[str, Any]]:
     """Return SERVICE=REFERENCE words as the `from` of each service; raises ConfigError for another form."""
-    found = {}
+    found: dict[str, Any] = {}
     for word in words:
         service, equals, reference = word.partition("=")
         if not service or not equals or not reference:

@@ -15,6 +15,7 @@ from orchestrator.build.containers import image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.pipeline import tools_of
+from orchestrator.build.published import Taken, take_layers
 from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import canonical_json, hash_file, hex_of, remove_leftovers, sha256_digest, write_atomically
 from orchestrator.deploy import MANIFEST_NAME, Deploy
@@ -42,6 +43,8 @@ _HOST_PROFILE = Path("/usr/share/containers/seccomp.json")
 class Inspected:
     """What the image of a layer says, what the product says, and what runs.
 
+    `product` is the product with what a published layer says of itself, which `taken` is.
+
     `lacking` names what `run` lacks because nothing at hand could make it yet: seccomp filter, AppArmor policy.
     """
 
@@ -49,6 +52,8 @@ class Inspected:
     options: RunOptions
     run: RunConfig
     lacking: tuple[str, ...]
+    product: Product
+    taken: Taken | None = None
 
 
 def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -> Inspected:
@@ -62,19 +67,21 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         raise ConfigError(
             f"the product has no layer {name}", f"it has: {', '.join(product.layers)}", "name one of its layers"
         )
+    product, taken = _taken(product, place, name, reporter)
+    layer = product.layers[name]
     deploy = Deploy(place.deploy) if (place.deploy / MANIFEST_NAME).exists() else None
     architecture = deploy.manifest.architecture if deploy else _architecture(place.machine)
     options = run_options(name, layer, place.root, userns.bases(product.layers)[name])
     profile, compiler = _profile(deploy), _compiler(deploy, options)
     images = _images(product, place, name, reporter)
-    source = _source(layer, place.root, deploy, architecture, images)
+    source = taken.source() if taken else _source(layer, place.root, deploy, architecture, images)
     kept = place.build / "inspected" / f"{hex_of(_key(source, options, architecture, profile, compiler))}.json"
     if (found := _kept(kept)) is None:
         found = _read(source, options, architecture, profile, compiler, place.build)
         write_atomically(kept, canonical_json(msgspec.to_builtins(found, enc_hook=str)))
     lacking = [] if profile or options.seccomp != "default" else ["seccomp profile"]
     lacking += [] if compiler or options.apparmor != "default" else ["AppArmor policy"]
-    return Inspected(found.image, options, found.run, tuple(lacking))
+    return Inspected(found.image, options, found.run, tuple(lacking), product, taken)
 
 
 @dataclass(frozen=True)
@@ -171,10 +178,20 @@ def _compiler(deploy: Deploy | None, options: RunOptions) -> _Compiler | None:
         return None  # this machine has none, and needs none: a build brings it
 
 
+def _taken(product: Product, place: Workspace, name: str, reporter: Reporter) -> tuple[Product, Taken | None]:
+    """Take the layer, and no other, when a team has published it."""
+    if product.layers[name].source.layer is None:
+        return product, None
+    alone = msgspec.structs.replace(product, layers={name: product.layers[name]})
+    with place.locked():
+        whole, taken = take_layers(product, place, pinned_images(alone, place, reporter), reporter, [name])
+    return whole, taken[name]
+
+
 def _images(product: Product, place: Workspace, name: str, reporter: Reporter) -> RegistryImages | None:
     """The product's images of registries, when the layer is made of one; only its own tag is looked up."""
     reference = product.layers[name].source.reference
-    if reference is None or reference.transport != "docker":
+    if reference is None or reference.transport != "docker" or product.layers[name].source.layer:
         return None
     alone = msgspec.structs.replace(product, layers={name: product.layers[name]})
     with place.locked():

@@ -6,12 +6,18 @@ from __future__ import annotations
 import os
 import re
 import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import zstandard
 
 from orchestrator.errors import ConfigError
 from orchestrator.product.reference import parse_reference
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+_ZSTD = (".tar.zst", ".tzst")
+_WINDOW = 128 * 1024 * 1024
 _NAMES_MOST = 200_000
 _FORMS = (
     "registry.example/app:1.2, oci:DIR, oci-archive:FILE, docker-archive:FILE, tar:FILE, directory:DIR, "
@@ -19,18 +25,39 @@ _FORMS = (
 )
 
 
-def source_of(text: str, root: Path, platform: str | None = None) -> dict[str, str]:
+def source_of(
+    text: str, root: Path, platform: str | None = None, signers: Sequence[str] = ()
+) -> dict[str, str | list[str]]:
     """Return the `from` of a layer; paths are those of the caller and become relative to the product's folder `root`.
+
+    `layer:` in front of a reference means a published layer, of which `signers` are the keys that may have signed it.
 
     A path may stand without a word before it: a directory, a root file system tar, or what an engine saved. Raises
     ConfigError for what is nothing of the kind, or is not there.
     """
-    found = _source(text, root)
+    if text.startswith("layer:"):
+        return {"layer": _published(text.removeprefix("layer:"), root), "signers": list(signers)}
+    if signers:
+        raise ConfigError("only a published layer has signers", f"{text} is none", "write layer:REFERENCE")
+    found: dict[str, str | list[str]] = {**_source(text, root)}
     if platform is not None:
         if "image" not in found:
             raise ConfigError("only an image has platforms to choose from", f"{text} is none", "leave --platform out")
         found["platform"] = platform
     return found
+
+
+def _published(text: str, root: Path) -> str:
+    try:
+        reference = parse_reference(text)
+    except ValueError as problem:
+        raise ConfigError(
+            f"{text!r} names no published layer", str(problem), "write HOST/NAME:TAG or oci:DIR:TAG"
+        ) from None
+    if reference.transport == "docker":
+        return text
+    place = _existing(reference.place, root)
+    return text.replace(reference.place, _relative(place, root), 1)
 
 
 def _source(text: str, root: Path) -> dict[str, str]:
@@ -84,18 +111,34 @@ def _path(text: str, root: Path) -> dict[str, str]:
 
 def _archive(path: Path) -> str:
     """What an engine saved, told by the names in it; the empty text for a root file system."""
+    names: set[str] = set()
     try:
-        with tarfile.open(path) as archive:
-            names: set[str] = set()
+        with _opened(path) as archive:
             for member in archive:
                 names.add(member.name.removeprefix("./"))
                 if {"oci-layout", "manifest.json"} & names or len(names) > _NAMES_MOST:
                     break
-    except (tarfile.TarError, OSError, EOFError):
+    except (tarfile.TarError, OSError, EOFError, zstandard.ZstdError):
         return ""  # whoever reads it says what is wrong with it
     if "manifest.json" in names:
         return "docker-archive"
     return "oci-archive" if "oci-layout" in names else ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar by its compression; Python's own library knows all of ours but zstd."""
+    if not path.name.endswith(_ZSTD):
+        with tarfile.open(path) as archive:
+            yield archive
+        return
+    limits = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    with (
+        path.open("rb") as stream,
+        limits.stream_reader(stream) as plain,
+        tarfile.open(fileobj=plain, mode="r|") as archive,
+    ):
+        yield archive
 
 
 def _existing(text: str, root: Path) -> Path:

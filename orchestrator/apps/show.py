@@ -30,8 +30,21 @@ class Value:
 
 def values(layer: Layer, found: Inspected) -> list[Value]:
     """Return everything that holds for a container, in the order in which one asks for it."""
-    parts = (_program, _watch, _reach, _places, _confinement, _limits, _life)
+    parts = (_published, _program, _watch, _reach, _places, _confinement, _limits, _life)
     return [value for part in parts for value in part(layer, found)]
+
+
+def _published(layer: Layer, found: Inspected) -> Iterator[Value]:
+    """Where a published layer came from, who signed it, and what it is granted without having asked for it."""
+    if found.taken is None:
+        return
+    config = found.taken.layer.config
+    text = f"{config.name} {config.version}, {found.taken.layer.id}"
+    by = f" by {config.supplier}" if config.supplier else ""
+    yield Value("published", text + by, "image", {"layer": config.name, "manifest": found.taken.layer.id})
+    yield Value("signed by", ", ".join(found.taken.keyids), "image", list(found.taken.keyids))
+    for each in found.taken.unused:
+        yield Value("not asked for", each, "product", each)
 
 
 def _program(layer: Layer, found: Inspected) -> Iterator[Value]:

@@ -21,6 +21,7 @@ from orchestrator.build.containers import (
 from orchestrator.build.documents import Documents, LayerDocuments
 from orchestrator.build.images import RegistryImages
 from orchestrator.build.platform import kernel_arguments
+from orchestrator.build.published import Taken
 from orchestrator.canonical import hex_of, sha256_digest
 from orchestrator.deploy import Deploy, DeployLayer, Kind
 from orchestrator.errors import BuildError
@@ -87,6 +88,7 @@ class Assembly:
     reporter: Reporter
     images: RegistryImages
     groups: Mapping[str, int] = field(default_factory=dict)
+    taken: Mapping[str, Taken] = field(default_factory=dict)
 
     def all_layers(self) -> list[Assembled]:
         """Build every layer: the platform's in their order, then the product's in the file's order."""
@@ -166,9 +168,14 @@ class Assembly:
             origin = f"image {given.image}" if given.image else f"tar {given.tar}" if given.tar else ""
             origin = origin or f"directory {given.directory}"
             origin = f"recipe {deployed.recipe}" if deployed else origin
-            documents = self.documents.container(
-                name, layer.kind, version, built.blobs, deployed, origin, source, options.files
-            )
+            if (taken := self.taken.get(name)) is not None:
+                documents = self.documents.published(
+                    name, layer.kind, version, built.blobs, taken.document(), taken.origin
+                )
+            else:
+                documents = self.documents.container(
+                    name, layer.kind, version, built.blobs, deployed, origin, source, options.files
+                )
             step.result = "unchanged" if built.cached else "packed"
             blobs = self._with_document(built.blobs, documents)
         entry = container_layer(options, layer, version, built, sha256_digest(documents.spdx3), self.groups[name])
@@ -189,6 +196,8 @@ class Assembly:
             if deployed is None:
                 raise BuildError(f"BitBake deployed nothing for layer {name}", f"recipe {layer.source.bitbake}")
             return bitbake_source(self.deploy, deployed), deployed
+        if name in self.taken:
+            return self.taken[name].source(), None
         if (reference := layer.source.reference) is not None:
             platform = parse_platform(layer.source.platform or f"linux/{self.around.architecture}")
             return image_source(reference, platform, self.root, self.images), None

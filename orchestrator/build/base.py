@@ -11,11 +11,12 @@ from typing import Any
 
 from orchestrator.build.doctor import examine
 from orchestrator.build.imagelock import others_digest
-from orchestrator.build.kas import KasRun, NoRecipeError, checkout, configuration, run_kas
+from orchestrator.build.kas import KasRun, NoRecipeError, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
 from orchestrator.build.workspace import Workspace
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import BuildError, ConfigError, PyContainerError, TryAgainError
+from orchestrator.machines.read import checkout
 from orchestrator.product.load import locate
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
@@ -62,7 +63,12 @@ def fingerprint(product: Product, place: Workspace) -> str:
             "recipes": recipes(product),
             "runtimes": runtimes(product),
             "layers": tree_fingerprint(
-                [home / "kas", *sorted(home.glob("meta-pycontainer*")), *extra_layers(product, place)]
+                [
+                    home / "kas",
+                    *sorted(home.glob("machines")),
+                    *sorted(home.glob("meta-pycontainer*")),
+                    *extra_layers(product, place),
+                ]
             ),
             "lock": others_digest(lock) if lock.exists() else "",
         }

@@ -101,7 +101,7 @@ def run_options(name: str, layer: Layer, root: Path, user_base: int = 0) -> RunO
     )
 
 
-_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
+RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
 """The architectures whose programs a machine's kernel runs: its own, and the 32-bit one before it."""
 
 
@@ -110,7 +110,7 @@ def check_platform(name: str, layer: Layer, architecture: str) -> None:
     if layer.source.platform is None:
         return
     platform = parse_platform(layer.source.platform)
-    known = _RUNS.get(architecture, (architecture,))
+    known = RUNS.get(architecture, (architecture,))
     if platform.os != "linux" or platform.architecture not in known:
         raise ConfigError(
             f"layer {name}: the machine does not run {platform}",

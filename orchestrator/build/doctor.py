@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import pwd
 import shlex
 import shutil
@@ -15,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
+from orchestrator.machines.read import checkout, emulators
+from orchestrator.machines.read import machine as described_machine
 
 PURPOSES = ("build", "run", "test")
 WHEEL = ("bitbake-setup", "2.19.0")
@@ -52,7 +55,6 @@ _PROGRAMS = (
     _Program("zstd", "zstd", "BitBake's library writes its signature files with it", "build"),
     _Program("git", "git", "kas runs it", "build"),
     _Program("gpgv", "gpgv", "verifies the Debian archive's signatures", "build"),
-    _Program("qemu-system-x86_64", "qemu-system-x86", "runs images (amd64)", "run"),
     _Program("gcc", "gcc", "compiles the device program's unit tests", "test"),
     _Program("make", "make", "runs them", "test"),
     _Program("clang", "clang", "builds the fuzzers", "test"),
@@ -72,6 +74,9 @@ _PROGRAMS = (
     _Program("buildah", "buildah", "builds the images of the import's tests", "test"),
     _Program("skopeo", "skopeo", "copies them into every form", "test"),
     _Program("docker-registry", "docker-registry", "the registry of the registry's tests", "test"),
+    _Program("softhsm2-util", "softhsm2", "the token of the signing tests", "test"),
+    _Program("pkcs11-tool", "opensc", "signs with it", "test"),
+    _Program("ssh-agent", "openssh-client", "the agent of the signing tests", "test"),
     _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
     _Program("rpmbuild", "rpm", "makes packages of another family for a test", "test"),
 )
@@ -83,13 +88,19 @@ _TEST_FILES = (
 )
 
 
-def examine(purposes: Sequence[str] = ("build", "run"), place: Path | None = None) -> list[Finding]:
-    """Look for everything that `purposes` need (of build, run, test); never raises, changes nothing.
+def examine(
+    purposes: Sequence[str] = ("build", "run"), place: Path | None = None, machine: str | None = None
+) -> list[Finding]:
+    """Look for everything that `purposes` need (of build, run, test); changes nothing.
 
-    `place` is BitBake's build folder, which may not exist yet (default: one in this folder).
+    `place` is BitBake's build folder, which may not exist yet (default: one in this folder). Images of `machine` are to
+    be run, else those of this computer's architecture; tests run those of all. Raises ConfigError for
+    an unknown machine.
     """
     findings = [_python(), _wheel()] if "build" in purposes else [_python()]
     findings += [_program(entry) for entry in _PROGRAMS if entry.purpose in purposes]
+    if "run" in purposes or "test" in purposes:
+        findings += _emulators(machine, everything="test" in purposes)
     if "build" in purposes:
         findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership)]
         findings += _disk(place or Path.cwd() / "build" / "bitbake")
@@ -120,6 +131,21 @@ def _wheel() -> Finding:
 def _program(entry: _Program) -> Finding:
     path = shutil.which(entry.name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     return Finding(entry.name, path is not None, path or entry.why, entry.package)
+
+
+def _emulators(name: str | None, everything: bool) -> list[Finding]:
+    home = checkout()
+    if name is not None and not everything:
+        described = described_machine(home, name)
+        wanted = (described.data.architecture,) if described.data and described.data.emulator else ()
+    else:
+        wanted = None
+    here = platform.machine()
+    return [
+        _program(_Program(each.program, each.package, f"runs images ({each.architecture})", "run"))
+        for each in emulators(home)
+        if everything or (each.triplet.startswith(f"{here}-") if wanted is None else each.architecture in wanted)
+    ]
 
 
 def _locale() -> Finding:

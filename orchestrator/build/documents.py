@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from orchestrator.build.origins import Origin, origin_of
 from orchestrator.build.stamp import tree_fingerprint
 from orchestrator.canonical import canonical_json, hex_of, read_limited, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
-from orchestrator.errors import VerificationError
+from orchestrator.errors import BuildError, VerificationError
 from orchestrator.layers.build import Surroundings, add_files
 from orchestrator.layers.cache import Blob
 from orchestrator.layers.cpioread import read_initramfs
@@ -78,14 +78,24 @@ class Contained:
 
 @dataclass(frozen=True)
 class Documents:
-    """Makes the documents of a build's layers; `folder` is where people find them, `cache` keeps what was found."""
+    """Makes the documents of a build's layers; `folder` is where people find them, `cache` keeps what was found.
+
+    `deploy` is None when a layer is built by itself.
+    """
 
     product: Product
     root: Path
-    deploy: Deploy
+    deploy: Deploy | None
     around: Surroundings
     folder: Path
     cache: Path
+
+    @property
+    def base(self) -> Deploy:
+        """What BitBake handed over."""
+        if self.deploy is None:
+            raise BuildError("nothing was deployed", "a layer by itself has no base")
+        return self.deploy
 
     @functools.cached_property
     def owner(self) -> SbomProduct:
@@ -153,12 +163,30 @@ class Documents:
             ]
             image = None
             if loaded.image is not None and given.reference is not None:
-                image = origin_of(given.reference, loaded.image, self.deploy.manifest.architecture)
+                image = origin_of(given.reference, loaded.image, self.around.architecture)
             return Contained(loaded.tree, tuple(own), removed=_whited_out(loaded.removed), origin=image)
 
         # Two images can have the same files: which one it was counts, too.
         exactly = source.digest() if self.product.layers[name].source.image else ""
         return self._layer(name, kind, version, blobs, deployed, origin, load, exactly)
+
+    def published(
+        self, name: str, kind: Kind, version: str, blobs: Mapping[str, Blob], known: Document, origin: str
+    ) -> LayerDocuments:
+        """Return the documents of a layer that a team published: what it knew of it, under the product's name for it.
+
+        `origin` says in words where it came from and who signed it.
+        """
+        layer = replace(
+            known.layer,
+            name=name,
+            kind=kind,
+            version=version,
+            blobs=tuple(self._blob(role, blob) for role, blob in sorted(blobs.items())),
+            origin=origin,
+        )
+        document = replace(known, layer=layer, product=self.owner, created=self.around.source_date_epoch)
+        return self._written(sourcehashes.apply(self.curated.apply(document), self.sources))
 
     def _single(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
         tree = Tree()
@@ -169,7 +197,7 @@ class Documents:
         tree = Tree()
         for role in ("modules", "firmware"):
             if role in deployed.files:
-                source = bitbake_source(self.deploy, deployed, role)
+                source = bitbake_source(self.base, deployed, role)
                 loaded = source.load(workspace, self.around.limits, self.around.source_date_epoch)
                 tree.merge(loaded.tree, b"/")
         images = {self._put(tree, deployed, "kernel", blobs["kernel"]): "kernel"}
@@ -179,7 +207,7 @@ class Documents:
 
     def _host(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
         base, whole = Tree(), Tree()
-        read_initramfs(self.deploy.verified(deployed.files["initramfs"]), base)
+        read_initramfs(self.base.verified(deployed.files["initramfs"]), base)
         read_initramfs(blobs["initramfs"].path, whole)
         known = {path for path, _ in base.walk()}
         own = [os.fsdecode(path) for path, node in whole.walk() if isinstance(node, File) and path not in known]
@@ -212,7 +240,7 @@ class Documents:
             canonical_json(
                 [
                     code_digest(),
-                    [name, kind, version, self.deploy.manifest.architecture, origin, exactly],
+                    [name, kind, version, self.around.architecture, origin, exactly],
                     self.around.source_date_epoch,
                     {role: blob.digest for role, blob in blobs.items()},
                     [file.digest for file in files],
@@ -239,7 +267,7 @@ class Documents:
         hand: tuple[Handmade, ...],
     ) -> Document:
         def verified(file: Any) -> Path | None:
-            return self.deploy.verified(file) if file else None
+            return self.base.verified(file) if file else None
 
         with _workspace(self.cache) as workspace:
             found = load(workspace)
@@ -249,7 +277,7 @@ class Documents:
                     name=name,
                     kind=kind,
                     version=version,
-                    architecture=self.deploy.manifest.architecture,
+                    architecture=self.around.architecture,
                     blobs=tuple(self._blob(role, blob) for role, blob in sorted(blobs.items())),
                     origin=came.words,
                     origin_uri=came.uri,
@@ -270,9 +298,9 @@ class Documents:
     def _blob(self, role: str, blob: Blob) -> SbomBlob:
         with blob.path.open("rb") as stream:
             long = hashlib.file_digest(stream, "sha512").hexdigest()
-        emulator = self.deploy.manifest.emulator
-        efi = f"EFI/BOOT/{emulator.efi_name if emulator else 'BOOTX64.EFI'}"
-        partition, path = ("esp", efi) if role == "efi" else ("storage", f"blobs/sha256/{hex_of(blob.digest)}")
+        partition, path = "storage", f"blobs/sha256/{hex_of(blob.digest)}"
+        if role == "efi" and self.deploy is not None:
+            partition, path = "esp", f"EFI/BOOT/{self.deploy.efi_name()}"
         return SbomBlob(role, blob.digest, long, blob.size, partition, path, _MOUNTS.get(role, ""))
 
     def _record(self, key: str) -> Path:

@@ -102,11 +102,14 @@ def others_digest(path: Path) -> str:
 
 
 def tagged_images(product: Product, names: Collection[str] | None = None) -> dict[str, ImageReference]:
-    """Return the images of registries that a product names by tag, by their text; of the layers `names`, or of all."""
+    """Return the images of registries, and the published layers wherever they are, that a product names by tag.
+
+    By their text; of the layers `names`, or of all.
+    """
     found = {}
     for name, layer in product.layers.items():
         reference = layer.source.reference
-        if reference is None or reference.transport != "docker" or reference.digest:
+        if reference is None or reference.digest or (reference.transport != "docker" and not layer.source.layer):
             continue
         if names is None or name in names:
             found[key_of(reference)] = reference
@@ -115,6 +118,8 @@ def tagged_images(product: Product, names: Collection[str] | None = None) -> dic
 
 def key_of(reference: ImageReference) -> str:
     """Return what a lock file calls an image."""
+    if reference.transport != "docker":
+        return str(reference)
     return f"{reference.place}:{reference.tag or 'latest'}"
 
 
@@ -128,7 +133,7 @@ def pinned_images(product: Product, place: Workspace, reporter: Reporter) -> dic
     value = read_lock(path) if wanted else {}
     pins = pins_of(value, path)
     if missing := [key for key in wanted if key not in pins]:
-        pins |= resolve(missing, reporter)
+        pins |= resolve({key: wanted[key] for key in missing}, place.root, reporter)
         write_atomically(path, with_pins(value, pins))
     return {key: pins[key] for key in wanted}
 
@@ -145,7 +150,7 @@ def update_images(
     before = pins_of(value, path)
     all_wanted = tagged_images(product)
     kept = {key: digest for key, digest in before.items() if key in all_wanted}
-    after = kept | resolve(list(tagged_images(product, names)), reporter)
+    after = kept | resolve(tagged_images(product, names), place.root, reporter)
     if after != before:
         write_atomically(path, with_pins(value, after))
     return changes(before, after)
@@ -160,14 +165,20 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[ImageC
     )
 
 
-def resolve(references: Collection[str], reporter: Reporter) -> dict[str, str]:
-    """Ask the registries what tags mean now; returns digests by reference."""
+def resolve(references: Mapping[str, ImageReference], root: Path, reporter: Reporter) -> dict[str, str]:
+    """Ask what tags mean now, registries or layouts below `root`; returns digests by reference."""
     if not references:
         return {}
+    from orchestrator.publish import resolve_layer
     from orchestrator.registry import Web, parse_reference, resolve_image  # slow to import, and rarely needed
 
     with reporter.step("resolve the images' tags") as step, Web(tell=_note(reporter)) as web:
-        found = {key: resolve_image(parse_reference(key), web=web) for key in references}
+        found = {
+            key: resolve_image(parse_reference(key), web=web)
+            if reference.transport == "docker"
+            else resolve_layer(reference, root)
+            for key, reference in references.items()
+        }
         step.result = f"{len(found)} asked"
     return found
 

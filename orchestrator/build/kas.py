@@ -72,21 +72,6 @@ class KasRun:
     """BitBake's own user interface is used, and its output followed; else ours, which writes events."""
 
 
-def checkout() -> Path:
-    """Return the folder that holds `kas/` and the BitBake layers; raises ConfigError when there is none.
-
-    It is $PYCONTAINER_HOME, or the checkout that this package is part of.
-    """
-    place = Path(os.environ.get("PYCONTAINER_HOME") or Path(__file__).resolve().parents[2])
-    if not (place / "kas").is_dir():
-        raise ConfigError(
-            f"no kas configurations in {place}",
-            "the BitBake layers are not part of the installed Python package",
-            "clone the repository and set PYCONTAINER_HOME to it, or install with 'pip install -e' from the clone",
-        )
-    return place
-
-
 def configuration(home: Path, base: str, machine: str) -> Path:
     """Return the kas file for a base and a machine; raises ConfigError that lists the machines there are."""
     path = home / "kas" / f"{base}-{machine}.yml"

@@ -26,10 +26,11 @@ from orchestrator.build.imagelock import (
     tagged_images,
     with_pins,
 )
-from orchestrator.build.kas import KasRun, checkout, configuration, run_kas
+from orchestrator.build.kas import KasRun, configuration, run_kas
 from orchestrator.build.workspace import LOCK_NAME, Workspace
 from orchestrator.canonical import write_atomically
 from orchestrator.errors import BuildError, ConfigError
+from orchestrator.machines.read import checkout
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
 
@@ -87,8 +88,9 @@ def lock(product: Product, place: Workspace, reporter: Reporter, *, update: bool
     before = _before(in_force, update)
     pinned = _pinned(image_lock(place), update)
     # The tags first: that is quick, and fails now and not after the packages.
-    wanted = list(tagged_images(product))
-    pins = resolve(wanted if update else [key for key in wanted if key not in pinned], reporter)
+    wanted = tagged_images(product)
+    asked = {key: reference for key, reference in wanted.items() if update or key not in pinned}
+    pins = resolve(asked, place.root, reporter)
     pins = {key: pins.get(key) or pinned[key] for key in wanted}
     fresh = _resolved(product, place, reporter, held) if update or not in_force.exists() else in_force
     data = fresh.read_bytes()

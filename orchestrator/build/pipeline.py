@@ -21,12 +21,16 @@ from orchestrator.build.documents import Documents, paths_of
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.platform import conditions, product_relaxations
+from orchestrator.build.published import Taken, take_layers
+from orchestrator.build.source import layer_paths, product_source
 from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
 from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.delta import attach_chunks
 from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import PyContainerError, VerificationError
-from orchestrator.image.writer import DEFAULT_EFI_NAME, ImageRequest, ImageResult, write_image
+from orchestrator.errors import PyContainerError, TrustError, VerificationError
+from orchestrator.history.source import attach_source, read_source
+from orchestrator.image.writer import ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.runconfig import check_options
@@ -52,7 +56,15 @@ from orchestrator.sbom import sourcehashes
 from orchestrator.sbom.curation import CURATION_FILE
 from orchestrator.sbom.curation import load as load_curations
 from orchestrator.sbom.handmade import read as read_handmade
-from orchestrator.trust import ProductKeys, product_keys, revision_envelope, sign_revision, verify_revision
+from orchestrator.trust import (
+    ProductKeys,
+    UnverifiedError,
+    product_keys,
+    publish_roots,
+    revision_envelope,
+    sign_revision,
+    verify_revision,
+)
 
 
 @dataclass(frozen=True)
@@ -79,28 +91,34 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         last = read_stamp(place.stamp)
         # What would fail after minutes fails now: private keys that are not safe, capabilities that do not exist.
         keys.signers()
-        for name, layer in product.layers.items():
-            check_options(run_options(name, layer, place.root))
+        _check_options(product, place)
         _check_store(place)
         pins = pinned_images(product, place, reporter)
+        product, taken = take_layers(product, place, pins, reporter)
+        if taken:
+            _check_options(product, place)
         inputs = product_fingerprint(product, place, keys, pins)
         if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
+            _renew_source(product, place, known.revision)
             return msgspec.structs.replace(
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
         deploy, base, tasks = ensure_base(product, place, last, reporter, force=request.force, held=held)
-        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter))
+        layers = _assemble(product, place, deploy, keys, registry_images(place, pins, reporter), taken)
         store = Store.open_or_create(place.store)
-        with reporter.step("revision") as step:
-            revision = _commit_to_store(store, product, place, deploy, layers, keys)
-            step.result = f"{revision.short}, signed"
-        with reporter.step("image") as step:
-            image = image_of(store, revision, product, place, deploy, keys, place.image)
-            step.result = f"{format_size(image.used)} to write"
-        with reporter.step("documents") as step:
-            aggregate = image_documents(product, place, deploy, revision, image, layers)
-            attach_documents(store, revision, aggregate, {})
-            step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
+        with store.writing():
+            with reporter.step("revision") as step:
+                revision = _commit_to_store(store, product, place, deploy, layers, keys)
+                step.result = f"{revision.short}, signed"
+            with reporter.step("image") as step:
+                image = image_of(store, revision, product, place, deploy, keys, place.image)
+                step.result = f"{format_size(image.used)} to write"
+            with reporter.step("documents") as step:
+                aggregate = image_documents(product, place, deploy, revision, image, layers)
+                with store.together():
+                    attach_documents(store, revision, aggregate, {})
+                attach_chunks(store, revision.id)
+                step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
         summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
@@ -117,6 +135,12 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
     return summary
 
 
+def _check_options(product: Product, place: Workspace) -> None:
+    """Refuse before BitBake's minutes what no image could make right."""
+    for name, layer in product.layers.items():
+        check_options(run_options(name, layer, place.root))
+
+
 def product_fingerprint(
     product: Product, place: Workspace, keys: ProductKeys, pins: Mapping[str, str] | None = None
 ) -> str:
@@ -124,19 +148,11 @@ def product_fingerprint(
 
     Raises ConfigError when a file that the product file names is missing.
     """
-    sources = []
-    for layer in product.layers.values():
-        given, reference = layer.source, layer.source.reference
-        image = reference.place if reference and reference.transport != "docker" else None
-        named = (image, given.tar, given.directory, layer.apparmor, layer.lxc_template)
-        for path in (*named, *(each.source for each in layer.files)):
-            if path:
-                sources.append(place.root / path)
     return combine(
         {
             "product": msgspec.to_builtins(product),
             "machine": place.machine,
-            "sources": tree_fingerprint(sources),
+            "sources": tree_fingerprint(place.root / path for path in layer_paths(product)),
             "images": dict(pins or {}),
             "components": [
                 msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
@@ -198,6 +214,15 @@ def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs:
     return summary if last.get("base") == base_fingerprint(product, place) else None
 
 
+def _renew_source(product: Product, place: Workspace, revision: str) -> None:
+    """Take in what changes a product's files and no layer: a comment, say. So what lies here is what was built."""
+    store = Store.open(place.store)
+    listed, contents = product_source(product, place)
+    with store.together():
+        if read_source(store, revision) != listed:
+            attach_source(store, read_revision(store, revision), listed, contents)
+
+
 def exposed_ports(place: Workspace) -> list[int]:
     """Return the TCP ports that the last build's containers expose."""
     summary = from_data(read_stamp(place.stamp).get("summary"))
@@ -212,7 +237,12 @@ def tools_of(deploy: Deploy) -> Tools:
 
 
 def _assemble(
-    product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, images: RegistryImages
+    product: Product,
+    place: Workspace,
+    deploy: Deploy,
+    keys: ProductKeys,
+    images: RegistryImages,
+    taken: Mapping[str, Taken],
 ) -> list[Assembled]:
     tools = deploy.manifest.tools
     profile = (deploy.resolve(tools.path) if tools else Path("/usr")) / "share" / "containers" / "seccomp.json"
@@ -236,6 +266,7 @@ def _assemble(
         reporter=images.reporter,
         images=images,
         groups=product.start_groups(),
+        taken=taken,
     ).all_layers()
     for message in documents.curated.messages():
         images.reporter.view.message("warning", message)
@@ -260,12 +291,30 @@ def _commit_to_store(
         apparmor_required=product.apparmor == "required",
         layers=[entry.layer for entry in layers],
     )
-    revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
-    for entry in layers:
-        attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
-    sign_revision(store, revision, keys.signers())
-    verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
-    set_candidate(store, revision)
+    listed, contents = product_source(product, place)
+    with store.together():
+        revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
+        for entry in layers:
+            attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
+        attach_source(store, revision, listed, contents)
+        sign_revision(store, revision, keys.signers())
+        if keys.chain is not None:
+            publish_roots(store, keys.chain)
+        waits = None
+        try:
+            verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
+        except UnverifiedError as problem:
+            if not problem.lacks_signatures:
+                raise
+            waits = problem
+        set_candidate(store, revision)  # with too few signatures too: the others must be able to find and sign it
+        store.pack(revision.id)
+    if waits is not None:
+        raise TrustError(
+            f"revision {revision.short} is built, and waits for signatures",
+            waits.report.steps[-1].detail,
+            "let the holders of the other keys sign it (pycontainer sign), then build again: it goes on from there",
+        ) from waits
     return revision
 
 
@@ -281,7 +330,7 @@ def image_request(
     store: Store, revision: Revision, product: Product, deploy: Deploy, keys: ProductKeys
 ) -> ImageRequest:
     """Return what goes into the image of a revision; raises TrustError when none of the product's keys signed it."""
-    envelope = revision_envelope(store, revision, keys.public_keys())
+    envelope = revision_envelope(store, revision, keys.device_keys())
     config = revision.manifest.config.digest
     platform = {
         role: digest
@@ -290,7 +339,6 @@ def image_request(
         for role, digest in layer.blobs.items()
     }
     digests = {revision.id, config, envelope.digest, *(blob.digest for blob in revision.blobs())}
-    emulator = deploy.manifest.emulator
     return ImageRequest(
         product=revision.config.product,
         machine=revision.config.machine,
@@ -299,10 +347,11 @@ def image_request(
         links={
             "signature": envelope.digest,
             **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
+            **({"dtb": platform["dtb"]} if "dtb" in platform else {}),
         },
         efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),
-        efi_name=emulator.efi_name if emulator else DEFAULT_EFI_NAME,
+        efi_name=deploy.efi_name(),
     )
 
 

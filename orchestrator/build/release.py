@@ -27,10 +27,11 @@ from orchestrator.compliance.policy import POLICY_FILE, Policy, load_policy
 from orchestrator.compliance.release import Release, of_files, of_folder, of_revision
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import ConfigError, PyContainerError, VerificationError
+from orchestrator.history.names import CANDIDATE, Names
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
 from orchestrator.product.model import Product
-from orchestrator.revision import Revision, candidate_tag, load_revision
+from orchestrator.revision import Revision
 from orchestrator.run import Tools
 from orchestrator.sbom import sourcehashes
 from orchestrator.trust import load_keys, product_keys, verify_revision
@@ -70,9 +71,8 @@ class Answer:
         if not (self.place.store / "oci-layout").exists() and not self.question.revision:
             return None
         try:
-            return load_revision(
-                Store.open(self.place.store), self.question.revision or candidate_tag(self.place.machine)
-            )
+            names = Names(Store.open(self.place.store), self.place.machine)
+            return names.load(self.question.revision or CANDIDATE)
         except PyContainerError:
             if self.question.revision:
                 raise

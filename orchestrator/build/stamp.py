@@ -21,7 +21,8 @@ _STAMP_LIMIT = 4 * 1024 * 1024
 _PASSED_OVER = {"__pycache__", ".git", ".mypy_cache", ".ruff_cache"}
 
 
-def _files(place: Path) -> Iterable[Path]:
+def files_below(place: Path) -> Iterable[Path]:
+    """Yield a file, or what is below a folder, in a fixed order: files, links, what is neither; no tools' caches."""
     if place.is_file() or place.is_symlink():
         yield place
         return
@@ -41,7 +42,7 @@ def tree_fingerprint(places: Iterable[Path]) -> str:
     for place in places:
         try:
             place.lstat()
-            for path in _files(place):
+            for path in files_below(place):
                 if path.suffix == ".pyc":
                     continue
                 state = path.lstat()

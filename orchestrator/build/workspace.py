@@ -28,6 +28,8 @@ class Workspace:
     product_file: Path
     product: str
     machine: str
+    first: bool = True
+    """Whether it is the product's first or only machine, whose documents have the plain place."""
 
     @property
     def root(self) -> Path:
@@ -72,7 +74,7 @@ class Workspace:
     @property
     def sbom(self) -> Path:
         """One SPDX document a layer, for people to open."""
-        return self.build / "sbom"
+        return self.build / "sbom" if self.first else self.build / "sbom" / self.machine
 
     @property
     def image(self) -> Path:
@@ -144,4 +146,5 @@ class Workspace:
 def workspace(place: Path, product: Product, machine: str | None = None) -> Workspace:
     """Return the workspace of a loaded product; `machine` overrides the product file's."""
     file = find_product_file(place).resolve()
-    return Workspace(file, product.product, machine or product.machine)
+    chosen = machine or product.machine
+    return Workspace(file, product.product, chosen, chosen == product.machine)

@@ -17,7 +17,7 @@ import msgspec
 from orchestrator.bundle import ustar
 from orchestrator.canonical import canonical_json, hex_of, remove_leftovers, sha256_digest, sync_folder
 from orchestrator.errors import ConfigError, VerificationError
-from orchestrator.oci.descriptor import EMPTY_BYTES, INDEX_TYPE, MANIFEST_TYPE, Descriptor, canonical_bytes
+from orchestrator.oci.descriptor import EMPTY_BYTES, INDEX_TYPE, MANIFEST_TYPE, REF_NAME, Descriptor, canonical_bytes
 from orchestrator.oci.files import explained
 from orchestrator.oci.layout import LAYOUT, SUBJECT, Layout, referrer
 from orchestrator.revision import LAYER, SPDX_TYPE, Revision
@@ -26,6 +26,8 @@ from orchestrator.trust import ENVELOPE_TYPE, SIGNATURE_TYPE, ProductKeys, trust
 BASE = "vnd.pycontainer.base"
 """Annotation of a revision's entry in index.json: the id of the revision whose blobs the bundle leaves out."""
 
+_CHANNELS = ("channel/", "channel.pointer/")
+"""How the tags of channels' heads and pointers begin in a store."""
 _CHUNK = 1 << 20
 Progress = Callable[[int, int], None]
 
@@ -77,10 +79,13 @@ def create(
     out: Path,
     *,
     base: Revision | None = None,
+    also: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
 ) -> Created:
     """Write a bundle with `revisions` to `out`: a tar when its name ends with .tar, a folder otherwise.
 
+    `also` are artefact types that go with a revision beside signatures and documents: its sources, say, and pointers
+    of channels. Where a channel of the store stands for one of the revisions, it does in the bundle too.
     Blobs and SPDX documents that `base` has are left out; manifests, configurations and signatures never are. Raises
     UnverifiedError for a revision that the product's keys did not sign as required, VerificationError for a damaged
     store, ConfigError when `out` is a folder of something else or a blob does not fit into a tar, TryAgainError on a
@@ -94,6 +99,7 @@ def create(
     for revision in chosen:
         verify_revision(store, revision, keys.public_keys(), keys.threshold, product=keys.product, blobs=False)
         _collect(store, revision, keys, content, owned, left_out, base)
+        _collect_more(store, revision, also, content)
     if base is not None:  # so that whoever checks the bundle can tell what it leaves out from what it lacks
         content.add(store.read_blob(base.id))
         content.add(store.read_blob(base.manifest.config.digest))
@@ -148,7 +154,7 @@ def _collect(
     )
     for part in revision.manifest.layers:
         take(part)
-    envelope = trusted_envelope(store, revision, keys.public_keys())
+    envelope = trusted_envelope(store, revision, keys.device_keys())
     part = Descriptor(media_type=ENVELOPE_TYPE, digest=content.add(envelope), size=len(envelope))
     signature = canonical_bytes(referrer(revision.descriptor, SIGNATURE_TYPE, [part]))
     content.add(EMPTY_BYTES)
@@ -160,6 +166,32 @@ def _collect(
         content.enter(content.add(store.read_blob(found.digest)), found.size, SPDX_TYPE, {SUBJECT: revision.id})
         for part in (manifest.config, *manifest.layers):
             take(part)
+
+
+def _collect_more(store: Layout, revision: Revision, also: Sequence[str], content: _Content) -> None:
+    """Add what else is attached to a revision, and the channels that stand for it: small, and so never left out."""
+    for kind in also:
+        for found in sorted(store.referrers(revision.id, kind), key=lambda entry: entry.digest):
+            content.enter(content.add(store.read_blob(found.digest)), found.size, kind, {SUBJECT: revision.id})
+            manifest = store.read_manifest(found.digest)
+            for part in (manifest.config, *manifest.layers):
+                if part.digest not in content.small:
+                    content.blobs[part.digest] = part.size
+            for signed in sorted(store.referrers(found.digest, SIGNATURE_TYPE), key=lambda entry: entry.digest):
+                digest = content.add(store.read_blob(signed.digest))
+                content.enter(digest, signed.size, SIGNATURE_TYPE, {SUBJECT: found.digest})
+                for part in store.read_manifest(signed.digest).layers:
+                    content.blobs[part.digest] = part.size
+    known = {entry["digest"]: entry for entry in content.entries}
+    for name, tagged in store.tags().items() if also else ():
+        if name.startswith(_CHANNELS) and tagged.digest in (revision.id, *_attached(known, revision)):
+            entry = known[tagged.digest]
+            notes = {**entry.get("annotations", {}), REF_NAME: name}
+            content.entries.append({**entry, "annotations": notes})
+
+
+def _attached(known: dict[str, dict[str, Any]], revision: Revision) -> list[str]:
+    return [digest for digest, entry in known.items() if entry.get("annotations", {}).get(SUBJECT) == revision.id]
 
 
 def _pieces(store: Layout, content: _Content, digest: str, size: int) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ def add_app(sub: Commands) -> None:
     add.add_argument(
         "reference", metavar="REFERENCE",
         help="registry.example/app:1.2, oci:DIR, oci-archive:FILE, docker-archive:FILE, tar:FILE, directory:DIR, "
-        "bitbake:RECIPE, or a path",
+        "bitbake:RECIPE, layer:REFERENCE of a published layer, or a path",
     )  # fmt: skip
     _settings(add)
 
@@ -72,6 +72,7 @@ def _settings(add: argparse.ArgumentParser) -> None:
         ("tmpfs", "PATH", "a directory in memory, empty at each start"),
         ("env", "NAME=VALUE", "set an environment variable"),
         ("file", "SOURCE:PATH", "lay a file or folder of the product over the layer"),
+        ("signer", "KEYID", "who may have signed a published layer"),
     ):
         add.add_argument(f"--{name}", action="append", default=[], metavar=metavar, help=f"{text}; may be given again")
     add.add_argument("--restart", choices=("always", "on-failure", "no"), help="when it is started again (always)")

@@ -27,7 +27,7 @@ def add(options: Namespace) -> Result:
     """`pycontainer app add`."""
     file = find_product_file(options.product)
     settings = _settings(options)
-    layer = change.add(file, options.name, options.reference, settings, options.kind, options.platform)
+    layer = change.add(file, options.name, options.reference, settings, options.kind, options.platform, options.signer)
     text = f"{screens.near(str(file))}: added\n\n{entry(options.name, layer, 2, block=True)}"
     return Result(f"{text}\nnext  {screens.program()} app show {options.name}", {"layer": options.name, "value": layer})
 
@@ -118,6 +118,7 @@ def show(options: Namespace) -> Result:
     product, place = loaded(options)
     with reporter(options.json) as report, report.step(f"read {options.name}"):
         found = inspect(product, place, options.name, report)
+    product = found.product
     if options.runtime_config:
         config = runtime_config(found)
         return Result(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False), config)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from orchestrator.bundle import BundledRevision, contents, open_bundle, verify
@@ -11,25 +12,39 @@ from orchestrator.bundle import create as create_bundle
 from orchestrator.bundle.check import product_of
 from orchestrator.cli import screens
 from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.history.names import CANDIDATE, Names
+from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
-from orchestrator.product.load import find_product_file, load_product
+from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
 from orchestrator.product.units import format_size
-from orchestrator.revision import candidate_tag, load_revision
+from orchestrator.remotes.sealing import seal_sources
 from orchestrator.trust import load_keys
+from orchestrator.trust.channel import POINTER_TYPE
 
 
 def create(options: Namespace) -> Result:
     """`pycontainer bundle create`."""
+    names = list(options.names)
+    if names and _is_product(names[0]):
+        options.product = Path(names.pop(0))
     product, place = loaded(options)
     store = Store.open(place.store)
-    revisions = [load_revision(store, name) for name in options.revision or [candidate_tag(place.machine)]]
-    base = load_revision(store, options.base) if options.base else None
+    known = Names(store, place.machine)
+    revisions = [known.load(name) for name in [*names, *(options.revision or [])] or [CANDIDATE]]
+    base = known.load(options.base) if options.base else None
     out = options.output or place.build / f"{product.product}-{place.machine}-{revisions[0].short}.tar"
     with reporter(options.json) as report, report.step("bundle") as step:
-        made = create_bundle(store, revisions, load_keys(product.product), out, base=base, progress=report.view.amount)
+        keys = load_keys(product.product)
+        role = keys.role("revision")
+        signers = keys.signers() if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
+        seal_sources(store, [each.id for each in revisions], signers, keys.device_keys())
+        made = create_bundle(
+            store, revisions, keys, out, base=base, also=(SOURCE_TYPE, POINTER_TYPE),
+            progress=report.view.amount,
+        )  # fmt: skip
         step.result = format_size(made.size)
-    names = ", ".join(f"{each.short} ({each.config.version})" for each in revisions)
-    text = f"{screens.near(str(made.path))}: revision {names}, {made.blobs} blobs, {format_size(made.size)}"
+    shown = ", ".join(f"{each.short} ({each.config.version})" for each in revisions)
+    text = f"{screens.near(str(made.path))}: revision {shown}, {made.blobs} blobs, {format_size(made.size)}"
     if base is not None:
         text += f"\nwithout {made.left_out} blobs, {format_size(made.saved)}, that revision {base.short} has"
     data = {
@@ -37,6 +52,12 @@ def create(options: Namespace) -> Result:
         "base": base.id if base else None, "leftOut": made.left_out, "saved": made.saved,
     }  # fmt: skip
     return Result(text, data)
+
+
+def _is_product(word: str) -> bool:
+    """Whether a word is the path of a product; as a revision's name it would have no slash, and no such file."""
+    path = Path(word)
+    return (path / PRODUCT_FILE).is_file() or (path.is_file() and path.suffix in (".yaml", ".yml"))
 
 
 def check(options: Namespace) -> Result:
@@ -74,18 +95,25 @@ def ls(options: Namespace) -> Result:
     """`pycontainer bundle ls`."""
     with open_bundle(options.bundle) as bundle:
         found = contents(bundle)
+        heads = {
+            entry.digest: name.split("/")[1] for name, entry in bundle.tags().items() if name.startswith("channel/")
+        }
     columns = [
         ("revision", "left"), ("product", "left"), ("version", "left"), ("machine", "left"), ("size", "right"),
-        ("here", "right"), ("base", "left"),
+        ("here", "right"), ("base", "left"), ("channel", "left"),
     ]  # fmt: skip
     rows = [
         (
             entry.revision.short, entry.revision.config.product, entry.revision.config.version,
             entry.revision.config.machine, format_size(entry.size), format_size(entry.present), entry.base[7:19],
+            heads.get(entry.revision.id, ""),
         )
         for entry in found
     ]  # fmt: skip
-    data = {"bundle": str(options.bundle), "revisions": [_data(entry) for entry in found]}
+    data = {
+        "bundle": str(options.bundle),
+        "revisions": [_data(entry) | {"channel": heads.get(entry.revision.id)} for entry in found],
+    }
     return Result(screens.render(screens.table(columns, rows)), data)
 
 

@@ -6,52 +6,34 @@ from __future__ import annotations
 import dataclasses
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from orchestrator.build import doctor as examination
-from orchestrator.build import lockfile, pipeline
+from orchestrator.build import everymachine, lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
-from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.build.published import known_layers
+from orchestrator.build.workspace import Workspace
 from orchestrator.cli import screens, updates
+from orchestrator.cli.result import Command as Command
+from orchestrator.cli.result import Result as Result
+from orchestrator.cli.result import loaded as loaded
+from orchestrator.cli.update_bundle import bundle_of
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
 from orchestrator.errors import ConfigError, TrustError, TryAgainError
+from orchestrator.history.names import CANDIDATE, Names
 from orchestrator.image import flash as flashing
 from orchestrator.image.devices import Target
 from orchestrator.oci import Store
-from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
 from orchestrator.product.units import format_size
 from orchestrator.progress import Reporter
-from orchestrator.revision import Revision, candidate_tag, load_revision
-from orchestrator.trust import load_keys, product_keys, verify_revision
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command has to say: a screen for people, one object for machines, and its exit code."""
-
-    text: str
-    data: dict[str, Any] = field(default_factory=dict)
-    exit_code: int = 0
-
-
-Command = Callable[[Namespace], Result]
-
-
-def loaded(options: Namespace) -> tuple[Product, Workspace]:
-    """Return the product that the command line names, and its folders."""
-    file = find_product_file(options.product)
-    product = load_product(file)
-    return product, workspace(file, product, getattr(options, "machine", None))
+from orchestrator.revision import Revision
+from orchestrator.trust import load_keys, verify_revision
 
 
 @contextmanager
@@ -69,13 +51,17 @@ def build(options: Namespace) -> Result:
     """`pycontainer build`."""
     request = pipeline.BuildRequest(options.product, options.machine, options.force)
     with reporter(options.plain or options.json) as report:
-        summary = pipeline.build(request, report)
-    return Result(screens.build_screen(summary, options.product, options.machine), summary.to_data())
+        made = everymachine.build(request, report)
+    texts = [screens.build_screen(each, options.product, machine) for machine, each in made.summaries]
+    if made.index is None:
+        return Result(texts[0], made.summaries[0][1].to_data())
+    texts.append(f"release    {screens.near(str(made.index))}: the revisions of all machines\n")
+    return Result("\n".join(texts), made.to_data())
 
 
 def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Revision]:
     store = Store.open(place.store)
-    return store, load_revision(store, name or candidate_tag(place.machine))
+    return store, Names(store, place.machine).load(name or CANDIDATE)
 
 
 def image(options: Namespace) -> Result:
@@ -109,12 +95,13 @@ def run(options: Namespace) -> Result:
         forwards=asked or exposed_forwards(pipeline.exposed_ports(place)),
         persist=options.persist,
         memory_mib=options.memory,
+        firmware=options.firmware,
     )
     machine = dataclasses.replace(machine, accel=accel.choose(machine))
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
-    job = None if options.update is None else updates.job(options.update)
+    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store)
     if options.expect is None:
         return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
     line = session.expect(
@@ -160,40 +147,10 @@ def _typed(target: Target) -> bool:
     return sys.stdin.readline().strip() in (target.name, str(target.path))
 
 
-def show(options: Namespace) -> Result:
-    """`pycontainer show`."""
-    product, place = loaded(options)
-    _, revision = _revision(product, place, options.revision)
-    data = msgspec.to_builtins(revision.config) | {"revision": revision.id}
-    rows = [
-        (blob.layer, blob.role, format_size(blob.size), blob.digest.removeprefix("sha256:")[:16])
-        for blob in revision.blobs()
-    ]
-    columns = [("layer", "left"), ("role", "left"), ("size", "right"), ("digest", "left")]
-    config = revision.config
-    head = (
-        f"revision {revision.hex}\n{config.product} {config.version} for {config.machine}, created {config.created}\n"
-    )
-    return Result(screens.render(head, screens.table(columns, rows)), data)
-
-
-def verify(options: Namespace) -> Result:
-    """`pycontainer verify`."""
-    product, place = loaded(options)
-    store, revision = _revision(product, place, options.revision)
-    keys = load_keys(product.product)
-    report = verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
-    words = {"passed": "ok", "ignored": "-", "failed": "FAILED"}
-    rows = [(words[step.outcome], step.name, step.detail) for step in report.steps]
-    text = screens.render(screens.table([("", "left"), ("step", "left"), ("detail", "left")], rows))
-    steps = [{"name": step.name, "outcome": step.outcome, "detail": step.detail} for step in report.steps]
-    return Result(text, {"revision": revision.id, "passed": report.passed, "steps": steps, "keys": report.keyids})
-
-
 def audit(options: Namespace) -> Result:
     """`pycontainer audit`."""
     product, place = loaded(options)
-    found = audit_product(product, place.root)
+    found = audit_product(known_layers(product, place), place.root)
     text = screens.audit_screen(found, options.at_least, everything=options.all)
     code = TrustError.exit_code if found.below(options.at_least) else 0
     return Result(text, found.to_data(options.at_least), code)
@@ -207,31 +164,16 @@ def lock(options: Namespace) -> Result:
     return Result(screens.lock_screen(changes), changes.to_data())
 
 
-def key(options: Namespace) -> Result:
-    """`pycontainer key`."""
-    product, _ = loaded(options)
-    keys = product_keys(product.product)
-    rows = [(each.name, each.public.keyid, "here" if each.private else "elsewhere") for each in keys.keys]
-    columns = [("name", "left"), ("key id", "left"), ("private part", "left")]
-    foot = f"\n{keys.threshold} of {len(keys.keys)} must sign; kept in {keys.folder}"
-    data = {
-        "folder": str(keys.folder),
-        "threshold": keys.threshold,
-        "keys": [{"name": e.name, "keyid": e.public.keyid, "public": e.public.base64, "private": e.private}
-                 for e in keys.keys],
-    }  # fmt: skip
-    return Result(screens.render(screens.table(columns, rows), foot), data)
-
-
 def doctor(options: Namespace) -> Result:
     """`pycontainer doctor`."""
     purposes = [word.strip() for word in options.purposes.split(",") if word.strip()]
     if unknown := [word for word in purposes if word not in examination.PURPOSES]:
         raise ConfigError(f"unknown purpose '{unknown[0]}'", "", "name some of: " + ", ".join(examination.PURPOSES))
-    findings = examination.examine(purposes)
+    machine = getattr(options, "machine", None)
+    findings = examination.examine(purposes, machine=machine)
     if options.install and examination.commands(findings):
         examination.install(findings, lambda line: print(line, file=sys.stderr, flush=True))
-        findings = examination.examine(purposes)
+        findings = examination.examine(purposes, machine=machine)
     todo = examination.commands(findings)
     missing = [finding for finding in findings if not finding.ok]
     data = {

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-import shtab
+# Who prints completions has imported it before the arguments are made; who only runs a command does without, for it
+# takes a tenth of a second.
 
 
 def names_a_file(argument: argparse.Action) -> None:
     """Let the shell offer files for an argument."""
-    argument.complete = shtab.FILE  # type: ignore[attr-defined]
+    if (shtab := sys.modules.get("shtab")) is not None:
+        argument.complete = shtab.FILE  # type: ignore[attr-defined]
 
 
 def names_a_folder(argument: argparse.Action) -> None:
     """Let the shell offer folders for an argument."""
-    argument.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    if (shtab := sys.modules.get("shtab")) is not None:
+        argument.complete = shtab.DIRECTORY  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from orchestrator.bundle import open_bundle
@@ -35,7 +35,8 @@ from orchestrator.device.stream import LINE_LIMIT
 from orchestrator.device.trial import short
 from orchestrator.emulator.qemu import CONTROL_PORT
 from orchestrator.emulator.running import control_socket
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, PyContainerError
+from orchestrator.oci import Store
 from orchestrator.product.units import format_size
 from orchestrator.progress import View
 
@@ -228,11 +229,18 @@ def install(options: Namespace) -> Result:
             return _install_there(link, options, shown)
         with open_bundle(options.bundle) as bundle:
             revision = bundle.select(options.revision or "")
-            sent = install_bundle(link, bundle, revision, shown)
+            sent = install_bundle(link, bundle, revision, shown, known=_stores(options))
             shown.finish()
     text = f"revision {revision.short} ({revision.config.version}) is installed: {sent}"
     data = {"revision": sent.revision, "blobs": sent.blobs, "sent": sent.bytes}
     return Result(f"{text}\nto run it: {screens.program()} device try {revision.short}", data)
+
+
+def _stores(options: Namespace) -> list[Store]:
+    """Return the store of the product at hand, if there is one: it may know what the device has."""
+    with suppress(PyContainerError):
+        return [Store.open(loaded(options)[1].store)]
+    return []
 
 
 def _install_there(link: Link, options: Namespace, shown: Shown) -> Result:
@@ -270,7 +278,8 @@ def update(options: Namespace) -> Result:
     """`pycontainer device update`."""
     with reporter(options.json) as report, _linked(options) as link, open_bundle(options.bundle) as bundle:
         revision = bundle.select(options.revision or "")
-        return _ended(update_device(link, bundle, revision, Shown(report.view), limit=options.limit))
+        shown = Shown(report.view)
+        return _ended(update_device(link, bundle, revision, shown, limit=options.limit, known=_stores(options)))
 
 
 def _ended(outcome: Outcome) -> Result:

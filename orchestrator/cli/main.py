@@ -11,23 +11,38 @@ import json
 import os
 import signal
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from orchestrator.cli.parser import make_parser
+from orchestrator.cli.history_parser import WORDS as HISTORY_WORDS
+from orchestrator.cli.history_parser import add_history
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see the design: 0 ok, 2 usage, 3 fetch, 4 build, 5 verification ...)."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser_for(words).parse_args(words)
     # CI ends a job by SIGTERM: go the same orderly way as Ctrl-C, as long as the command runs.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(options)
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _parser_for(words: Sequence[str]) -> ArgumentParser:
+    """Return the parser of all commands, or only of those of history, when one of them is asked for.
+
+    What the others import takes longer than a log of a thousand revisions.
+    """
+    if words and words[0] in HISTORY_WORDS:
+        parser = ArgumentParser(prog="pycontainer")
+        add_history(parser.add_subparsers(metavar="COMMAND", required=True))
+        return parser
+    from orchestrator.cli.parser import make_parser
+
+    return make_parser()
 
 
 def _run(options: Namespace) -> int:

@@ -14,7 +14,13 @@ from orchestrator.cli.app_parser import add_app
 from orchestrator.cli.completion import names_a_file, names_a_folder
 from orchestrator.cli.cve import add_cve
 from orchestrator.cli.device_parser import Commands, add_device
+from orchestrator.cli.history_parser import add_history
+from orchestrator.cli.keys_parser import add_key
+from orchestrator.cli.layers_parser import add_layer
+from orchestrator.cli.machines_parser import add_machines
+from orchestrator.cli.remotes_parser import add_remotes
 from orchestrator.cli.sbom_parser import add_sbom
+from orchestrator.cli.trust_parser import add_trust
 from orchestrator.layers.audit import GRADES
 
 
@@ -39,7 +45,9 @@ def make_parser() -> argparse.ArgumentParser:
     image = _command(sub, "image", commands.image, "write the flashable image of a revision in the store")
     _product(image)
     _machine(image)
-    image.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
+    image.add_argument(
+        "--revision", default="", help="tag, channel, id or its beginning, main~1 (default: the last build)"
+    )
     image.add_argument("-o", "--output", type=Path, help="where to write it (default: the build's image)")
 
     run = _command(sub, "run", commands.run, "boot the image in QEMU")
@@ -48,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--image", type=Path, help="another image than the product's last build")
     run.add_argument("--persist", action="store_true", help="keep what the device writes (default: forget it)")
     run.add_argument("--memory", type=_mebibytes, metavar="MIB", help="RAM of the virtual machine")
+    run.add_argument("--firmware", metavar="NAME", help="another of the machine's firmwares ('pycontainer machines')")
     run.add_argument(
         "--port", action="append", default=[], metavar="[HOST:]GUEST",
         help="forward a port of 127.0.0.1 to the device (default: the ports that its apps expose)",
@@ -58,33 +67,27 @@ def make_parser() -> argparse.ArgumentParser:
         run.add_argument(
             "--update",
             type=Path,
-            metavar="BUNDLE",
-            help="when the device is ready, update it to this bundle's revision",
+            metavar="BUNDLE|REV",
+            help="when the device is ready, update it to this bundle's revision, or to one of the store (main, v1.2)",
         )
     )
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")
 
+    add_history(sub)
     _bundle(sub)
     add_device(sub)
     add_app(sub)
     add_sbom(sub)
     add_cve(sub)
+    add_remotes(sub)
+    add_layer(sub)
+    add_machines(sub)
 
     flash = _command(sub, "flash", commands.flash, "write an image to a disk, and read it back")
     names_a_file(flash.add_argument("image", type=Path, help="the .img file; its .bmap lies beside it"))
     flash.add_argument("device", type=Path, help="the whole disk, such as /dev/sdX")
     flash.add_argument("--yes", action="store_true", help="do not ask")
     flash.add_argument("--force-fixed", action="store_true", help="allow a disk that is not removable")
-
-    show = _command(sub, "show", commands.show, "show a revision: layers, versions, digests")
-    _product(show)
-    _machine(show)
-    show.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
-
-    verify = _command(sub, "verify", commands.verify, "check a revision: every blob, every signature")
-    _product(verify)
-    _machine(verify)
-    verify.add_argument("--revision", default="", help="id, its beginning, or tag (default: the last build)")
 
     audit = _command(sub, "audit", auditpage.audit, "rate the confinement: each relaxation, its reason and weight")
     _product(audit)
@@ -102,11 +105,12 @@ def make_parser() -> argparse.ArgumentParser:
     _machine(lock)
     lock.add_argument("--update", action="store_true", help="resolve anew, show what changes, and renew the lock file")
 
-    key = _command(sub, "key", commands.key, "list a product's signing keys (public parts); the first use makes one")
-    _product(key)
+    add_key(sub)
+    add_trust(sub)
 
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
     doctor.add_argument("--for", dest="purposes", default="build,run", help="of build, run, test (build,run)")
+    doctor.add_argument("--machine", help="run: only this machine (default: those of this computer's architecture)")
     doctor.add_argument("--install", action="store_true", help="install what is missing (root or sudo)")
     doctor.add_argument("--quiet", action="store_true", help="say nothing when nothing is missing")
     return parser
@@ -120,11 +124,15 @@ def _bundle(sub: Commands) -> None:
     actions = group.add_subparsers(metavar="ACTION", required=True)
 
     create = _command(actions, "create", bundles.create, "make a bundle of revisions in the store")
-    _product(create)
     create.add_argument(
-        "--revision", action="append", metavar="REV",
-        help="id, its beginning, or tag; may be given again (default: the last build)",
+        "names", nargs="*", metavar="REV",
+        help="tag, channel, id or its beginning, main~1 (default: the last build); in front, a product's folder",
     )  # fmt: skip
+    names_a_folder(create.add_argument(
+        "-C", "--product", type=Path, default=Path(), metavar="FOLDER", help="the product's folder (default: here)"
+    ))  # fmt: skip
+    _machine(create)
+    create.add_argument("--revision", action="append", metavar="REV", help="the same as REV in front")
     create.add_argument("--base", metavar="REV", help="leave out the blobs that this revision has")
     names_a_file(create.add_argument(
         "-o", "--output", type=Path, metavar="FILE.tar|FOLDER",

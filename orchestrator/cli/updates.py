@@ -10,6 +10,7 @@ from orchestrator.device import Link, parse_transport
 from orchestrator.device import update as update_device
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.session import Job, Say
+from orchestrator.oci import Store
 
 
 class _Lines:
@@ -24,13 +25,17 @@ class _Lines:
     def show(self, phase: str, done: int, total: int) -> None: ...
 
 
-def job(bundle: Path) -> Job:
-    """Return what updates a machine to the revision of a bundle, which must be readable now already."""
+def job(bundle: Path, store: Path) -> Job:
+    """Return what updates a machine to the revision of a bundle, which must be readable now already.
+
+    `store` is the product's, which knows what the machine has.
+    """
     with open_bundle(bundle) as opened:
         opened.select()
 
     def carry_out(machine: Machine, say: Say) -> None:
         with Link(parse_transport(f"unix:{machine.control_path}")) as link, open_bundle(bundle) as opened:
-            update_device(link, opened, opened.select(), _Lines(say), go_on=machine.running).check()
+            known = [Store.open(store)] if (store / "oci-layout").is_file() else []
+            update_device(link, opened, opened.select(), _Lines(say), go_on=machine.running, known=known).check()
 
     return carry_out

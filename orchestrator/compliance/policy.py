@@ -36,10 +36,10 @@ from orchestrator.compliance.categories import Category, category_of
 from orchestrator.compliance.context import Offer
 from orchestrator.compliance.expressions import parsed
 from orchestrator.errors import ConfigError
+from orchestrator.product.files import POLICY_FILE as POLICY_FILE
 from orchestrator.sbom import yamlfile
 from orchestrator.sbom.expression import Any, ExpressionError, Licence, Node
 
-POLICY_FILE = "pycontainer.policy.yaml"
 _LIMIT = 1024 * 1024
 _HINT = "docs/compliance.md shows the form of a policy"
 

@@ -258,9 +258,10 @@ class Event(_Part, frozen=True, kw_only=True):
 
 
 class Offset(_Part, frozen=True, kw_only=True):
-    """Where a blob that was begun goes on."""
+    """Where a blob that was begun goes on; `copy`: what other blobs of the device have may be left out."""
 
     offset: Count
+    copy: bool = False
 
 
 class Ready(_Part, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import binascii
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.device.answers import (
@@ -25,12 +25,11 @@ from orchestrator.device.answers import (
     plain,
     typed,
 )
+from orchestrator.device.pieces import Source, data_line, line_of, sizes_of, split
 from orchestrator.device.stream import LinkError, Stream
 from orchestrator.errors import VerificationError
 
 Part = Callable[[dict[str, Any]], None]
-Source = Callable[[int], Iterator[bytes]]
-"""Gives a blob's bytes from an offset on."""
 
 ANSWER_SECONDS = 30.0
 WORK_SECONDS = 300.0
@@ -135,34 +134,47 @@ class Connection:
             if on_part:
                 on_part(answer.value)
 
-    def put(self, digest: str, size: int, source: Source, progress: Callable[[int], None] = lambda done: None) -> int:
+    def put(
+        self,
+        digest: str,
+        size: int,
+        source: Source,
+        progress: Callable[[int], None] = lambda done: None,
+        *,
+        saving: Source | None = None,
+    ) -> int:
         """Send a blob from where the device has it; returns how many bytes were sent.
 
-        `progress` is called with how much of the blob the device has, or is about to have.
+        `progress` is called with how much of the blob the device has, or is about to have. `saving` is the source for a
+        device that can copy out of its own blobs.
         """
         self._begin("put", {"digest": digest, "size": size})
         answer = self._next(WORK_SECONDS)
         if answer.final:
             self._end("put", answer)
             return 0
-        offset = done = typed(answer.value, Ready, "put").ready.offset
+        ready = typed(answer.value, Ready, "put").ready
+        offset = done = ready.offset
+        sent = 0
         if offset > size:
             raise AnswerError("the device has more of a blob than there is", f"{offset} of {size} bytes of {digest}")
         progress(done)
-        for piece in _pieces(source(offset), self.stream.piece):
-            self.stream.write(_data(piece), self._timeout)
-            done += len(piece)
+        chosen = saving if saving is not None and ready.copy else source
+        for piece in split(chosen(offset), self.stream.piece):
+            self.stream.write(line_of(piece), self._timeout)
+            size_of, sent_of = sizes_of(piece)
+            done, sent = done + size_of, sent + sent_of
             progress(done)
             if done > size:
                 break
             if (early := self._early()) is not None:
-                return self._ended_early("put", early, done - offset)
+                return self._ended_early("put", early, sent)
         if done != size:
             self.stream.write(encode_line({"end": True}), self._timeout)
             self._in_step = False
             raise VerificationError(f"blob {digest} has the wrong size", f"{done} bytes in place of {size}")
         self._end("put", self._final(WORK_SECONDS))
-        return done - offset
+        return sent
 
     def follow(self, container: str, lines: int, follow: bool, show: Callable[[str], None]) -> None:
         """Show a container's log lines; with `follow` until this is interrupted."""
@@ -204,7 +216,7 @@ class Connection:
                 if self.stream.pump(outgoing, 1.0, None if outgoing else stdin):
                     assert stdin is not None
                     data = os.read(stdin, self.stream.piece)
-                    outgoing += _data(data) if data else encode_line({"end": True})
+                    outgoing += data_line(data) if data else encode_line({"end": True})
                     stdin = stdin if data else None
                 while (line := self.stream.take_line()) is not None:
                     answer = self._parsed(line)
@@ -279,18 +291,8 @@ class Connection:
         return sent
 
 
-def _data(piece: bytes) -> bytes:
-    return encode_line({"data": base64.b64encode(piece).decode("ascii")})
-
-
 def _decoded(value: Any) -> bytes:
     try:
         return base64.b64decode(value.encode("ascii"), validate=True)
     except (AttributeError, UnicodeEncodeError, binascii.Error) as problem:
         raise AnswerError("the device sent output that is no base64", plain(str(value))[:80]) from problem
-
-
-def _pieces(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    for chunk in chunks:
-        for start in range(0, len(chunk), size):
-            yield chunk[start : start + size]

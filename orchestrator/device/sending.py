@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Bringing a bundle's revision to a device blob by blob: only what it lacks, from where it was left."""
+"""Bringing a bundle's revision to a device blob by blob: only what it lacks, from where it was left.
+
+Of a large blob only the chunks are sent that no blob of the device has (orchestrator.delta), as far as it is known here
+what these consist of, and the device can copy. When that comes to nothing good, the whole blob is sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from orchestrator.bundle import Bundle
 from orchestrator.canonical import sha256_digest
-from orchestrator.device.answers import DeviceError, Missing, MissingBlob
+from orchestrator.delta import LARGE, Plan, Seeds, index_of, known_index, make_plan
+from orchestrator.device.answers import DeviceError, Missing, MissingBlob, StoredRevisions, typed
 from orchestrator.device.link import Link
+from orchestrator.device.pieces import Copied
 from orchestrator.device.protocol import WORK_SECONDS, Connection
 from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.oci.layout import Layout
 from orchestrator.oci.strict import convert
 from orchestrator.product.units import format_size
 from orchestrator.revision import Revision
@@ -41,18 +49,22 @@ class Sent:
     bytes: int
 
     def __str__(self) -> str:
-        return "1 blob was sent" if self.blobs == 1 else f"{self.blobs} blobs were sent"
+        text = "1 blob was sent" if self.blobs == 1 else f"{self.blobs} blobs were sent"
+        return f"{text}, {format_size(self.bytes)}" if self.blobs else text
 
 
-def install(link: Link, bundle: Bundle, revision: Revision, listener: Listener) -> Sent:
+def install(
+    link: Link, bundle: Bundle, revision: Revision, listener: Listener, *, known: Sequence[Layout] = ()
+) -> Sent:
     """Install a revision of a bundle on the device; a lost link is made again, and nothing is sent twice.
 
+    `known` are layouts that may have the revisions that the device has: what of them is in the new one is not sent.
     Raises ConfigError when device and bundle do not belong together, VerificationError for a bundle that is damaged or
     lacks what the device lacks, TrustError for one without signatures, DeviceError when the device refuses, LinkError
     when it does not come back.
     """
     envelope = merged_envelope(bundle, revision)
-    return link.persist(_Installation(link, bundle, revision, envelope, listener).run, listener.say)
+    return link.persist(_Installation(link, bundle, revision, envelope, listener, known).run, listener.say)
 
 
 def check_fit(connection: Connection, revision: Revision) -> None:
@@ -67,9 +79,21 @@ def check_fit(connection: Connection, revision: Revision) -> None:
 
 
 class _Installation:
-    def __init__(self, link: Link, bundle: Bundle, revision: Revision, envelope: bytes, listener: Listener) -> None:
+    def __init__(
+        self,
+        link: Link,
+        bundle: Bundle,
+        revision: Revision,
+        envelope: bytes,
+        listener: Listener,
+        known: Sequence[Layout],
+    ) -> None:
         self.link, self.bundle, self.revision, self.listener = link, bundle, revision, listener
         self.envelope = envelope
+        self.known = (*known, bundle)
+        self.seeds: Seeds | None = None
+        self.parts = {part.digest: part for part in revision.manifest.layers}
+        self.plans: dict[str, Plan | None] = {}
         self.signature = sha256_digest(envelope)
         self.bytes = 0
         self.blobs: set[str] = set()
@@ -145,9 +169,58 @@ class _Installation:
                     self.link.progressed()
                 self.listener.show("send", sum(self.held.values()), total)
 
-            self.bytes += connection.put(blob.digest, blob.size, partial(self.read, blob), progress)
+            self.put(connection, blob, progress)
             self.held[blob.digest] = blob.size
             self.blobs.add(blob.digest)
+
+    def put(self, connection: Connection, blob: MissingBlob, progress: Callable[[int], None]) -> None:
+        """Send one blob, what the device has of it in others only by name."""
+        whole = partial(self.read, blob)
+        plan = self.plan(connection, blob)
+        if plan is not None:
+            try:
+                saving = partial(self.save, blob, plan)
+                self.bytes += connection.put(blob.digest, blob.size, whole, progress, saving=saving)
+                return
+            except DeviceError:  # its blobs are not what was thought; all of it then
+                self.plans[blob.digest] = None
+        self.bytes += connection.put(blob.digest, blob.size, whole, progress)
+
+    def plan(self, connection: Connection, blob: MissingBlob) -> Plan | None:
+        """Return how the device may make a blob out of what it has, or None when that is not known or saves little."""
+        if blob.digest not in self.plans:
+            self.plans[blob.digest] = self.make_plan(connection, blob) if blob.size > LARGE else None
+        return self.plans[blob.digest]
+
+    def make_plan(self, connection: Connection, blob: MissingBlob) -> Plan | None:
+        """Look which of a blob's chunks are in blobs of the device."""
+        if self.seeds is None:
+            there: list[str] = []
+            with contextlib.suppress(DeviceError):  # it may not be allowed to ask that
+                found = typed(connection.ask("revisions"), StoredRevisions, "revisions").revisions
+                there = ["sha256:" + each.revision.removeprefix("sha256:") for each in found if each.complete]
+            self.seeds = Seeds(*self.known, elsewhere=there)
+        part = self.parts[blob.digest]
+        seeds = list(self.seeds.of(part))
+        if not seeds:
+            return None
+        plan = make_plan(known_index(self.bundle, part) or index_of(self.bundle, blob.digest), seeds, gap=0)
+        return plan if plan.worth else None
+
+    def save(self, blob: MissingBlob, plan: Plan, offset: int) -> Iterator[bytes | Copied]:
+        """Yield a blob from an offset on, of what the device has only where it is."""
+        with self.bundle.blobs.open(blob.digest) as stream:
+            while offset < plan.size:
+                segment = plan.at(offset)
+                if segment.source is not None:
+                    yield Copied(segment.source, segment.offset, segment.size)
+                else:
+                    stream.seek(offset)
+                    left = segment.size
+                    while left and (piece := stream.read(min(left, _CHUNK))):
+                        left -= len(piece)
+                        yield piece
+                offset += segment.size
 
     def read(self, blob: MissingBlob, offset: int) -> Iterator[bytes]:
         """Yield a blob's bytes from an offset on."""

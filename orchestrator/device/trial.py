@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.bundle import Bundle
@@ -14,6 +14,7 @@ from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.device.sending import Listener, install
 from orchestrator.device.stream import LinkError
 from orchestrator.errors import TryAgainError, VerificationError
+from orchestrator.oci.layout import Layout
 from orchestrator.revision import Revision
 
 WAIT_SECONDS = 900.0
@@ -59,9 +60,10 @@ def update(
     limit: float = WAIT_SECONDS,
     poll: float | None = None,
     go_on: Callable[[], bool] = lambda: True,
+    known: Sequence[Layout] = (),
 ) -> Outcome:
     """Install a revision, try it, and wait for the end of the trial; see `install` and `try_revision`."""
-    sent = install(link, bundle, revision, listener)
+    sent = install(link, bundle, revision, listener, known=known)
     listener.say(f"revision {revision.short} ({revision.config.version}) is installed, {sent}")
     return try_revision(link, revision.id, listener, limit=limit, poll=poll, go_on=go_on)
 

@@ -106,7 +106,8 @@ class Machine:
 
     def _start(self, folder: Path) -> None:
         variables = folder / "variables.fd"
-        shutil.copyfile(self.options.firmware_vars, variables)
+        if self.options.firmware_vars is not None:
+            shutil.copyfile(self.options.firmware_vars, variables)
         console = folder / "console"
         for direction in ("in", "out"):
             os.mkfifo(f"{console}.{direction}", 0o600)

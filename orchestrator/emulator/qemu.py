@@ -13,7 +13,6 @@ from orchestrator.deploy import Deploy, Emulator
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError, VerificationError
 
 LOOPBACK = "127.0.0.1"
-_PACKAGES = {"qemu-system-x86_64": "qemu-system-x86", "qemu-system-aarch64": "qemu-system-arm"}
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,22 @@ class MachineOptions:
     """One virtual machine: the hardware of the deploy manifest and what the user asked for.
 
     `persist` lets the guest's writes reach the image; otherwise they go to a throw-away overlay. `memory_mib` overrides
-    the manifest. `accel` is kvm or tcg. `reboot` False makes a guest's restart end the machine. `extra` is appended to
-    QEMU's arguments as it is.
+    the manifest. `accel` is kvm or tcg. `reboot` False makes a guest's restart end the machine. `write_log` is a new
+    file for a log of every write and flush of the disk (dm-log-writes' format); it wants `persist`. `extra` is appended
+    to QEMU's arguments as it is.
     """
 
     emulator: Emulator
     firmware_code: Path
-    firmware_vars: Path
+    firmware_vars: Path | None
     image: Path
     forwards: tuple[Forward, ...] = ()
     persist: bool = False
     memory_mib: int | None = None
     accel: str = "tcg"
     reboot: bool = True
+    firmware_kind: str = "pflash"
+    write_log: Path | None = None
     extra: tuple[str, ...] = field(default=())
 
 
@@ -53,8 +55,12 @@ def options_for(
     persist: bool = False,
     memory_mib: int | None = None,
     accel: str = "tcg",
+    firmware: str | None = None,
 ) -> MachineOptions:
-    """Return the options that run `image`; raises ConfigError for a machine without emulator or a missing image."""
+    """Return the options that run `image`, started by the firmware of this name or the machine's usual one.
+
+    Raises ConfigError for a machine without emulator, a firmware that it does not have, or a missing image.
+    """
     emulator = deploy.manifest.emulator
     if emulator is None:
         raise ConfigError(
@@ -68,12 +74,19 @@ def options_for(
             f"its firmware and kernel need {emulator.least_memory_mi_b} MiB to start, however small the product is",
             f"give it more: --memory {emulator.least_memory_mi_b}",
         )
+    known = [each.name for each in emulator.firmware]
+    if firmware is not None and firmware not in known:
+        raise ConfigError(
+            f"the machine {deploy.manifest.machine} has no firmware {firmware}", "", f"it has: {', '.join(known)}"
+        )
+    chosen = emulator.firmware[0 if firmware is None else known.index(firmware)]
     if not image.is_file():
         raise ConfigError(f"there is no image at {image}", "", "build it first: pycontainer build")
     return MachineOptions(
         emulator=emulator,
-        firmware_code=deploy.resolve(emulator.firmware_code),
-        firmware_vars=deploy.resolve(emulator.firmware_vars),
+        firmware_code=deploy.resolve(chosen.code),
+        firmware_vars=deploy.resolve(chosen.variables) if chosen.variables else None,
+        firmware_kind=chosen.kind,
         image=image,
         forwards=forwards,
         persist=persist,
@@ -86,11 +99,10 @@ def binary(emulator: Emulator) -> str:
     """Return the path of the QEMU program; raises ConfigError naming the package that has it."""
     found = shutil.which(emulator.binary)
     if found is None:
-        package = _PACKAGES.get(emulator.binary, "qemu-system")
         raise ConfigError(
             f"{emulator.binary} is not installed",
             "images run in QEMU, which comes from the build machine's own distribution",
-            f"install it (apt-get install {package}), or: pycontainer doctor --install",
+            f"install it (apt-get install {emulator.package}), or: pycontainer doctor --install",
         )
     return found
 
@@ -105,6 +117,19 @@ def _value(path: Path) -> str:
     return str(path.absolute()).replace(",", ",,")
 
 
+def _disk(options: MachineOptions) -> str:
+    """The disk of a machine, behind the logging driver when its writes are asked for."""
+    if options.write_log is None:
+        snapshot = "off" if options.persist else "on"
+        return f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={snapshot}"
+    if not options.persist:
+        raise ValueError("a log of writes needs an image that keeps them")
+    image, log = _value(options.image), _value(options.write_log)
+    return (
+        f"id=disk,if=none,driver=blklogwrites,file.driver=file,file.filename={image},log.driver=file,log.filename={log}"
+    )
+
+
 CONTROL_PORT = "org.pycontainer.control"
 """The name by which a device finds the port of its control protocol."""
 
@@ -117,15 +142,18 @@ def command(options: MachineOptions, *, variables: Path, console: Path, control:
     take many single bytes before they are full: a guest whose serial port is held up drops characters.
     """
     emulator = options.emulator
-    disk = f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={'off' if options.persist else 'on'}"
+    device = "virtio-blk-pci,drive=disk,bootindex=0"
+    if options.write_log is not None:
+        # QEMU before 9.1 lets another write fall between a logged "write zeroes" and its data: none are offered.
+        device += ",write-zeroes=off,discard=off"
     network = "user,id=net" + "".join(f",hostfwd=tcp:{LOOPBACK}:{each.host}-:{each.guest}" for each in options.forwards)
     argv = [
         binary(emulator), "-name", "pycontainer", "-no-user-config", "-nodefaults", "-display", "none",
-        "-machine", emulator.machine, "-accel", _ACCELERATORS[options.accel], "-cpu", emulator.cpu,
+        "-machine", emulator.machine, "-accel", _ACCELERATORS[options.accel],
+        "-cpu", "host" if options.accel == "kvm" else emulator.cpu,
         "-m", str(options.memory_mib or emulator.memory_mi_b), "-smp", str(emulator.smp),
-        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(options.firmware_code)}",
-        "-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}",
-        "-drive", disk, "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+        *_firmware(options, variables),
+        "-drive", _disk(options), "-device", device,
         "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
         "-chardev", f"pipe,id=console,path={_value(console)}", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
@@ -133,11 +161,21 @@ def command(options: MachineOptions, *, variables: Path, console: Path, control:
         "-chardev", f"socket,id=control,path={_value(control)},server=on,wait=off",
         "-device", f"virtserialport,chardev=control,name={CONTROL_PORT}",
     ]  # fmt: skip
-    for device in emulator.devices:
-        argv += ["-device", device]
+    for more in emulator.devices:
+        argv += ["-device", more]
     if not options.reboot:
         argv.append("-no-reboot")
     return [*argv, *options.extra]
+
+
+def _firmware(options: MachineOptions, variables: Path) -> list[str]:
+    """QEMU's arguments for the firmware, as its kind wants them."""
+    if options.firmware_kind != "pflash":
+        return [f"-{options.firmware_kind}", str(options.firmware_code.absolute())]
+    words = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(options.firmware_code)}"]
+    if options.firmware_vars is not None:
+        words += ["-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}"]
+    return words
 
 
 def choose_ports(forwards: tuple[Forward, ...]) -> tuple[Forward, ...]:

@@ -21,10 +21,12 @@ LABEL = "pyc-storage"
 BLOCK = 4096
 """fs-verity needs the file system's blocks to be pages; mke2fs would choose 1 KiB below 512 MB."""
 
-# metadata_csum_seed and orphan_file are left out: GRUB reads them only with distribution patches.
+# metadata_csum_seed and orphan_file are left out: GRUB reads them only with distribution patches. So is dir_index: a
+# folder that outgrows its first block then has its names moved to other blocks, and a power cut before all of them are
+# written back leaves GRUB, which does not replay the journal, without the kernel. Without it names stay where they are.
 _CONFIG = """\
 [defaults]
-	base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+	base_features = sparse_super,large_file,filetype,resize_inode,ext_attr
 	default_mntopts = acl,user_xattr
 	enable_periodic_fsck = 0
 	blocksize = 4096

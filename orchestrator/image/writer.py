@@ -22,7 +22,6 @@ from orchestrator.image import bmap, esp, gpt, record, storage
 from orchestrator.run import Tools
 
 ESP_SIZE = 64 * storage.MIB
-DEFAULT_EFI_NAME = "BOOTX64.EFI"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class ImageRequest:
     """What goes into an image.
 
     `revision` is the revision id (`sha256:<hex>`); `blobs` maps every digest of it to a file; `links` maps the names
-    in the revision's folder (signature, kernel, initramfs, boot-env) to digests; `efi` is the boot loader,
+    in the revision's folder (signature, kernel, initramfs, boot-env, dtb) to digests; `efi` is the boot loader,
     `efi_name` its name under EFI/BOOT; `storage_size` is the storage partition's size in bytes.
     """
 
@@ -41,7 +40,7 @@ class ImageRequest:
     links: Mapping[str, str]
     efi: Path
     storage_size: int
-    efi_name: str = DEFAULT_EFI_NAME
+    efi_name: str
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,7 @@ def build_layer(
             loaded = source.load(workspace, around.limits, around.source_date_epoch)
             for item in options.files:
                 add_files(loaded.tree, item, around.source_date_epoch)
+            sealed = None if loaded.packed is None else {path for path, _ in loaded.tree.walk()}
             profile = load_profile(around.seccomp_profile) if options.seccomp == "default" else {}
             policy = make_policy(options, around.tools, workspace, around.log)
             run = make_run_config(
@@ -115,7 +117,11 @@ def build_layer(
             if options.runtime == "lxc":
                 data = make_lxc_config(options.name, run.config, run.stop_signal, options.lxc_template).data
             image = workspace / f"image{form.suffix}"
-            form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
+            if loaded.packed is not None and sealed is not None:
+                check_sealed(options.name, loaded.tree, sealed)
+                shutil.copyfile(loaded.packed, image)
+            else:
+                form.pack(loaded.tree, image, around.tools, around.source_date_epoch, around.log)
             blobs = {"rootfs": around.cache.add_file(image), "run-config": around.cache.add_bytes(data)}
             if policy:
                 blobs["policy"] = around.cache.add_bytes(policy.data)
@@ -132,6 +138,17 @@ def build_layer(
         layer = BuiltLayer(options.name, blobs, facts, (*loaded.tree.notes, *run.notes))
         around.cache.put(key, layer)
     return layer
+
+
+def check_sealed(name: str, tree: Tree, before: Set[bytes]) -> None:
+    """Refuse what a published layer would need to be packed anew for: mount points and files that it does not have."""
+    added = next((path for path, _ in tree.walk() if path not in before), None)
+    if added is not None:
+        raise ConfigError(
+            f"the layer {name} has nothing at /{os.fsdecode(added)}",
+            "something is to be mounted there, and a published layer is taken as it is",
+            "let the team that makes it add the place, or leave the volume or tmpfs there out",
+        )
 
 
 def pack_tree_layer(

@@ -25,13 +25,15 @@ class Loaded:
     """A source's file system and the image configuration that came with it (OCI `config` object, may be empty).
 
     `removed` are the paths of what lay in a lower OCI layer of an image and was removed by a whiteout of a higher one,
-    in byte order. `image` says which image it was, None for what was none.
+    in byte order. `image` says which image it was, None for what was none. `packed` is the file system image that a
+    published layer brings: it is taken as it is, and the tree has its entries without their contents.
     """
 
     tree: Tree
     config: Mapping[str, Any]
     removed: tuple[bytes, ...] = ()
     image: ImageIdentity | None = None
+    packed: Path | None = None
 
 
 class LayerSource(Protocol):

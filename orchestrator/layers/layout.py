@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.canonical import DIGEST
-from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.errors import ConfigError, PyContainerError, VerificationError
 from orchestrator.layers.imagefiles import HINT, ImageFiles, find_blob, small_blob, small_file
 from orchestrator.layers.nodes import FileContent
+from orchestrator.oci.choice import choose_image
 from orchestrator.oci.descriptor import MANIFEST_LIMIT, REF_NAME
 from orchestrator.oci.image import (
     CONFIG_LIMIT,
-    INDEX_TYPES,
     ImageDescriptor,
     ImageDocument,
     ImageManifest,
@@ -25,15 +25,13 @@ from orchestrator.oci.image import (
     read_document,
 )
 from orchestrator.oci.layout import LAYOUT_LIMIT
-from orchestrator.oci.platform import Platform, best, suitability
+from orchestrator.oci.platform import Platform, suitability
 from orchestrator.oci.strict import load_json
 
 _FULL_NAME = "io.containerd.image.name"
 _BASE_NAME = "org.opencontainers.image.base.name"
 _BASE_DIGEST = "org.opencontainers.image.base.digest"
 _BASE_MAX = 512
-_NESTED_MAX = 3
-_IMAGES_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def select_manifest(files: ImageFiles, name: str, platform: Platform) -> str:
         raise ConfigError(
             f"{files.shown} has several images", ", ".join(filter(None, names)), "name one: put it behind a colon"
         )
-    chosen = _choose(files, entries, platform)
+    chosen = choose_image(_Layout(files), entries, platform)
     _document(files, chosen.digest, chosen)  # what the index says of it holds
     return chosen.digest
 
@@ -109,7 +107,7 @@ def read_image(files: ImageFiles, manifest: str, platform: Platform) -> FoundIma
     """
     document = _document(files, manifest)
     if isinstance(document, Index):
-        chosen = _choose(files, candidates(document.entries), platform)
+        chosen = choose_image(_Layout(files), candidates(document.entries), platform)
         manifest = chosen.digest
         document = _document(files, chosen.digest, chosen)
     if isinstance(document, Index):
@@ -153,43 +151,22 @@ def _config(files: ImageFiles, manifest: ImageManifest) -> ImageDocument:
     return read_config(data, f"the configuration of {files.shown}")
 
 
-def _choose(files: ImageFiles, entries: tuple[ImageDescriptor, ...], platform: Platform) -> ImageDescriptor:
-    found = _flat(files, entries, 0, set())
-    if not found:
-        raise ConfigError(f"{files.shown} has no image", "its index names none", "check what the reference names")
-    if len(found) == 1:  # what it runs on is compared with its configuration
-        return found[0]
-    offered = [entry.runs_on or _platform(files, entry) for entry in found]
-    place = best(platform, offered)
-    if place is None:
-        there = ", ".join(dict.fromkeys(map(str, offered)))
-        raise ConfigError(
-            f"{files.shown} has no image for {platform}", f"it has: {there[:300]}", "choose one with 'platform'"
-        )
-    return found[place]
+@dataclass(frozen=True)
+class _Layout:
+    """The documents of a layout, for the choice of an image."""
 
+    files: ImageFiles
 
-def _platform(files: ImageFiles, entry: ImageDescriptor) -> Platform:
-    """Return what an image runs on whose index does not say it: its configuration does."""
-    document = _document(files, entry.digest, entry)
-    assert isinstance(document, ImageManifest), "indexes are gone by now"
-    return _config(files, document).platform
+    @property
+    def shown(self) -> str:
+        return self.files.shown
 
+    @property
+    def refusal(self) -> type[PyContainerError]:
+        return VerificationError
 
-def _flat(files: ImageFiles, entries: tuple[ImageDescriptor, ...], depth: int, seen: set[str]) -> list[ImageDescriptor]:
-    """Return the images of an index and of those nested in it, each index looked into once."""
-    found: list[ImageDescriptor] = []
-    for entry in entries:
-        if entry.media_type not in INDEX_TYPES:
-            found.append(entry)
-            continue
-        if entry.digest in seen:
-            continue
-        seen.add(entry.digest)
-        document = _document(files, entry.digest, entry)
-        if depth == _NESTED_MAX or not isinstance(document, Index):
-            raise VerificationError(f"{files.shown} is refused", "its indexes are nested too deeply", HINT)
-        found += _flat(files, candidates(document.entries), depth + 1, seen)
-        if len(found) > _IMAGES_MAX:
-            raise VerificationError(f"{files.shown} is refused", f"it has more than {_IMAGES_MAX} images", HINT)
-    return found
+    def document(self, entry: ImageDescriptor) -> Index | ImageManifest:
+        return _document(self.files, entry.digest, entry)
+
+    def platform(self, manifest: ImageManifest) -> Platform:
+        return _config(self.files, manifest).platform

@@ -25,7 +25,15 @@ FOLDER = "/run/pycontainer/lxc"
 
 _TEMPLATE = Path(__file__).with_name("lxc.conf.j2")
 _TEMPLATE_MAX = 256 * 1024
-_NAMESPACES = {"pid": "pid", "mount": "mnt", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "network": "net"}
+_NAMESPACES = {
+    "pid": "pid",
+    "mount": "mnt",
+    "ipc": "ipc",
+    "uts": "uts",
+    "cgroup": "cgroup",
+    "network": "net",
+    "user": "user",
+}
 _MASKED_FILES = frozenset(
     ("/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list",
      "/proc/timer_stats")
@@ -62,6 +70,7 @@ def make_lxc_config(name: str, oci: Mapping[str, Any], stop_signal: int, templat
         "hostname": oci["hostname"],
         "namespaces": _namespaces(name, oci),
         "network": _network(oci),
+        "users": _users(oci),
         "mounts": list(_mounts(name, oci)),
         "capabilities": _capabilities(name, process),
         "no_new_privileges": process["noNewPrivileges"],
@@ -149,6 +158,15 @@ def _namespaces(name: str, oci: Mapping[str, Any]) -> list[str]:
     return sorted(found)
 
 
+def _users(oci: Mapping[str, Any]) -> list[str]:
+    """Return the maps of a container's own users and groups; none when it has the device's."""
+    return [
+        f"{letter} {each['containerID']} {each['hostID']} {each['size']}"
+        for letter, key in (("u", "uidMappings"), ("g", "gidMappings"))
+        for each in oci["linux"].get(key, [])
+    ]
+
+
 def _network(oci: Mapping[str, Any]) -> str:
     """Return `none` (a network of its own, empty), `host`, or the path of the one to join."""
     for each in oci["linux"]["namespaces"]:
@@ -173,6 +191,10 @@ def _entry(source: str, place: str, kind: str, options: Sequence[str]) -> str:
 
 
 def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
+    spaces = {each["type"]: each for each in oci["linux"]["namespaces"]}
+    # The kernel mounts a new sysfs only for the users that the network belongs to: others see
+    # the device's, as under crun.
+    foreign = "user" in spaces and "path" in spaces.get("network", {"path": ""})
     memory: list[str] = []  # what is empty when it is mounted: places in it are made then
     for mount in oci["mounts"]:
         place, kind, options = str(mount["destination"]), str(mount["type"]), [*mount["options"]]
@@ -182,7 +204,12 @@ def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
             options.append("create=dir")
         if kind == "tmpfs":
             memory.append(place)
-        if kind == "bind":
+        if kind == "sysfs" and foreign:
+            # With what is mounted in it, which must not be laid bare.
+            yield _entry("/sys", place, "none", ["rbind", *options, "remount"])
+            # The device's control groups lie there by now, and the kernel mounts none right above them.
+            yield _entry("tmpfs", f"{place}/fs/cgroup", "tmpfs", ["ro", "nosuid", "nodev", "noexec"])
+        elif kind == "bind":
             # LXC passes over a bind's flags unless it is told to mount it again.
             yield _entry(str(mount["source"]), place, "none", [*_flags(options), "remount"])
         else:

@@ -18,6 +18,9 @@ from orchestrator.layers.users import User
 
 _EMPTIED_SIZE = 64 * 1024 * 1024
 
+_HOSTS_LIMIT = 64 * 1024
+"""Bytes of an image's own /etc/hosts; HOSTS_OWN_MOST of the device program."""
+
 
 def emptied(image: ImageConfig, options: RunOptions, tree: Tree) -> tuple[Tmpfs, ...]:
     """Return a tmpfs for each volume of the image that is by custom empty at each start (hier(7)), unless the product
@@ -150,8 +153,16 @@ def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str
 
 def hosts_mount(options: RunOptions, tree: Tree, mtime: int) -> dict[str, Any]:
     """Return the mount of the file that names a bridged container's neighbours; the supervisor copies the image's own
-    lines into it. The image gets an empty file where it has none."""
-    if tree.get(b"/etc/hosts") is None:
+    lines into it. The image gets an empty file where it has none. Raises ConfigError for one that it
+    would not take."""
+    own = tree.get(b"/etc/hosts")
+    if isinstance(own, File) and own.content.size > _HOSTS_LIMIT:
+        raise ConfigError(
+            f"/etc/hosts of layer {options.name!r} is too large",
+            f"{own.content.size} bytes; a device takes {_HOSTS_LIMIT} of a container on the bridge",
+            "shorten it, or give the layer another network",
+        )
+    if own is None:
         tree.ensure_directory(b"/etc", mtime=mtime)
         tree.add(b"/etc/hosts", File(mode=0o644, mtime=mtime, content=BytesContent(b"")))
     return {

@@ -52,7 +52,10 @@ class ImageFormat(Protocol):
 
 @dataclass(frozen=True)
 class SquashFS:
-    """SquashFS with zstd at `level` (1-22) in blocks of `block_size` bytes."""
+    """SquashFS with zstd at `level` (1-22) in blocks of `block_size` bytes.
+
+    Smaller blocks make the image larger by more than they make its deltas smaller (docs/deltas.md; bench/delta.py).
+    """
 
     level: int = SMALL
     block_size: int = 128 * 1024

@@ -47,8 +47,8 @@ def why_shared(options: RunOptions) -> str | None:
     """Return why a container cannot have users of its own, or None when it has them."""
     if options.users == "host":
         return "the product file says so"
-    if options.runtime == "lxc":
-        return "under LXC there are only the device's"
+    if options.lxc_template is not None:
+        return "what users it has is the word of its own LXC template"
     if options.init is not None:
         return f"{options.init}, its own init, makes control groups, which belong to the device's users"
     if options.devices:

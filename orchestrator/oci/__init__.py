@@ -4,7 +4,7 @@
     store = Store.open_or_create(Path("build/store"))      # or Store.open(path): ConfigError when there is none
     blob = store.put_blob(Path("web.squashfs"), media_type="application/...", adopt=True)   # bytes, stream or Path
     manifest = store.put_manifest(Manifest(...))            # every blob that it names must be here
-    store.tag("candidate/qemu-amd64", manifest)             # tags(), resolve(name)
+    store.tag("candidate/MACHINE", manifest)             # tags(), resolve(name)
     store.attach(manifest, "application/spdx+json", [document])     # an OCI referrer; found by referrers(digest)
     store.read_blob(digest, limit=...); store.blob_path(digest); store.verify_blob(digest)
     report = fsck(store)                                    # report.whole, .problems, .unreachable, .leftovers

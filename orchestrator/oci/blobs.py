@@ -16,7 +16,7 @@ from typing import BinaryIO
 from orchestrator.canonical import sha256_digest
 from orchestrator.errors import VerificationError
 from orchestrator.oci.descriptor import Descriptor
-from orchestrator.oci.files import Files, explained
+from orchestrator.oci.files import SYNC_EVERY, Files, begin_sync, explained
 from orchestrator.oci.reading import BlobReader, blob_hex, hash_stream
 
 _CHUNK = 1 << 20
@@ -127,13 +127,16 @@ class Blobs(BlobReader):
 
     def _copy(self, stream: BinaryIO, descriptor: int, limit: int | None) -> tuple[str, int]:
         state = hashlib.sha256()
-        size = 0
+        size = begun = 0
         while chunk := stream.read(_CHUNK):
             size += len(chunk)
             if limit is not None and size > limit:
                 raise VerificationError("a blob is larger than allowed", f"more than {limit} bytes")
             state.update(chunk)
             self.files.write(descriptor, chunk)
+            if size - begun >= SYNC_EVERY:
+                begin_sync(descriptor, begun, size - begun)
+                begun = size
         return "sha256:" + state.hexdigest(), size
 
     def _reuse(self, digest: str, size: int) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from orchestrator.canonical import DIGEST
 from orchestrator.errors import VerificationError
 from orchestrator.oci.descriptor import INDEX_TYPE, MANIFEST_LIMIT, MANIFEST_TYPE, Descriptor
+from orchestrator.oci.layout import THINNED
 from orchestrator.oci.store import Store
 from orchestrator.oci.strict import decode
 
@@ -37,7 +38,10 @@ class Problem:
 
 @dataclass
 class FsckReport:
-    """The outcome of `fsck`; `unreachable` blobs and `leftovers` are no damage."""
+    """The outcome of `fsck`; `unreachable` blobs and `leftovers` are no damage.
+
+    `thinned` is the number of manifests whose layers were given up on purpose.
+    """
 
     checked: int = 0
     bytes: int = 0
@@ -45,6 +49,7 @@ class FsckReport:
     unknown: list[str] = field(default_factory=list)
     unreachable: list[str] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
+    thinned: int = 0
 
     @property
     def whole(self) -> bool:
@@ -70,8 +75,9 @@ def fsck(store: Store) -> FsckReport:
             store.verify_blob(descriptor.digest, descriptor.size)
             report.checked += 1
             report.bytes += descriptor.size
+            report.thinned += THINNED in descriptor.annotations
             if descriptor.media_type in _WALKED:
-                waiting.extend(reversed(_references(store, descriptor)))
+                waiting.extend(reversed(references(store, descriptor, layers=THINNED not in descriptor.annotations)))
         except VerificationError as problem:
             report.problems.append(Problem(descriptor.digest, f"{problem.what}: {problem.why}"))
     for path in sorted(store.blobs.folder.iterdir()) if store.blobs.folder.is_dir() else []:
@@ -81,7 +87,8 @@ def fsck(store: Store) -> FsckReport:
     return report
 
 
-def _references(store: Store, descriptor: Descriptor) -> list[Descriptor]:
+def references(store: Store, descriptor: Descriptor, *, layers: bool = True) -> list[Descriptor]:
+    """Return what a manifest or index of the store names; without `layers` all but those. Raises VerificationError."""
     data = store.read_blob(descriptor.digest, limit=MANIFEST_LIMIT)
     found = decode(data, _References, f"manifest {descriptor.digest}", limit=MANIFEST_LIMIT)
-    return [*([found.config] if found.config else []), *found.layers, *found.manifests]
+    return [*([found.config] if found.config else []), *(found.layers if layers else ()), *found.manifests]

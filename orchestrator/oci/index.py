@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,11 @@ class IndexReader(ABC):
 
     def entries(self) -> list[Descriptor]:
         """Return the entries in the file's order; those with other digest algorithms than SHA-256 are left out."""
-        return [entry for raw in self._load()["manifests"] if (entry := _descriptor(raw)) is not None]
+        return [entry for raw in self._load()["manifests"] if (entry := descriptor_of(raw)) is not None]
 
     def unknown(self) -> list[str]:
         """Return the digests of entries that we cannot check (another algorithm, or no descriptor at all)."""
-        return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if _descriptor(raw) is None]
+        return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if descriptor_of(raw) is None]
 
     def tags(self) -> dict[str, Descriptor]:
         """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""
@@ -88,6 +88,10 @@ class Index(IndexReader):
         self._thread_lock = threading.RLock()
         self._depth = 0
         self._cached: tuple[tuple[int, int, int], dict[str, Any]] | None = None
+        self._pending: dict[str, Any] | None = None
+        self._decoded: tuple[dict[str, Any], list[Descriptor]] | None = None
+        self._descriptors: dict[int, tuple[RawEntry, Descriptor | None]] = {}
+        self._tags: tuple[dict[str, Any], dict[str, Descriptor]] | None = None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -101,7 +105,54 @@ class Index(IndexReader):
             finally:
                 self._depth -= 1
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep every other writer out, and write all changes of the block in one step at its end; may be nested.
+
+        They are seen by whoever reads through this object at once, by all others at the end, and by nobody when an
+        error leaves the block.
+        """
+        with self.locked():
+            if self._pending is not None:
+                yield
+                return
+            before = self._load()
+            self._pending = before
+            try:
+                yield
+                after = self._pending
+            finally:
+                self._pending = None
+            if after is not before:
+                self.write(after)
+
+    def entries(self) -> list[Descriptor]:
+        """Return the entries in the file's order; those with other digest algorithms than SHA-256 are left out."""
+        value = self._load()
+        if self._decoded is None or self._decoded[0] is not value:
+            # A change leaves most entries as they are: the very same objects.
+            known = self._descriptors
+            pairs = {
+                id(raw): known[id(raw)] if id(raw) in known and known[id(raw)][0] is raw else (raw, descriptor_of(raw))
+                for raw in value["manifests"]
+            }
+            self._descriptors = pairs
+            self._decoded = (value, [entry for _, entry in pairs.values() if entry is not None])
+        return list(self._decoded[1])
+
+    def tags(self) -> dict[str, Descriptor]:
+        """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""
+        value = self._load()
+        if self._tags is None or self._tags[0] is not value:
+            self._tags = (value, super().tags())
+        return dict(self._tags[1])
+
     def _load(self) -> dict[str, Any]:
+        # Whoever only reads must not see what another thread has not finished: the lock is this thread's, or free.
+        if self._pending is not None:
+            with self._thread_lock:
+                if self._pending is not None:
+                    return self._pending
         try:
             with self.path.open("rb") as stream:
                 status = os.fstat(stream.fileno())
@@ -146,16 +197,39 @@ class Index(IndexReader):
 
         self.update(change)
 
+    def drop(self, digests: Collection[str]) -> None:
+        """Take away the untagged entries of these digests."""
+        self.update(lambda entries: [raw for raw in entries if not (raw.get("digest") in digests and not _name(raw))])
+
+    def untag(self, name: str, *, keep: bool) -> None:
+        """Take a tag away; with `keep` what it stood for stays in the index, without a name."""
+
+        def change(entries: list[RawEntry]) -> list[RawEntry]:
+            gone = [raw for raw in entries if _name(raw) == name]
+            rest = [raw for raw in entries if _name(raw) != name]
+            for raw in gone if keep else ():
+                if not any(other.get("digest") == raw.get("digest") for other in rest):
+                    rest.append(_unnamed(raw))
+            return rest
+
+        self.update(change)
+
     def update(self, change: Change) -> None:
-        """Replace the list of entries by `change` of it, under the lock; writes nothing when they are equal."""
+        """Replace the list of entries by `change` of it, under the lock; writes nothing when they are equal.
+
+        `change` returns a list of the same or of new entries, and leaves those that it got as they are.
+        """
         with self.locked():
             value = self._load()
-            entries = change([dict(raw) for raw in value["manifests"]])
+            entries = change(list(value["manifests"]))
             if entries != value["manifests"]:
                 self.write({**value, "manifests": entries})
 
     def write(self, value: dict[str, Any]) -> None:
-        """Put a whole new index in place of the old in one step."""
+        """Put a whole new index in place of the old in one step (within `together`: at its end)."""
+        if self._pending is not None:
+            self._pending = value
+            return
         data = canonical_json(value)
         if len(data) > _LIMIT:
             raise ConfigError(
@@ -190,11 +264,18 @@ def _decode(data: bytes, path: Path) -> dict[str, Any]:
     return value
 
 
-def _descriptor(raw: RawEntry) -> Descriptor | None:
+def descriptor_of(raw: RawEntry) -> Descriptor | None:
+    """Return an entry as a typed value, or None when it is none that we can check."""
     try:
         return msgspec.convert(raw, Descriptor)
     except msgspec.ValidationError:
         return None
+
+
+def _unnamed(raw: RawEntry) -> RawEntry:
+    notes = {key: value for key, value in raw.get("annotations", {}).items() if key != REF_NAME}
+    plain = {key: value for key, value in raw.items() if key != "annotations"}
+    return {**plain, "annotations": notes} if notes else plain
 
 
 def _name(raw: RawEntry) -> Any:

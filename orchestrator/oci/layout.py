@@ -29,12 +29,20 @@ from orchestrator.oci.strict import load_json
 SUBJECT = "vnd.pycontainer.subject"
 """Annotation of an index entry: the digest of its manifest's subject, so that a lookup need not open every manifest."""
 
+THINNED = "vnd.pycontainer.thinned"
+"""Annotation of an index entry: the blobs of this manifest's layers were given up, and are not missing."""
+
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 """What the file `oci-layout` says."""
 LAYOUT_LIMIT = 4096
 """Bytes of `oci-layout` that are read at most."""
 EMPTY = Descriptor(media_type=EMPTY_TYPE, digest=sha256_digest(EMPTY_BYTES), size=len(EMPTY_BYTES))
 """The two bytes that are the config of every manifest without one."""
+
+
+def referrers_tag(digest: str) -> str:
+    """Return the tag that stands for the index of a manifest's referrers (distribution-spec, referrers tag schema)."""
+    return digest.replace(":", "-")
 
 
 class _Relation(msgspec.Struct, frozen=True, rename="camel"):
@@ -86,7 +94,7 @@ class Layout:
         Found by the subject of each manifest in the index, and by the fallback tag `sha256-<hex>` of distribution-spec.
         A manifest that is missing or damaged is left out; `fsck` names it.
         """
-        fallback = self.resolve(digest.replace(":", "-"))
+        fallback = self.resolve(referrers_tag(digest))
         candidates = list(self.entries())
         if fallback is not None and fallback.media_type == INDEX_TYPE:
             with contextlib.suppress(VerificationError):

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.oci.blobs import Blobs
-from orchestrator.oci.files import explained
+from orchestrator.oci.files import SYNC_EVERY, begin_sync, explained
 from orchestrator.oci.reading import blob_hex
 
 PARTIAL = ".partial"
@@ -34,6 +34,7 @@ class PartialBlob:
         self._blobs = blobs
         self._descriptor = descriptor
         self._path = path
+        self._begun = 0
         self._state = hashlib.sha256()
         while chunk := os.pread(descriptor, _CHUNK, self.size):
             self._state.update(chunk)
@@ -46,13 +47,16 @@ class PartialBlob:
             self._blobs.files.write(self._descriptor, data)
         self._state.update(data)
         self.size += len(data)
+        if self.size - self._begun >= SYNC_EVERY:
+            begin_sync(self._descriptor, self._begun, self.size - self._begun)
+            self._begun = self.size
 
     def restart(self) -> None:
         """Forget all bytes."""
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._state = hashlib.sha256()
-        self.size = 0
+        self.size = self._begun = 0
 
     @property
     def right(self) -> bool:

@@ -11,6 +11,7 @@ from orchestrator.canonical import hex_of, sha256_digest
 from orchestrator.errors import ConfigError, VerificationError
 
 _CHUNK = 1 << 20
+_SMALL = 1 << 16
 
 
 class BlobReader(ABC):
@@ -35,7 +36,10 @@ class BlobReader(ABC):
     def read(self, digest: str, *, limit: int) -> bytes:
         """Return a blob of at most `limit` bytes, its digest checked; raises VerificationError when it is not right."""
         with self.open(digest) as stream:
-            data = stream.read(limit + 1)
+            # Most are small: asked for megabytes at once, the stream would set them aside each time.
+            data = stream.read(min(limit + 1, _SMALL))
+            if len(data) == _SMALL:
+                data += stream.read(limit + 1 - _SMALL)
         if len(data) > limit:
             raise VerificationError(f"blob {digest} is too large", f"the limit for what it is here is {limit} bytes")
         found = sha256_digest(data)

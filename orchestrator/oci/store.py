@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,17 +14,21 @@ from orchestrator.oci.blobs import OCTETS, Blobs
 from orchestrator.oci.descriptor import (
     EMPTY_BYTES,
     EMPTY_TYPE,
+    INDEX_TYPE,
     MANIFEST_LIMIT,
     MANIFEST_TYPE,
     Descriptor,
+    ImageIndex,
     Manifest,
     canonical_bytes,
+    decode_index,
 )
 from orchestrator.oci.files import Files, explained
 from orchestrator.oci.index import EMPTY_INDEX, Index
-from orchestrator.oci.layout import LAYOUT, SUBJECT, Layout, check_layout, referrer
+from orchestrator.oci.layout import LAYOUT, SUBJECT, Layout, check_layout, referrer, referrers_tag
+from orchestrator.oci.writers import WRITERS_LOCK, Writers
 
-_OWN_NAMES = {"blobs", "index.json", "oci-layout", ".tmp", ".lock", ".partial"}
+_OWN_NAMES = {"blobs", "index.json", "oci-layout", ".tmp", ".lock", ".partial", WRITERS_LOCK}
 
 
 class Store(Layout):
@@ -32,7 +36,8 @@ class Store(Layout):
 
     Every change is whole or not at all, whatever instant a process is killed, the power fails or the disk is full:
     blobs come first, each under its final name only when complete and synced; `index.json`, which makes them visible,
-    is replaced last. Commands may share a store; changes of the index wait for each other.
+    is replaced last. Commands may share a store; changes of the index wait for each other, and the collector of garbage
+    waits for everybody who is `writing`.
     """
 
     def __init__(self, root: Path, files: Files | None = None) -> None:
@@ -40,6 +45,7 @@ class Store(Layout):
         self._files = files or Files()
         self.blobs: Blobs = Blobs(root, self._files)
         self.index: Index = Index(root, self.blobs, self._files)
+        self.writers = Writers(root)
         super().__init__(self.blobs, self.index)
 
     @classmethod
@@ -129,14 +135,46 @@ class Store(Layout):
 
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """Let `name` stand for a manifest of this store, in place of what it stood for before."""
-        if not self.has_blob(descriptor.digest, descriptor.size):
-            raise VerificationError(f"cannot tag {name!r}", f"manifest {descriptor.digest} is not in the store")
-        self.index.tag(name, descriptor)
+        with self.locked():
+            if not self.has_blob(descriptor.digest, descriptor.size):
+                raise VerificationError(f"cannot tag {name!r}", f"manifest {descriptor.digest} is not in the store")
+            self._check_parts(descriptor)
+            self.index.tag(name, descriptor)
+
+    def _check_parts(self, descriptor: Descriptor) -> None:
+        """Refuse to lead to what is not all here: a writer that held no lock may have lost a blob to the collector."""
+        if descriptor.media_type != MANIFEST_TYPE:
+            return
+        manifest = self.read_manifest(descriptor.digest)
+        for part in (manifest.config, *manifest.layers):
+            if not self.has_blob(part.digest, part.size):
+                raise VerificationError(
+                    f"a part of {descriptor.digest[:19]} is not in the store", f"blob {part.digest}", self.blobs.hint
+                )
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep the collector of garbage away: what is stored in the block, or found to be there, stays until its end.
+
+        Whoever stores blobs and enters them into the index later does both in one such block. May be nested.
+        """
+        with self.writers.shared():
+            yield
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other writer of the index out, for a change that first looks and then writes; may be nested."""
-        with self.index.locked():
+        with self.writing(), self.index.locked():
+            yield
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make every change of the block visible in one step at its end, or none when an error leaves it; see `locked`.
+
+        For what belongs together (a revision, what is attached to it, its tag), and for speed: each change alone
+        writes the whole index.
+        """
+        with self.writing(), self.index.together():
             yield
 
     def attach(
@@ -153,7 +191,52 @@ class Store(Layout):
         `instead_of` are digests of earlier referrers that this one replaces in the index. Attaching the same again
         changes nothing.
         """
-        self.put_blob(EMPTY_BYTES, media_type=EMPTY_TYPE)
-        stored = self.put_manifest(referrer(subject, artifact_type, blobs, annotations))
-        self.index.add(stored.plain(**{SUBJECT: subject.digest}), instead_of=frozenset(instead_of))
+        with self.locked():
+            self.put_blob(EMPTY_BYTES, media_type=EMPTY_TYPE)
+            stored = self.put_manifest(referrer(subject, artifact_type, blobs, annotations))
+            packed = self.packed(subject.digest)
+            if packed is None:
+                self.index.add(stored.plain(**{SUBJECT: subject.digest}), instead_of=frozenset(instead_of))
+            else:
+                kept = [entry for entry in packed if entry.digest not in {stored.digest, *instead_of}]
+                self._write_packed(subject.digest, [*kept, stored])
         return stored
+
+    def attach_all(self, subject: Descriptor, referrers: Iterable[Manifest]) -> None:
+        """Attach many artefacts at once (see `layout.referrer`), in an index of their own; see `pack`."""
+        with self.together():
+            self.put_blob(EMPTY_BYTES, media_type=EMPTY_TYPE)
+            before = self.referrers(subject.digest)
+            stored = [self.put_manifest(each) for each in referrers]
+            entries = {entry.digest: entry for entry in (*before, *stored)}
+            if entries:
+                self._write_packed(subject.digest, list(entries.values()))
+                self.index.drop(entries.keys())
+
+    def packed(self, subject: str) -> list[Descriptor] | None:
+        """Return what the subject's own index of referrers lists, or None when it has none; see `pack`."""
+        found = self.resolve(referrers_tag(subject))
+        if found is None or found.media_type != INDEX_TYPE:
+            return None
+        return decode_index(self.read_blob(found.digest), f"the referrers of {subject}").manifests
+
+    def pack(self, subject: str) -> None:
+        """Move what is attached to a manifest out of `index.json` into an index of its own, by one entry.
+
+        That is distribution-spec's fallback tag, `sha256-<hex>`, which any reader of referrers knows. With thousands
+        of revisions `index.json` stays small, and is read in milliseconds.
+        """
+        with self.together():
+            found = self.referrers(subject)
+            if not found:
+                return
+            before = self.packed(subject)
+            if before is None or {entry.digest for entry in before} != {entry.digest for entry in found}:
+                self._write_packed(subject, found)
+            self.index.drop({entry.digest for entry in found})
+
+    def _write_packed(self, subject: str, entries: Sequence[Descriptor]) -> None:
+        ordered = sorted(entries, key=lambda entry: (entry.artifact_type or "", entry.digest))
+        index = ImageIndex(schema_version=2, media_type=INDEX_TYPE, manifests=ordered)
+        blob = self.put_blob(canonical_bytes(index), media_type=INDEX_TYPE, limit=MANIFEST_LIMIT)
+        self.index.tag(referrers_tag(subject), blob)

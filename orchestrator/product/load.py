@@ -65,6 +65,24 @@ def read_product_text(path: Path) -> str:
 
 def parse_product(path: Path, text: str) -> Product:
     """Return the product that a text describes; `path` is what errors call its file. Raises ConfigError."""
+    reader, value = _read(
+        path,
+        text,
+        "product file",
+        "'product', 'version', 'machine' and 'layers'",
+        "see docs/product-file.md, or begin with examples/demo/pycontainer.yaml",
+    )
+    return reader.product(value)
+
+
+def parse_file(path: Path, text: str, kind: Any, what: str) -> Any:
+    """Return a text as a value of a struct `kind` that is a layer with more members; raises ConfigError as above."""
+    reader, value = _read(path, text, what, "'layer', 'version', 'kind' and 'from'", "see docs/layers.md")
+    reader.plain_layer(value, ())
+    return reader.convert(value, kind, ())
+
+
+def _read(path: Path, text: str, what: str, wanted: str, hint: str) -> tuple[_Reader, dict[str, Any]]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = None if root is None else _construct(path, root)
@@ -76,13 +94,9 @@ def parse_product(path: Path, text: str) -> Product:
             f"{where}: not valid YAML", str(reason), "check indentation, colons and quotes there"
         ) from problem
     if not isinstance(value, dict):
-        raise ConfigError(
-            f"{path}: not a product file",
-            "a mapping with 'product', 'version', 'machine' and 'layers' is expected",
-            "see docs/product-file.md, or begin with examples/demo/pycontainer.yaml",
-        )
+        raise ConfigError(f"{path}: not a {what}", f"a mapping with {wanted} is expected", hint)
     assert root is not None
-    return _Reader(path, root, text).product(value)
+    return _Reader(path, root, text), value
 
 
 def _construct(path: Path, root: yaml.Node) -> Any:
@@ -159,14 +173,7 @@ class _Reader:
         for name, layer in layers.items():
             self.convert(name, Name, ("layers", name))
             if isinstance(layer, dict):
-                if isinstance(layer.get("version"), int):
-                    layer["version"] = str(layer["version"])
-                for key in ("sysctls", "labels"):
-                    _as_text(layer.get(key))
-                if isinstance(layer.get("stopSignal"), int):
-                    layer["stopSignal"] = str(layer["stopSignal"])
-                if isinstance(cpus := layer.get("cpus"), str):
-                    layer["cpus"] = self.number(cpus, ("layers", name, "cpus"))
+                self.plain_layer(layer, ("layers", name))
             converted[name] = self.convert(layer, Layer, ("layers", name))
         result = msgspec.structs.replace(product, layers=converted)
         for name in ("bootloader", "bsp", "host"):
@@ -178,6 +185,17 @@ class _Reader:
             self.fail(problem.path, str(problem), problem.hint or "mend 'after' and 'group' of the layers named")
         self.check_references(result)
         return result
+
+    def plain_layer(self, layer: dict[str, Any], path: Path_) -> None:
+        """Let what YAML reads as a number be a text, or a share, where the layer's words want that."""
+        if isinstance(layer.get("version"), int):
+            layer["version"] = str(layer["version"])
+        for key in ("sysctls", "labels"):
+            _as_text(layer.get(key))
+        if isinstance(layer.get("stopSignal"), int):
+            layer["stopSignal"] = str(layer["stopSignal"])
+        if isinstance(cpus := layer.get("cpus"), str):
+            layer["cpus"] = self.number(cpus, (*path, "cpus"))
 
     def check_references(self, product: Product) -> None:
         """Check what one part says of another: the conditions' layers and volumes, and who has a port of the device."""
@@ -296,7 +314,7 @@ def _as_text(mapping: Any) -> None:
 
 def _may_have_check(layer: Layer) -> bool:
     """Whether a layer has a check of its own, or comes from something that may bring one."""
-    return layer.health is not None or layer.source.image is not None or layer.source.bitbake is not None
+    return layer.health is not None or bool(layer.source.image or layer.source.bitbake or layer.source.layer)
 
 
 def _inner(message: str, value: Any) -> list[str | int]:

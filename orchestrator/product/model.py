@@ -8,6 +8,7 @@ an auditor reads one list; published ports and the network that they need speak 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -28,6 +29,7 @@ from orchestrator.product.words import (
     PORTS,
     RECIPE,
     SIGNAL,
+    SIGNER,
     ULIMIT,
     VARIABLE,
     AbsolutePath,
@@ -45,28 +47,49 @@ UserLimit = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """Where a layer comes from: exactly one of a BitBake recipe, a container image, a root file system tar, or a
-    directory. `platform` chooses among an image's platforms (default: the machine's)."""
+    """Where a layer comes from: exactly one of a BitBake recipe, a container image, a root file system tar, a
+    directory, or a layer that a team has published. `platform` chooses among an image's platforms (default: the
+    machine's); `signers` are the ids, or the public keys in PEM, of which one must have signed a published layer."""
 
     bitbake: Annotated[str, msgspec.Meta(pattern=RECIPE)] | None = None
     image: str | None = None
     tar: str | None = None
     directory: str | None = None
+    layer: str | None = None
+    signers: Annotated[list[str], msgspec.Meta(max_length=64)] = []
     platform: Annotated[str, msgspec.Meta(pattern=PLATFORM)] | None = None
 
     def __post_init__(self) -> None:
-        given = [word for word in ("bitbake", "image", "tar", "directory") if getattr(self, word)]
+        given = [word for word in ("bitbake", "image", "tar", "directory", "layer") if getattr(self, word)]
         if len(given) != 1:
-            raise FieldError(given[1] if given else (), "name exactly one of bitbake, image, tar, directory")
+            raise FieldError(given[1] if given else (), "name exactly one of bitbake, image, tar, directory, layer")
+        self._check_layer()
         if self.image is not None:
             within("image", parse_reference, self.image)
         elif self.platform is not None:
             raise FieldError("platform", "only an image has platforms to choose from", "remove it")
 
+    def _check_layer(self) -> None:
+        if self.layer is None:
+            if self.signers:
+                raise FieldError("signers", "only a published layer has signers", "remove it")
+            return
+        if within("layer", parse_reference, self.layer).transport == "docker-archive":
+            raise FieldError("layer", "a docker archive holds no published layer", "use oci: or oci-archive:")
+        if not self.signers:
+            hint = "write signers: [KEY ID], as 'pycontainer layer show' tells it, once you have asked the team"
+            raise FieldError("layer", "who must have signed the layer is not said", hint)
+        for position, text in enumerate(self.signers):
+            if not re.fullmatch(SIGNER, text):
+                raise FieldError(
+                    ("signers", position), "neither the id of a key (64 hex digits) nor a public key in PEM"
+                )
+
     @property
     def reference(self) -> ImageReference | None:
-        """Where the image is, or None when the layer is made of something else."""
-        return None if self.image is None else parse_reference(self.image)
+        """Where the image or the published layer is, or None when the layer is made of something else."""
+        named = self.image or self.layer
+        return None if named is None else parse_reference(named)
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -250,12 +273,16 @@ class Sbom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """One product: what `pycontainer.yaml` says, its layers by name in the file's order."""
+    """One product: what `pycontainer.yaml` says, its layers by name in the file's order.
+
+    The file names one `machine` or several `machines`; here `machines` are all of them, and `machine` the first.
+    """
 
     product: Name
     version: Version
     security_version: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
-    machine: Name
+    machine: Name = ""
+    machines: list[Name] = []
     base: Literal["debian", "yocto"] = "debian"
     supplier: Supplier | None = None
     image: ImageOptions = ImageOptions()
@@ -263,10 +290,29 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     confirm: Confirm = Confirm()
     control: Control | None = None
     apparmor: Literal["required"] | None = None
+    registry: str | None = None
     bitbake_layers: list[str] = []
     components: list[str] = []
     sbom: Sbom = Sbom()
     layers: dict[Name, Layer]
+
+    def __post_init__(self) -> None:
+        if self.registry is not None:
+            found = within("registry", parse_reference, self.registry)
+            if found.transport != "docker" or found.tag or found.digest:
+                raise FieldError(
+                    "registry", "it is a repository of a registry, without tag and digest", "write HOST[:PORT]/NAME"
+                )
+        if not self.machine and not self.machines:
+            raise FieldError(
+                ("machine",), "what the product runs on is not said", "'pycontainer machines' lists what there is"
+            )
+        if self.machine and self.machines and self.machine != self.machines[0]:
+            raise FieldError(("machines",), "machine and machines are both given", "write one of them")
+        if len(set(self.machines)) != len(self.machines):
+            raise FieldError(("machines",), "a machine is named twice", "name each once")
+        msgspec.structs.force_setattr(self, "machines", self.machines or [self.machine])
+        msgspec.structs.force_setattr(self, "machine", self.machines[0])
 
     def start_groups(self) -> dict[str, int]:
         """Return each layer's start group: the one it names, else one more than the latest it comes after.

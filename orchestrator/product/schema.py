@@ -17,6 +17,7 @@ from orchestrator.product.model import Product
 def schema() -> str:
     """Return the schema as JSON text, draft 2020-12, made from the model."""
     value = msgspec.json.schema(Product)
+    value["$defs"]["Product"]["oneOf"] = [{"required": ["machine"]}, {"required": ["machines"]}]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "PyContainer product file"}
     return json.dumps(head | value, indent=1, sort_keys=True) + "\n"
 

@@ -25,6 +25,7 @@ ACCESS = r"^[rwm]{1,3}(?![\s\S])"
 SIGNAL = r"^[A-Z0-9][A-Z0-9+-]{0,15}(?![\s\S])"
 ULIMIT = r"^[a-z]{2,12}(?![\s\S])"
 CHANNEL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?![\s\S])"
+SIGNER = r"[0-9a-f]{64}|-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]{1,400}-----END PUBLIC KEY-----\s*"
 
 PATTERNS = {
     NAME: "lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit, 63 at most",

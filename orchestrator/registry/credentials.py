@@ -20,6 +20,7 @@ import msgspec
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
+from orchestrator.registry.hub import known_as, stored_as
 from orchestrator.registry.reference import Repository
 
 _LIMIT = 1024 * 1024
@@ -100,16 +101,17 @@ def find_credential(repository: Repository, environment: Mapping[str, str] | Non
                     return found
             elif key in auths and (found := _stored(auths[key], path, key)) is not None:
                 return found
-        if content.store and (found := _ask(content.store, repository.host, around)) is not None:
+        if content.store and (found := _ask(content.store, stored_as(repository), around)) is not None:
             return found
     return None
 
 
 def _keys(repository: Repository) -> Iterator[str]:
-    """Yield host/a/b, host/a, host for the repository host/a/b."""
-    words = [repository.host, *repository.name.split("/")]
-    for count in range(len(words), 0, -1):
-        yield "/".join(words[:count])
+    """Yield host/a/b, host/a, host for the repository host/a/b, of each name that its host has."""
+    names = [[each.host, *each.name.split("/")] for each in known_as(repository)]
+    for count in range(len(names[0]), 0, -1):
+        for words in names:
+            yield "/".join(words[:count])
 
 
 def _key(text: str) -> str:

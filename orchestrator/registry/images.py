@@ -8,12 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import ConfigError, FetchError, VerificationError
+from orchestrator.errors import FetchError, PyContainerError, VerificationError
 from orchestrator.oci import Descriptor, Store
+from orchestrator.oci.choice import choose_image
 from orchestrator.oci.descriptor import MANIFEST_LIMIT
-from orchestrator.oci.image import ImageDescriptor, ImageManifest, Index, candidates, read_document
+from orchestrator.oci.image import (
+    CONFIG_LIMIT,
+    ImageDescriptor,
+    ImageManifest,
+    Index,
+    candidates,
+    read_config,
+    read_document,
+)
 from orchestrator.oci.partial import forget_old
-from orchestrator.oci.platform import Platform, best
+from orchestrator.oci.platform import Platform
 from orchestrator.registry.places import Places
 from orchestrator.registry.reference import Reference
 from orchestrator.registry.sources import Sources
@@ -22,7 +31,6 @@ from orchestrator.registry.web import Web
 
 SIZE_LIMIT = 16 * 2**30
 """Bytes of one image, as its manifest announces them; more is refused unless the caller allows it."""
-_NESTED = 3
 
 
 @dataclass(frozen=True)
@@ -94,38 +102,54 @@ def _blobs(image: ImageManifest) -> list[Descriptor]:
 
 def _find(sources: Sources, store: Store, digest: str, platform: Platform) -> tuple[str, ImageManifest]:
     """Return the digest and the content of the platform's manifest, through indexes; their bytes are stored."""
-    what = f"the image {sources.reference}"
-    media_type: str | None = None
-    for _ in range(_NESTED + 1):
-        data = _document(sources, store, digest)
-        document = read_document(data, what, media_type)
-        if isinstance(document, ImageManifest):
-            return digest, document
-        chosen = _choose(document, platform, what)
-        digest, media_type = chosen.digest, chosen.media_type
-    raise FetchError(f"{what} is an index of indexes of indexes", f"more than {_NESTED} within one another")
+    registry = _Registry(sources, store)
+    document = registry.read(digest)
+    if isinstance(document, ImageManifest):
+        return digest, document
+    chosen = choose_image(registry, candidates(document.entries), platform)
+    document = registry.document(chosen)
+    if isinstance(document, Index):
+        raise FetchError(f"{registry.shown} contradicts itself", "an index is announced as an image")
+    return chosen.digest, document
 
 
-def _document(sources: Sources, store: Store, digest: str) -> bytes:
-    if store.has_blob(digest):
-        try:
-            return store.read_blob(digest, limit=MANIFEST_LIMIT)
-        except VerificationError:
-            pass  # damaged on the disk: a new one replaces it
-    data = sources.document(digest).data
-    store.put_blob(data, expected=digest)
-    return data
+@dataclass(frozen=True)
+class _Registry:
+    """The documents of an image in a registry; their bytes are stored."""
 
+    sources: Sources
+    store: Store
 
-def _choose(index: Index, platform: Platform, what: str) -> ImageDescriptor:
-    entries = candidates(index.entries)
-    offered = [entry.runs_on or Platform("", "") for entry in entries]
-    place = best(platform, offered)
-    if place is None and len(entries) == 1 and entries[0].runs_on is None:
-        place = 0  # an index of one that says nothing of platforms: its configuration will be looked at
-    if place is None:
-        there = ", ".join(sorted({str(each) for each in offered if each.os})) or "nothing with a platform"
-        raise ConfigError(
-            f"{what} is not there for {platform}", f"it has: {there[:300]}", "choose one of them with 'platform'"
-        )
-    return entries[place]
+    @property
+    def shown(self) -> str:
+        return f"the image {self.sources.reference}"
+
+    @property
+    def refusal(self) -> type[PyContainerError]:
+        return FetchError
+
+    def document(self, entry: ImageDescriptor) -> Index | ImageManifest:
+        return self.read(entry.digest, entry.media_type)
+
+    def read(self, digest: str, media_type: str | None = None) -> Index | ImageManifest:
+        return read_document(self._bytes(digest), self.shown, media_type)
+
+    def platform(self, manifest: ImageManifest) -> Platform:
+        config = manifest.config
+        if config.size > CONFIG_LIMIT:
+            raise FetchError(f"{self.shown} is refused", f"a configuration of {config.size} bytes")
+        if not self.store.has_blob(config.digest, config.size):
+            blob = Descriptor(media_type=config.media_type, digest=config.digest, size=config.size)
+            self.sources.download(self.store, blob, Meter(config.size))
+        what = f"a configuration of {self.shown}"
+        return read_config(self.store.read_blob(config.digest, limit=CONFIG_LIMIT), what).platform
+
+    def _bytes(self, digest: str) -> bytes:
+        if self.store.has_blob(digest):
+            try:
+                return self.store.read_blob(digest, limit=MANIFEST_LIMIT)
+            except VerificationError:
+                pass  # damaged on the disk: a new one replaces it
+        data = self.sources.document(digest).data
+        self.store.put_blob(data, expected=digest)
+        return data

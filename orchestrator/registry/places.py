@@ -14,6 +14,7 @@ import msgspec
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
+from orchestrator.registry.hub import served_at
 from orchestrator.registry.reference import Reference, Repository, parse_repository
 
 _LIMIT = 1024 * 1024
@@ -73,7 +74,7 @@ class Places:
         """
         entry = self._entry(reference.repository)
         if entry is None:
-            return [Place(reference.repository)]
+            return [Place(served_at(reference.repository))]
         self._refuse_blocked(entry, reference.repository)
         found = []
         for mirror in entry.mirror:
@@ -86,7 +87,7 @@ class Places:
         """Return where to write: mirrors are for reading only."""
         entry = self._entry(repository)
         if entry is None:
-            return Place(repository)
+            return Place(served_at(repository))
         self._refuse_blocked(entry, repository)
         return Place(_moved(repository, entry.key, entry.location), entry.insecure)
 
@@ -117,8 +118,8 @@ def _within(repository: Repository, prefix: str) -> bool:
 def _moved(repository: Repository, prefix: str, location: str) -> Repository:
     """Return the repository with `location` in place of `prefix`; without a location it is itself."""
     if not location or prefix.startswith("*."):
-        return repository
-    return parse_repository(location.rstrip("/") + str(repository).removeprefix(prefix))
+        return served_at(repository)
+    return served_at(parse_repository(location.rstrip("/") + str(repository).removeprefix(prefix)))
 
 
 def _files(environment: Mapping[str, str]) -> list[Path]:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.delta import Plan, Seeds, attach_chunks, indexes_of, make_plan, read_index
 from orchestrator.errors import FetchError, PyContainerError, VerificationError
 from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store, decode_manifest
 from orchestrator.oci.descriptor import MANIFEST_LIMIT
@@ -29,6 +30,9 @@ _DEPTH = 3
 """Attachments of attachments: a signature of a document of a revision."""
 
 _MANIFESTS = 2000
+
+COSIGN_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
+"""The artefact type of signatures for cosign, as cosign itself writes it with referrers (sigstore/cosign, pkg/oci)."""
 
 Tell = Callable[[int, int], None]
 
@@ -57,6 +61,11 @@ def immutable_tag(digest: str) -> str:
     return "revision-" + digest.partition(":")[2]
 
 
+def cosign_tag(digest: str) -> str:
+    """Return the tag where cosign looks for the signatures of a manifest (SIGNATURE_SPEC.md, tag-based discovery)."""
+    return digest.replace(":", "-") + ".sig"
+
+
 def push(
     store: Store,
     digest: str,
@@ -67,23 +76,29 @@ def push(
     tell: Tell | None = None,
     web: Web | None = None,
     places: Places | None = None,
+    immutable: bool = True,
 ) -> Transfer:
     """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
 
-    `mount_from` are repositories of the same registry that may have its blobs. Raises VerificationError when the store
-    lacks something or it is damaged, FetchError when the registry refuses, TryAgainError when it is busy.
+    With `immutable` off it gets no tag of its own: it is no revision. `mount_from` are repositories of the same
+    registry that may have its blobs. Raises VerificationError when the store lacks something or it is damaged,
+    FetchError when the registry refuses, TryAgainError when it is busy.
     """
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)
         remote = Remote(Session(around, place, actions="pull,push"))
+        attach_chunks(store, digest)  # so that whoever has something like it pulls less
         family = _family(store, digest)
         absent = [each for each in family if not remote.has_manifest(each.descriptor.digest)]
         blobs = _distinct(part for each in absent for part in _parts(each.manifest))
         meter = Meter(sum(blob.size for blob in blobs), tell)
         in_parallel(around, lambda blob: upload(remote.session, store, blob, meter, mount_from), blobs)
         _put_manifests(remote, family, {each.descriptor.digest for each in absent})
-        for tag in dict.fromkeys([immutable_tag(digest), *tags]):
+        for tag in dict.fromkeys([*([immutable_tag(digest)] if immutable else []), *tags]):
             _tag(remote, tag, family[0])
+        for each in family:
+            if each.manifest.artifact_type == COSIGN_TYPE and each.manifest.subject is not None:
+                _tag(remote, cosign_tag(each.manifest.subject.digest), each)
         return Transfer(digest, len(family), len(blobs), meter.moved)
 
 
@@ -116,6 +131,11 @@ def _tag(remote: Remote, tag: str, held: _Held) -> None:
         if remote.head(tag) == held.descriptor.digest:
             return
     remote.put_manifest(tag, held.data, MANIFEST_TYPE)
+
+
+def tag_manifest(remote: Remote, store: Store, tag: str, digest: str) -> None:
+    """Let a tag stand for a manifest of `store` that the registry has already."""
+    _tag(remote, tag, _held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest))
 
 
 def _described(each: Descriptor, manifest: Manifest) -> Descriptor:
@@ -172,7 +192,7 @@ def pull(
     used. Raises FetchError for what cannot be had or is not what its digest says, TryAgainError for a busy server or a
     full disk; the store then has whole blobs only, and nothing in its index that is not complete.
     """
-    with contextlib.nullcontext(web) if web else Web() as around:
+    with store.writing(), contextlib.nullcontext(web) if web else Web() as around:
         sources = Sources(around, reference, places)
         digest = sources.resolve()
         found = _all_manifests(sources, store, digest)
@@ -184,12 +204,45 @@ def pull(
         meter = Meter(sum(blob.size for blob in missing), tell)
         if missing:
             forget_old(store.blobs)
-            in_parallel(around, lambda blob: sources.download(store, blob, meter), missing)
-        for each in found:
-            store.put_blob(each.data, expected=each.descriptor.digest)
-            subject = {SUBJECT: each.manifest.subject.digest} if each.manifest.subject else {}
-            store.index.add(each.descriptor.plain(**subject))
+            listed = _indexes(found)
+            first = {listed[blob.digest].digest for blob in missing if blob.digest in listed}
+            charts = [blob for blob in missing if blob.digest in first]
+            in_parallel(around, lambda blob: sources.download(store, blob, meter), charts)
+            plans = _plans(store, missing, listed)
+            rest = [blob for blob in missing if blob.digest not in first]
+            in_parallel(around, lambda blob: sources.download(store, blob, meter, plans.get(blob.digest)), rest)
+        with store.together():
+            for each in found:
+                store.put_blob(each.data, expected=each.descriptor.digest)
+                subject = {SUBJECT: each.manifest.subject.digest} if each.manifest.subject else {}
+                store.index.add(each.descriptor.plain(**subject))
         return Transfer(digest, len(found), len(blobs), meter.moved)
+
+
+def _indexes(found: Sequence[_Held]) -> dict[str, Descriptor]:
+    """Return the chunk indexes that manifests list for the blobs of their subjects."""
+    blobs = {each.descriptor.digest: {part.digest for part in _parts(each.manifest)} for each in found}
+    listed: dict[str, Descriptor] = {}
+    for each in found:
+        subject = each.manifest.subject
+        if subject is not None and subject.digest in blobs:
+            listed |= {of: entry for of, entry in indexes_of(each.manifest).items() if of in blobs[subject.digest]}
+    return listed
+
+
+def _plans(store: Store, missing: Sequence[Descriptor], listed: dict[str, Descriptor]) -> dict[str, Plan]:
+    """Return how to make the missing blobs out of what is here, where that saves something."""
+    charted = [blob for blob in missing if blob.digest in listed]
+    plans: dict[str, Plan] = {}
+    if not charted:
+        return plans
+    seeds = Seeds(store)
+    for blob in charted:
+        with contextlib.suppress(VerificationError):  # an index that is none: the whole blob comes
+            plan = make_plan(read_index(store, listed[blob.digest], blob), seeds.of(blob))
+            if plan.worth:
+                plans[blob.digest] = plan
+    return plans
 
 
 def _all_manifests(sources: Sources, store: Store, digest: str) -> list[_Held]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from orchestrator.delta import Plan
 from orchestrator.errors import FetchError
 from orchestrator.oci import Descriptor, Store
 from orchestrator.registry.download import download
@@ -58,6 +59,6 @@ class Sources:
         """Return what is said to be attached to a manifest."""
         return self.ask(lambda remote: remote.referrers(digest))
 
-    def download(self, store: Store, blob: Descriptor, meter: Meter) -> None:
-        """Bring a blob into a store."""
-        download([remote.session for remote in self._remotes], store, blob, meter)
+    def download(self, store: Store, blob: Descriptor, meter: Meter, plan: Plan | None = None) -> None:
+        """Bring a blob into a store, by a plan when there is one."""
+        download([remote.session for remote in self._remotes], store, blob, meter, plan)

@@ -6,7 +6,7 @@ config = RevisionConfig(product=..., version=..., machine=..., architecture=...,
 revision = assemble(store, config, [LayerBlob(layer, role, digest, size, fsverity), ...])   # blobs in the store
 ...attach SPDX documents (store.attach), sign (orchestrator.trust.sign_revision)...
 set_candidate(store, revision)          # last: tag candidate/<machine> makes it visible
-revision = load_revision(store, "candidate/qemu-amd64")     # a tag, an id, or 4 or more of its first digits
+revision = load_revision(store, "candidate/MACHINE")     # a tag, an id, or 4 or more of its first digits
 revision.id, .hex, .short, .manifest, .config, .descriptor, .blobs()
 
 facts = product_facts(product, machine, keys.facts_keys(), threshold=keys.threshold)
@@ -31,6 +31,7 @@ from orchestrator.revision.bootenv import boot_env
 from orchestrator.revision.facts import initramfs_with_facts, newc, product_facts
 from orchestrator.revision.model import (
     CYCLONEDX_TYPE,
+    REVISION_TYPE,
     SPDX23_TYPE,
     SPDX_TYPE,
     RevisionConfig,
@@ -61,6 +62,7 @@ from orchestrator.revision.parts import (
 __all__ = [
     "CYCLONEDX_TYPE",
     "LAYER",
+    "REVISION_TYPE",
     "SPDX23_TYPE",
     "SPDX_TYPE",
     "Conditions",

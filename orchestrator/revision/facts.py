@@ -7,11 +7,18 @@ product; the kernel unpacks both segments into one root (Documentation/driver-ap
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
 
 from orchestrator.canonical import canonical_json
-from orchestrator.errors import BuildError
+from orchestrator.errors import BuildError, TrustError
+from orchestrator.oci.layout import Layout
+from orchestrator.oci.strict import decode
+from orchestrator.revision.parts import Name, Natural, Part
 
 FACTS_PATH = "etc/pycontainer/product.json"
 KEYS_LIMIT = 16
@@ -84,3 +91,46 @@ def initramfs_with_facts(initramfs: Path, facts: bytes) -> bytes:
         raise BuildError(f"{initramfs} is not an initramfs", "it is neither a newc cpio nor a compressed one")
     _align(data)
     return bytes(data) + newc({FACTS_PATH: facts})
+
+
+class FactKey(Part, frozen=True, kw_only=True):
+    """A trusted key: its id, and its 32 bytes in base64."""
+
+    keyid: Annotated[str, msgspec.Meta(max_length=128)]
+    public: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Facts(Part, frozen=True, kw_only=True):
+    """What `product.json` in a host image says."""
+
+    schema_version: Literal[1]
+    product: Name
+    machine: Name
+    floor: Natural
+    threshold: Annotated[int, msgspec.Meta(ge=1, le=KEYS_LIMIT)]
+    keys: Annotated[list[FactKey], msgspec.Meta(min_length=1, max_length=KEYS_LIMIT)]
+
+
+_TAIL = 64 * 1024
+"""Bytes from the end of an initramfs in which the facts' segment lies, whole: keys are small, and few."""
+_NAME_OF_FACTS = FACTS_PATH.encode() + b"\0"
+
+
+def read_facts(layout: Layout, digest: str) -> Facts:
+    """Return the facts behind an initramfs, which is the blob `digest`; its digest is not checked here.
+
+    The blob must end with exactly the segment that `initramfs_with_facts` writes. Raises TrustError when it does not.
+    """
+    with layout.blobs.open(digest) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - _TAIL))
+        tail = stream.read(_TAIL)
+    start = tail.rfind(_NAME_OF_FACTS)
+    begin, end = tail.find(b"{", start), tail.rfind(b"}") + 1
+    if start < 0 or not 0 <= begin < end or not tail.endswith(newc({FACTS_PATH: tail[begin:end]})):
+        raise TrustError(
+            "the host image names no keys",
+            f"no facts of a product are at the end of blob {digest}",
+            "name a key: --key",
+        )
+    return decode(tail[begin:end], Facts, "the facts of the host image", limit=_TAIL, canonical=True, error=TrustError)

@@ -33,13 +33,13 @@ import msgspec
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
+from orchestrator.product.files import CURATION_FILE as CURATION_FILE
 from orchestrator.sbom import yamlfile
 from orchestrator.sbom.expression import ExpressionError, licences, parse
 from orchestrator.sbom.model import Component, Conclusion, Document, ExtractedLicence
 from orchestrator.sbom.texts import mentions_copyleft
 from orchestrator.sbom.versions import compare_debian, compare_semantic
 
-CURATION_FILE = "pycontainer.curations.yaml"
 _LIMIT = 4 * 1024 * 1024
 _HINT = "docs/compliance.md shows the form of a curation"
 _CONDITION = re.compile(r"\s*(<=|>=|<|>|==?|!=)\s*(\S+)\s*\Z")

@@ -21,9 +21,9 @@ import msgspec
 
 from orchestrator.canonical import read_limited
 from orchestrator.errors import ConfigError
+from orchestrator.product.files import SOURCES_FILE as SOURCES_FILE
 from orchestrator.sbom.model import Checksum, Document
 
-SOURCES_FILE = "pycontainer.sources.json"
 _LIMIT = 64 * 1024 * 1024
 _HINT = "record it again: pycontainer sbom sources --record"
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shlex
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,11 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from orchestrator.canonical import sync_folder
+from orchestrator.canonical import sync_folder, write_atomically
 from orchestrator.errors import TrustError
 from orchestrator.oci.files import explained
 from orchestrator.trust.public import PublicKey
 
+PASSPHRASE = "PYCONTAINER_KEY_PASSPHRASE"
 PASSPHRASE_FILE = "PYCONTAINER_KEY_PASSPHRASE_FILE"
 _LIMIT = 64 * 1024
 
@@ -60,8 +63,7 @@ class PrivateKey:
 
         `secret` encrypts it. The caller holds the folder's lock. Raises TrustError when the file exists.
         """
-        encryption: KeySerializationEncryption = BestAvailableEncryption(secret) if secret else NoEncryption()
-        data = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        data = self._pem(secret)
         temporary = path.with_name(f".{path.name}.new")
         with explained("write a private key", path):
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -78,6 +80,14 @@ class PrivateKey:
                     temporary.unlink(missing_ok=True)
             sync_folder(path.parent)
 
+    def replace(self, path: Path, secret: bytes | None) -> None:
+        """Write the key in place of its own file, encrypted by `secret` when given; old or new, never between."""
+        write_atomically(path, self._pem(secret), 0o600)
+
+    def _pem(self, secret: bytes | None) -> bytes:
+        encryption: KeySerializationEncryption = BestAvailableEncryption(secret) if secret else NoEncryption()
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
     @classmethod
     def load(cls, path: Path, secret: bytes | None) -> PrivateKey:
         """Return the key of a file; raises TrustError when others may read it, it is encrypted and `secret` is none
@@ -85,6 +95,8 @@ class PrivateKey:
         """
         data = _read_secret(path, "private key")
         encrypted = b"ENCRYPTED" in data[:100]
+        if encrypted and secret is None:
+            secret = _asked(path)
         if encrypted and secret is None:
             raise TrustError(
                 f"the private key {path} is encrypted",
@@ -109,19 +121,36 @@ _RESTORE = "restore it from a copy; without one, move the key's files away: 'pyc
 
 
 def passphrase(environment: Mapping[str, str] = os.environ) -> bytes | None:
-    """Return the first line of the file that PYCONTAINER_KEY_PASSPHRASE_FILE names, or None when it is unset.
+    """Return the passphrase of private keys, or None when the environment names none.
 
-    Raises TrustError when others may read that file, or it is empty.
+    It is what PYCONTAINER_KEY_PASSPHRASE holds, or the first line of the file that PYCONTAINER_KEY_PASSPHRASE_FILE
+    names. Raises TrustError when others may read that file, it is empty, or both are set.
     """
-    name = environment.get(PASSPHRASE_FILE)
+    name, direct = environment.get(PASSPHRASE_FILE), environment.get(PASSPHRASE)
+    if name and direct:
+        raise TrustError("two passphrases are given", f"{PASSPHRASE} and {PASSPHRASE_FILE}", "unset one of them")
     if not name:
-        return None
+        return direct.encode() if direct else None
     secret = _read_secret(Path(name), "passphrase").split(b"\n", 1)[0].rstrip(b"\r")
     if not secret:
         raise TrustError(
             f"the passphrase file {name} is empty", "", f"write the passphrase to it or unset {PASSPHRASE_FILE}"
         )
     return secret
+
+
+_answers: dict[Path, bytes] = {}
+"""What was typed already, by the key's file: one command asks once."""
+
+
+def _asked(path: Path) -> bytes | None:
+    """Ask for the passphrase of a key on the terminal; None where there is none, or nothing is typed."""
+    if path not in _answers and sys.stdin is not None and sys.stdin.isatty():
+        try:
+            _answers[path] = getpass.getpass(f"passphrase of {path.name}: ").encode()
+        except EOFError:
+            return None
+    return _answers.get(path) or None
 
 
 def _read_secret(path: Path, what: str) -> bytes:

@@ -9,14 +9,44 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from orchestrator.errors import TrustError
+from orchestrator.oci.strict import decode
 
 PUBLIC_SIZE = 32
 SIGNATURE_SIZE = 64
+
+
+_SSH = b"\0\0\0\x0bssh-ed25519\0\0\0 "
+"""How the public key blob of an Ed25519 key begins in OpenSSH's form; its 32 bytes follow."""
+
+
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The points of small order without their sign bit, the spellings above the prime too: a key that is one would confirm
+signatures that nobody made, and the device's library accepts none of them, as a key or within a signature."""
+
+
+def _of_small_order(point: bytes) -> bool:
+    return point[:31] + bytes([point[31] & 0x7F]) in _SMALL_ORDER
+
+
+class _Public(msgspec.Struct, frozen=True):
+    public: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +58,8 @@ class PublicKey:
     def __post_init__(self) -> None:
         if len(self.raw) != PUBLIC_SIZE:
             raise TrustError("not an Ed25519 public key", f"it has {len(self.raw)} bytes in place of {PUBLIC_SIZE}")
+        if _of_small_order(self.raw):
+            raise TrustError("not an Ed25519 public key", "it is a point of small order, which confirms anything")
 
     @property
     def keyid(self) -> str:
@@ -64,9 +96,30 @@ class PublicKey:
             raise TrustError("not an Ed25519 public key", f"it is a {type(key).__name__}")
         return cls(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
+    @property
+    def ssh(self) -> str:
+        """The key as OpenSSH writes it in one line, without a comment (RFC 8709, section 4)."""
+        return "ssh-ed25519 " + base64.b64encode(_SSH + self.raw).decode("ascii")
+
+    @classmethod
+    def from_any(cls, data: bytes) -> PublicKey:
+        """Return the key from PEM, from a line of OpenSSH, or from JSON with a member `public` (base64)."""
+        text = data.strip()
+        if text.startswith(b"ssh-"):
+            words = text.decode("ascii", "replace").split()
+            blob = strict_base64(words[1] if len(words) > 1 else "", "an OpenSSH key")
+            if words[0] != "ssh-ed25519" or not blob.startswith(_SSH):
+                raise TrustError(
+                    "not an Ed25519 public key", f"it is {words[0][:40]}", "make one: ssh-keygen -t ed25519"
+                )
+            return cls(blob[len(_SSH) :])
+        if text.startswith(b"{"):
+            return cls.from_base64(decode(text, _Public, "the public key", limit=65536, error=TrustError).public)
+        return cls.from_pem(data)
+
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """True when `signature` is this key's over `message`."""
-        if len(signature) != SIGNATURE_SIZE:
+        if len(signature) != SIGNATURE_SIZE or _of_small_order(signature[:PUBLIC_SIZE]):
             return False
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import PyContainerError, TrustError, VerificationError
@@ -15,49 +14,10 @@ from orchestrator.oci.store import Store
 from orchestrator.revision.assemble import Revision, read_revision
 from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, pae, sign
 from orchestrator.trust.public import PublicKey, Signer
+from orchestrator.trust.report import THRESHOLD, UnverifiedError, VerificationReport
 
 SIGNATURE_TYPE = "application/vnd.pycontainer.signature.v1"
 PAYLOAD_TYPE = "application/vnd.pycontainer.revision.signature.v1+json"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a verification: what was checked, with what outcome, and the detail."""
-
-    name: str
-    outcome: Literal["passed", "ignored", "failed"]
-    detail: str
-
-
-@dataclass
-class VerificationReport:
-    """The steps of a verification in their order, and the ids of the keys whose signatures counted."""
-
-    revision: str
-    steps: list[Step] = field(default_factory=list)
-    keyids: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        """True when no step failed."""
-        return bool(self.steps) and all(step.outcome != "failed" for step in self.steps)
-
-    def note(self, name: str, passed: bool, detail: str) -> bool:
-        """Add a step that passed or failed; returns `passed`."""
-        self.steps.append(Step(name, "passed" if passed else "failed", detail))
-        return passed
-
-    def ignore(self, name: str, detail: str) -> None:
-        """Add something that counts for nothing, neither for nor against."""
-        self.steps.append(Step(name, "ignored", detail))
-
-
-class UnverifiedError(TrustError):
-    """A revision did not verify; `report` tells each step that was taken."""
-
-    def __init__(self, what: str, why: str, hint: str, report: VerificationReport) -> None:
-        super().__init__(what, why, hint)
-        self.report = report
 
 
 def signed_payload(revision: Revision) -> bytes:
@@ -196,7 +156,7 @@ def _check_signatures(
                     report.ignore(name, f"{key}: {'wrong signature' if keyid in trusted else 'not a trusted key'}")
     report.keyids = sorted(valid)
     detail = f"{len(valid)} of the {len(trusted)} trusted keys signed it; {threshold} must"
-    if not report.note("threshold", threshold >= 1 and len(valid) >= threshold, detail):
+    if not report.note(THRESHOLD, threshold >= 1 and len(valid) >= threshold, detail):
         raise _failed(report, TrustError("not signed as required", detail, _SIGN))
 
 

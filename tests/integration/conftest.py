@@ -57,6 +57,7 @@ class Product:
 
     folder: Path
     keys: Path
+    machine: str = "qemu-amd64"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,15 +65,15 @@ class Product:
 
     @property
     def image(self) -> Path:
-        return self.folder / "build" / "demo-qemu-amd64.img"
+        return self.folder / "build" / f"demo-{self.machine}.img"
 
     @property
     def deploy(self) -> Path:
-        return self.folder / "build" / "bitbake-qemu-amd64" / "tmp" / "deploy" / "images" / "qemu-amd64"
+        return self.folder / "build" / f"bitbake-{self.machine}" / "tmp" / "deploy" / "images" / self.machine
 
     @property
     def lock(self) -> Path:
-        return self.folder / "build" / "bitbake-qemu-amd64" / "debian.lock.json"
+        return self.folder / "build" / f"bitbake-{self.machine}" / "debian.lock.json"
 
     def run(self, command: str, *arguments: str | Path, **environment: str) -> Finished:
         return pycontainer(command, self.folder, *arguments, **(self.environment | environment))
@@ -84,11 +85,13 @@ class Product:
         return done.json
 
 
-def copy_demo(folder: Path, keys: Path) -> Product:
+def copy_demo(folder: Path, keys: Path, machine: str = Product.machine) -> Product:
     shutil.copytree(
         REPOSITORY / "examples" / "demo", folder, ignore=shutil.ignore_patterns("build", ".pycontainer"), symlinks=True
     )
-    return Product(folder, keys)
+    file = folder / "pycontainer.yaml"
+    file.write_text(file.read_text().replace(f"machine: {Product.machine}", f"machine: {machine}"))
+    return Product(folder, keys, machine)
 
 
 @pytest.fixture(scope="session")

@@ -55,9 +55,9 @@ def test_advice_names_a_command_and_options_that_exist(place: str, command: str,
     assert command in known, place
     parser = known[command]
     if actions := subcommands(parser):
-        action = words.split()[0] if words.split() else ""
-        assert action in actions, f"{place}: pycontainer {command} {action}"
-        parser = actions[action]
+        action = next((word for word in words.split() if not word.startswith("-")), "")
+        assert action in actions or (not action and parser.get_default("command")), f"{place}: {command} {action}"
+        parser = actions.get(action, parser)
     options = {name for action in parser._actions for name in action.option_strings}
     for word in re.findall(r"--[a-z-]+", words):
         assert word in options, place

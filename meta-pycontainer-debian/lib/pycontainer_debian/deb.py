@@ -11,7 +11,7 @@ import stat
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -136,8 +136,11 @@ class Deb:
             raise self._broken(problem) from problem
         return files
 
-    def entries(self, spool: Path) -> Iterator[tuple[str, Entry]]:
-        """Yield the files as (path, entry) in archive order; contents are appended to the file `spool`."""
+    def entries(self, spool: Path, only: Container[str] | None = None) -> Iterator[tuple[str, Entry]]:
+        """Yield the files as (path, entry) in archive order; contents are appended to the file `spool`.
+
+        With `only`, of the regular files just those: what a package has beside may be large.
+        """
         links: dict[str, Entry] = {}
         total = 0
         try:
@@ -147,6 +150,8 @@ class Deb:
                     if count > _ENTRIES_LIMIT or total > _DATA_LIMIT:
                         raise ValueError("too many files, or too large ones")
                     path = _safe(member.name)
+                    if only is not None and (member.isreg() or member.islnk()) and path not in only:
+                        continue
                     entry = links[_safe(member.linkname)] if member.islnk() else self._entry(tar, member, spool, out)
                     links[path] = entry
                     if path:
@@ -198,10 +203,11 @@ def _zstd_tar(part: IO[bytes]) -> tarfile.TarFile:
     return tarfile.open(fileobj=io.BytesIO(done.stdout), mode="r|")
 
 
-def unpack(debs: list[Deb], tree: Tree, spool: Path) -> None:
-    """Merge the files of packages into a tree; raises DebianError when two bring different files at one path."""
+def unpack(debs: list[Deb], tree: Tree, spool: Path, only: Container[str] | None = None) -> None:
+    """Merge the files of packages into a tree (see `Deb.entries`); raises DebianError when two bring different files
+    at one path."""
     for deb in debs:
-        for path, entry in deb.entries(spool):
+        for path, entry in deb.entries(spool, only):
             tree.add(path, entry)
 
 

@@ -39,6 +39,19 @@ def release_of(tree: Tree, folder: str = "usr/lib/modules") -> str:
     return found[0]
 
 
+def device_tree(tree: Tree, release: str, name: str) -> str:
+    """Return the path of a device tree (VENDOR/BOARD.dtb) of the kernel package; raises DebianError without it."""
+    folder = f"usr/lib/linux-image-{release}"
+    if tree.lookup(f"{folder}/{name}") is None:
+        found = sorted(p.removeprefix(f"{folder}/") for p in tree.entries if p.startswith(f"{folder}/{name[:8]}"))
+        raise DebianError(
+            f"the kernel package has no device tree {name}",
+            f"those that begin alike: {', '.join(found[:8]) or 'none'}",
+            "correct device-tree in the machine's data file",
+        )
+    return f"{folder}/{name}"
+
+
 def parse_dep(text: str) -> dict[str, list[str]]:
     """Parse modules.dep (depmod(8)): a module's path to the paths that it needs."""
     needs: dict[str, list[str]] = {}

@@ -14,14 +14,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from .archives import read_tar, write_tar
 from .disk import extract, from_directory
 from .errors import DebianError
+from .foreign import Overlay, only_programs
+from .foreign import install as install_foreign
 from .layer import Packages
 from .tree import Tree
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_MOUNTED = ("mnt", "dev", "proc")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _VOLATILE = ("run/*", "tmp/*", "dev/*", "proc/*")
 # Files only: the folders are part of what packages expect to find.
@@ -58,9 +62,10 @@ def unshare_argv(uid: int) -> list[str]:
     return argv
 
 
-def configured(packages: Packages, work: Path) -> Tree:
+def configured(packages: Packages, work: Path, architecture: str = "", native: Packages | None = None) -> Tree:
     """Return the tree of a root file system in which dpkg installed and configured the packages.
 
+    For another `architecture` than the build machine's, `native` are the same packages as the build machine runs them.
     Raises DebianError with dpkg's last words. `work` is a folder for this alone; file contents stay in it.
     """
     epoch = packages.epoch
@@ -69,7 +74,13 @@ def configured(packages: Packages, work: Path) -> Tree:
     write_tar(packages.tree, seed)
     request = work / "request.json"
     debs = [str(file.path) for file in packages.files]
-    request.write_text(json.dumps({"seed": str(seed), "result": str(result), "epoch": epoch, "debs": debs}))
+    asked = {"seed": str(seed), "result": str(result), "epoch": epoch, "debs": debs}
+    if native is not None:
+        native.tree.remove(only_programs)
+        write_tar(native.tree, work / "native.tar")
+        build = next(file.locked.architecture for file in native.files if file.locked.architecture != "all")
+        asked |= {"native": str(work / "native.tar"), "architectures": [build, architecture]}
+    request.write_text(json.dumps(asked))
     environment = {
         "PATH": _PATH,
         "PYTHONPATH": str(Path(__file__).parents[1]),
@@ -102,19 +113,25 @@ def _prepare(root: Path) -> None:
         _mount("--bind", f"/dev/{name}", str(root / "dev" / name))
     (root / "dev/fd").symlink_to("/proc/self/fd")
     (root / "dev/shm").mkdir()
+
+
+def _skeleton(root: Path) -> None:
     state = root / "var/lib/dpkg"
     for name in ("info", "updates", "parts", "alternatives", "triggers"):
         (state / name).mkdir(parents=True, exist_ok=True)
     (state / "status").touch()
 
 
-def _install(root: Path, debs: list[str], epoch: int) -> None:
+def _shelve(root: Path, debs: list[str]) -> None:
     shelf = root / "mnt"
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(shelf))
     for path in debs:
         (shelf / Path(path).name).touch()
         _mount("--bind", path, str(shelf / Path(path).name))
-    environment = {
+
+
+def _environment(epoch: int) -> dict[str, str]:
+    return {
         "PATH": _PATH,
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
@@ -123,11 +140,28 @@ def _install(root: Path, debs: list[str], epoch: int) -> None:
         "TZ": "UTC",
         "HOME": "/root",
     }
-    argv = ["chroot", str(root), "dpkg", "--force-depends", "--force-unsafe-io", "--force-confnew", "--install"]
+
+
+def _install(root: Path, debs: list[str], epoch: int, overlay: Overlay | None, architectures: list[str]) -> None:
     names = [f"/mnt/{Path(path).name}" for path in debs]
-    subprocess.run([*argv, *names], check=True, env=environment, stderr=subprocess.STDOUT)
+
+    def dpkg(view: Path, words: list[str]) -> None:
+        files = names if words[-1] in ("--install", "--unpack") else []
+        argv = ["chroot", str(view), "dpkg", *words, *files]
+        subprocess.run(argv, check=True, env=_environment(epoch), stderr=subprocess.STDOUT)
+
+    def prepare(view: Path) -> None:
+        _prepare(view)
+        _shelve(view, debs)
+
+    if overlay is None:
+        prepare(root)
+        dpkg(root, ["--force-depends", "--force-unsafe-io", "--force-confnew", "--install"])
+    else:
+        install_foreign(overlay, architectures, prepare, dpkg)
+    view = root if overlay is None else overlay.view
     audit = subprocess.run(
-        ["chroot", str(root), "dpkg", "--audit"], check=True, env=environment, capture_output=True, text=True
+        ["chroot", str(view), "dpkg", "--audit"], check=True, env=_environment(epoch), capture_output=True, text=True
     )
     if audit.stdout.strip():
         raise DebianError("dpkg left packages half configured", audit.stdout.strip().splitlines()[0])
@@ -142,15 +176,30 @@ def clean(tree: Tree) -> None:
 
 
 def _collect(root: Path, epoch: int, result: Path) -> None:
-    for name in (*(f"dev/{device}" for device in _DEVICES), "dev", "proc"):
-        subprocess.run(["umount", str(root / name)], check=True)
-    subprocess.run(["umount", "--recursive", str(root / "mnt")], check=True)
     tree = from_directory(root)
     tree.mtime = epoch
     clean(tree)
     tree.file("etc/machine-id", b"", 0o444)
     tree.clamp(epoch)
     write_tar(tree, result)
+
+
+def _release(root: Path) -> None:
+    for name in (*(f"dev/{device}" for device in _DEVICES), "dev", "proc"):
+        subprocess.run(["umount", str(root / name)], check=True)
+    subprocess.run(["umount", "--recursive", str(root / "mnt")], check=True)
+
+
+def _overlay(request: dict[str, Any], root: Path) -> Overlay | None:
+    if "native" not in request:
+        return None
+    place, native = root.with_name("overlay"), root.with_name("native")
+    shutil.rmtree(native, ignore_errors=True)
+    extract(read_tar(Path(request["native"])), native, owners=True)
+    place.mkdir(exist_ok=True)
+    # Of tmpfs: the upper layer may not itself lie on an overlay, as in a container it would.
+    _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(place))
+    return Overlay(native, root, place)
 
 
 def main(argv: list[str]) -> int:
@@ -162,9 +211,15 @@ def main(argv: list[str]) -> int:
     shutil.rmtree(root, ignore_errors=True)
     try:
         extract(read_tar(Path(request["seed"])), root, owners=True)
-        _prepare(root)
-        _install(root, request["debs"], epoch)
-        _collect(root, epoch, result)
+        _skeleton(root)
+        overlay = _overlay(request, root)
+        _install(root, request["debs"], epoch, overlay, request.get("architectures", []))
+        if overlay is None:
+            _release(root)
+            _collect(root, epoch, result)
+        else:
+            overlay.hide()
+            _collect(overlay.settle(request["architectures"][1]), epoch, result)
     except subprocess.CalledProcessError as problem:
         print(f"{Path(problem.cmd[0]).name} failed with exit status {problem.returncode}", file=sys.stderr)
         return 1
@@ -172,10 +227,10 @@ def main(argv: list[str]) -> int:
         print(problem, file=sys.stderr)
         return 1
     finally:
-        subprocess.run(["umount", "--recursive", "--lazy", str(root / "mnt")], check=False, capture_output=True)
-        for name in ("dev", "proc"):
-            subprocess.run(["umount", "--recursive", "--lazy", str(root / name)], check=False, capture_output=True)
-        shutil.rmtree(root, ignore_errors=True)
+        for place in (root.with_name("overlay") / "view", root.with_name("overlay"), *(root / n for n in _MOUNTED)):
+            subprocess.run(["umount", "--recursive", "--lazy", str(place)], check=False, capture_output=True)
+        for folder in (root, root.with_name("native"), root.with_name("overlay")):
+            shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs of a Debian suite that run on any x86-64 Linux: unpacked, and started by their own loader.
+"""Programs of a Debian suite that run on any Linux of their architecture: unpacked, and started by their own loader.
 
 A wrapper is a few lines of shell: the tree's ld.so with --library-path and --argv0 (ld.so(8)), found from the wrapper's
 own place, so that the tree may be moved. No chroot, no root, nothing outside the tree.
@@ -7,14 +7,26 @@ own place, so that the tree may be moved. No chroot, no root, nothing outside th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .disk import extract
 from .errors import DebianError
 from .tree import Tree
 
-LOADER = "usr/lib64/ld-linux-x86-64.so.2"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
+
+@dataclass(frozen=True)
+class Runs:
+    """How the build machine's programs are started: by their loader, with libraries in the folder of their triplet."""
+
+    loader: str
+    triplet: str
+
+    @property
+    def libraries(self) -> str:
+        """The folder of Debian's libraries."""
+        return f"usr/lib/{self.triplet}"
+
 
 _WRAPPER = """#!/bin/sh
 self=$0
@@ -25,14 +37,14 @@ t=${{self%/*}}/{up}
 
 
 def wrapper(
-    program: str, *, folder: str = "bin", argv0: str = '"$0"', arguments: str = "", environment: str = ""
+    program: str, runs: Runs, *, folder: str = "bin", argv0: str = '"$0"', arguments: str = "", environment: str = ""
 ) -> str:
     """Return a wrapper's text for `program` (a path in the tree); `folder` is where the wrapper will lie."""
     up = "/".join(".." for _ in PurePosixPath(folder).parts)
     return _WRAPPER.format(
         up=up,
-        loader=LOADER,
-        libraries=LIBRARIES,
+        loader=runs.loader,
+        libraries=runs.libraries,
         program=program,
         argv0=argv0,
         arguments=arguments and arguments + " ",
@@ -65,28 +77,29 @@ _ENVIRONMENT = dict.fromkeys(
 )
 
 
-def install(tree: Tree, target: Path, programs: list[str]) -> None:
+def install(tree: Tree, target: Path, programs: list[str], runs: Runs) -> None:
     """Unpack a tree and make bin/<program> for each program; raises DebianError when the tree lacks one."""
     extract(tree, target)
     for name in sorted(programs):
-        place(target / "bin" / name, wrapper(find(tree, name), environment=_ENVIRONMENT.get(name, "")))
+        place(target / "bin" / name, wrapper(find(tree, name), runs, environment=_ENVIRONMENT.get(name, "")))
 
 
-def install_compiler(tree: Tree, target: Path, triplet: str, version: str) -> None:
+def install_compiler(tree: Tree, target: Path, triplet: str, version: str, runs: Runs) -> None:
     """Add bin/<triplet>-gcc and its parts: the driver finds cc1, as and ld as wrappers too, by -B.
 
     The caller gives --sysroot; the compiler's own headers and libgcc come from the tree.
     """
-    parts = "usr/libexec/gcc"
     for name in ("cc1", "collect2", "lto1", "lto-wrapper"):
-        program = f"{parts}/{triplet}/{version}/{name}"
-        if tree.lookup(program) is not None:
-            place(target / "parts" / name, wrapper(program, folder="parts"))
+        # Debian keeps a cross compiler's own programs apart from the native one's.
+        for parts in ("usr/libexec/gcc", "usr/libexec/gcc-cross"):
+            program = f"{parts}/{triplet}/{version}/{name}"
+            if tree.lookup(program) is not None:
+                place(target / "parts" / name, wrapper(program, runs, folder="parts"))
     for name in ("as", "ld", "ar", "nm", "ranlib", "strip", "objcopy", "objdump"):
         program = find(tree, f"{triplet}-{name}")
-        place(target / "parts" / name, wrapper(program, folder="parts"))
-        place(target / "bin" / f"{triplet}-{name}", wrapper(program))
+        place(target / "parts" / name, wrapper(program, runs, folder="parts"))
+        place(target / "bin" / f"{triplet}-{name}", wrapper(program, runs))
     # argv[0] tells the driver where its own headers lie, relative to usr/bin.
     driver = find(tree, f"{triplet}-gcc-{version}")
-    text = wrapper(driver, argv0=f'"$t/{driver}"', arguments='-B"$t/parts/"')
+    text = wrapper(driver, runs, argv0=f'"$t/{driver}"', arguments='-B"$t/parts/"')
     place(target / "bin" / f"{triplet}-gcc", text)

@@ -7,12 +7,12 @@ PYCONTAINER_KIND = "bootloader"
 PYCONTAINER_FILES = "efi=${EFI_NAME}"
 
 DEBIAN_PACKAGES = "${GRUB_PACKAGE}"
-DEBIAN_PACKAGES_EXCLUDE = "grub-common grub-efi-amd64-unsigned grub-efi-arm64-unsigned"
+DEBIAN_PACKAGES_EXCLUDE = "grub-common ${@d.getVar('GRUB_PACKAGE').replace('-bin', '-unsigned')}"
 FILESPATH:prepend = "${PYCONTAINER_META}/recipes-bsp/pycontainer-bootloader/files:"
 SRC_URI = "file://grub.cfg"
 
 # What grub.cfg uses, and a way to hand the screen over to the kernel.
-GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot all_video"
+GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot all_video ${GRUB_MORE_MODULES}"
 
 do_install[depends] += "native-tools:do_deploy"
 do_install[file-checksums] += "${PYCONTAINER_LIB}/bootloader.py:True"

@@ -4,7 +4,7 @@ inherit debian-packages
 
 def deploy_depends(d):
     layers = d.getVar("PYCONTAINER_LAYERS").split()
-    return " ".join("%s:do_deploy" % name for name in ["native-tools"] + layers)
+    return " ".join("%s:do_deploy" % name for name in ["native-tools", "emulator-firmware"] + layers)
 
 # Whatever the layers' stamps say, the manifest tells what lies there now; writing it takes no time.
 do_deploy[nostamp] = "1"

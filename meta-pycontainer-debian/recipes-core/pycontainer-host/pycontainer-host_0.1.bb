@@ -49,9 +49,9 @@ python do_install() {
         initramfs.add_programs(tree, packages.tree, d.getVar("HOST_PROGRAMS").split(), libraries)
         tree.symlink("init", "usr/sbin/pycontainer-init")
         bsp = read_tar(Path(d.getVar("DEPLOY_DIR_IMAGE"), "bsp/modules.tar"), "lib/modules")
-        modules.add_to_host(tree, bsp, (sources / "modules.list").read_text(), tools / "depmod",
+        modules.add_to_host(tree, bsp, "\n".join([(sources / "modules.list").read_text(), d.getVar("MACHINE_MODULES_HOST")]), tools / "depmod",
                             Path(d.getVar("WORKDIR"), "depmod"))
-        tree.file("etc/pycontainer/modules", initramfs.load_list((sources / "load.list").read_text()))
+        tree.file("etc/pycontainer/modules", initramfs.load_list("\n".join([d.getVar("MACHINE_MODULES_LOAD"), (sources / "load.list").read_text()])))
         initramfs.write_initramfs(tree, tools / "zstd", Path(d.getVar("D"), "initramfs.cpio.zst"))
         contents = Contents()
         contents.own("sd-stub", [libraries[0] + "/libsystemd.so.0"])

@@ -19,7 +19,8 @@ PYCONTAINER_KIND = "bootloader"
 PYCONTAINER_FILES = "efi=${B}/${PYCONTAINER_EFI}"
 PYCONTAINER_EFI = "${@pycontainer_grub(d)[1]}"
 # What the configuration uses, and a way to hand the screen over to the kernel.
-PYCONTAINER_GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot all_video"
+PYCONTAINER_GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot all_video \
+    ${@bb.utils.contains_any('TARGET_ARCH', 'aarch64 arm riscv64', 'fdt', '', d)}"
 PYCONTAINER_GRUB_PRELOADED = "part_gpt fat ext2 regexp normal"
 PYCONTAINER_LICENCES = "grub-efi=grub-efi"
 PYCONTAINER_SPDX = "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${DEPLOY_DIR_IMAGE}/grub-efi-recipe-sbom.spdx.json', '', d)}"

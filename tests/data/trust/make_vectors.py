@@ -34,8 +34,46 @@ class Key:
         self.public = base64.b64encode(raw).decode()
 
     def sign(self, payload: str = PAYLOAD, kind: str = TYPE, keyid: str | None = None) -> dict[str, str]:
-        message = f"DSSEv1 {len(kind.encode())} {kind} {len(payload.encode())} {payload}".encode()
-        return {"keyid": keyid or self.id, "sig": base64.b64encode(self.private.sign(message)).decode()}
+        sig = self.private.sign(message(payload, kind))
+        return {"keyid": keyid or self.id, "sig": base64.b64encode(sig).decode()}
+
+    def scalar(self) -> int:
+        """The number whose multiple of the base point the public key is (RFC 8032, section 5.1.5)."""
+        raw = bytearray(hashlib.sha512(self.private.private_bytes_raw()).digest()[:32])
+        raw[0] &= 248
+        raw[31] = raw[31] & 127 | 64
+        return int.from_bytes(raw, "little")
+
+
+ORDER = 2**252 + 27742317777372353535851937790883648493
+NEUTRAL = b"\1" + bytes(31)
+"""The encoding of the neutral point, which is of small order."""
+
+
+def message(payload: str = PAYLOAD, kind: str = TYPE) -> bytes:
+    return f"DSSEv1 {len(kind.encode())} {kind} {len(payload.encode())} {payload}".encode()
+
+
+def other_s(text: str) -> str:
+    """The same signature with S beyond the order of the group: an equation modulo the order holds as before."""
+    raw = base64.b64decode(text)
+    return base64.b64encode(raw[:32] + (int.from_bytes(raw[32:], "little") + ORDER).to_bytes(32, "little")).decode()
+
+
+def neutral_r(key: Key) -> dict[str, str]:
+    """A signature that fulfils the equation with the neutral point as R, as only the key's owner can make it."""
+    public = base64.b64decode(key.public)
+    challenge = int.from_bytes(hashlib.sha512(NEUTRAL + public + message()).digest(), "little") % ORDER
+    raw = NEUTRAL + (challenge * key.scalar() % ORDER).to_bytes(32, "little")
+    return {"keyid": key.id, "sig": base64.b64encode(raw).decode()}
+
+
+def by_nobody(key: Key) -> tuple[dict[str, str], dict[str, str]]:
+    """A trusted key that is the neutral point, and a signature for it that needs no private key."""
+    raw = base64.b64decode(key.public) + (key.scalar() % ORDER).to_bytes(32, "little")
+    keyid = hashlib.sha256(NEUTRAL).hexdigest()
+    trusted = {"keyid": keyid, "public": base64.b64encode(NEUTRAL).decode()}
+    return trusted, {"keyid": keyid, "sig": base64.b64encode(raw).decode()}
 
 
 ONE, TWO, THREE, STRANGER = Key(1), Key(2), Key(3), Key(9)
@@ -222,6 +260,27 @@ def cases() -> dict[str, dict[str, Any]]:
         envelope([STRANGER.sign(str(number)) for number in range(32)] + [ONE.sign()]),
         None,
     )
+    case("signature-beyond-order", "malleable: S of the signature plus the group's order", respell(other_s), None)
+    case("signature-neutral-r", "the signature's R is a point of small order", envelope([neutral_r(ONE)]), None)
+    nobody, forged = by_nobody(TWO)
+    case(
+        "key-of-small-order", "the trusted key is the neutral point, which anybody signs for", envelope([forged]), None
+    )
+    found["key-of-small-order.json"]["keys"] = [nobody]
+    case("huge-envelope", "an envelope beyond its limit", envelope([ONE.sign()], comment="x" * 65536), None)
+    wide_payload = PAYLOAD.replace("demo", "d" * 16384)
+    case(
+        "huge-payload",
+        "a payload beyond its limit, rightly signed",
+        envelope([ONE.sign(wide_payload)], wide_payload),
+        None,
+    )
+    # A rotation: what replaces ONE by TWO is signed by both, and so reaches devices that know either.
+    both = envelope([ONE.sign(), TWO.sign()])
+    case("rotation-on-old-device", "signed by the old key and the new, the old one is known", both, [ONE])
+    case("rotation-on-new-device", "the same, the new one is known", both, [TWO], trusted=(TWO,))
+    case("rotation-done", "signed by the new key alone, the old one is known", envelope([TWO.sign()]), None)
+    case("before-rotation", "signed by the old key alone, the new one is known", good, None, trusted=(TWO,))
     return found
 
 

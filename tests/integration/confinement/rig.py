@@ -23,7 +23,7 @@ from orchestrator.layers.build import Surroundings, build_layer
 from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.inputs import DirectorySource
 from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
-from orchestrator.layers.userns import bases
+from orchestrator.layers.userns import SIZE, bases
 from tests.integration.device.rig import Container, Revision, boot, read_back
 
 HERE = Path(__file__).parent
@@ -146,6 +146,8 @@ class ProbeRevision(Revision):
         if container.options.runtime == "lxc":
             assert built.run is not None
             container.entry |= {"runtime": "lxc", "apparmor": built.run.apparmor}
+            if built.run.user_base:
+                container.entry["userNamespace"] = {"hostId": built.run.user_base, "size": SIZE}
             return parts
         config = container.change(json.loads(parts["run-config"]))
         if "apparmorProfile" in config["process"]:

@@ -79,6 +79,7 @@ def make(folder: Path) -> Build:
     (build.folder / "conf/bblayers.conf").write_text(
         f'BBPATH = "${{TOPDIR}}"\nBBFILES ?= ""\nBBLAYERS = "{LAYER} {own}"\n'
     )
+    (build.folder / "conf/local.conf").write_text('MACHINE = "qemu-amd64"\n')
     return build
 
 

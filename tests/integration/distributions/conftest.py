@@ -26,13 +26,11 @@ def distributions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     shutil.rmtree(bitbake)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(distributions: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The product in QEMU."""
+    """The product in QEMU, for as long as these tests last: seven containers take their share of the processors."""
     machine = start(distributions, tmp_path_factory.mktemp("running"))
     try:
         yield machine
     finally:
-        if machine.process.poll() is None:
-            machine.process.terminate()
-            machine.process.wait(60)
+        machine.end()

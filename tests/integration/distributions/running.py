@@ -22,7 +22,7 @@ from tests.integration.distributions import images
 # As its first process a program gets no signal that it has no handler for.
 _APP = """\
 trap 'echo app ends; exit 0' TERM
-echo "app starts as $(id -u)"
+echo "app starts as $(id -u)" >/dev/stderr
 while :; do sleep 1 & wait $!; done
 """
 BOOT_SECONDS = 600
@@ -110,6 +110,12 @@ class Running:
     def console(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def end(self) -> None:
+        """Switch it off, whatever it does."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+
     def until(self, condition: Callable[[], bool], what: str, seconds: float = BOOT_SECONDS) -> None:
         end = time.monotonic() + seconds
         while not condition():
@@ -127,5 +133,9 @@ def start(product: Product, folder: Path) -> Running:
             argv, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
         )
     running = Running(product, process, log)
-    running.until(lambda: "ready: distributions" in running.console, "ready")
+    try:
+        running.until(lambda: "ready: distributions" in running.console, "ready")
+    except BaseException:
+        running.end()
+        raise
     return running

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.canonical import sha256_digest
-from orchestrator.deploy import Deploy, Emulator
+from orchestrator.deploy import Deploy, Emulator, Firmware
 from orchestrator.emulator.qemu import MachineOptions
 from orchestrator.image import bmap, gpt, record
 from orchestrator.image.writer import ESP_SIZE, ImageRequest, layout, used_spans, write_image
@@ -41,6 +41,7 @@ class Parts:
     emulator: Emulator
     firmware_code: Path
     firmware_vars: Path
+    efi_name: str = "BOOTX64.EFI"
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +58,9 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         kernel=deploy.verified(deploy.of_kind("bsp")[0].files["kernel"]),
         efi=deploy.verified(deploy.of_kind("bootloader")[0].files["efi"]),
         emulator=emulator,
-        firmware_code=deploy.resolve(emulator.firmware_code),
-        firmware_vars=deploy.resolve(emulator.firmware_vars),
+        firmware_code=deploy.resolve(emulator.firmware[0].code),
+        firmware_vars=deploy.resolve(emulator.firmware[0].variables),
+        efi_name=deploy.efi_name(),
     )
 
 
@@ -71,7 +73,7 @@ def _host_parts(kernel: Path, folder: Path) -> Parts:
     )  # fmt: skip
     emulator = Emulator(
         binary="qemu-system-x86_64", machine="q35", cpu="max", memory_mi_b=256, smp=1, console="ttyS0",
-        firmware_code="", firmware_vars="", efi_name="BOOTX64.EFI",
+        firmware=[Firmware(name="edk2", kind="pflash", code="")],
     )  # fmt: skip
     firmware = Path("/usr/share/OVMF")
     return Parts(Tools(), kernel, efi, emulator, firmware / "OVMF_CODE_4M.fd", firmware / "OVMF_VARS_4M.fd")
@@ -140,7 +142,7 @@ def disk(parts: Parts, tmp_path: Path) -> Disk:
         blobs=blobs,
         links=links,
         efi=parts.efi,
-        efi_name=parts.emulator.efi_name,
+        efi_name=parts.efi_name,
         storage_size=96 * 1024 * 1024,
     )
     made = write_image(request, tmp_path / "disk.img", parts.tools, EPOCH)

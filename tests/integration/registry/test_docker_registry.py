@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -30,6 +31,7 @@ from orchestrator.registry import (
 )
 from tests.integration.registry.conftest import PASSWORD, BadLine, Server, bad_line, know
 from tests.unit.registry.conftest import make_revision
+from tests.unit.registry.test_delta import revision as revision_of
 
 pytestmark = pytest.mark.usefixtures("home")
 EAGER = Patience(first_delay=0.01, longest_delay=0.05)
@@ -54,7 +56,8 @@ def test_a_revision_goes_there_and_back_with_all_that_is_attached(plain: Server,
     sent = push(store, revision.digest, reference.repository, ["stable", "1.0"])
     assert push(store, revision.digest, reference.repository, ["stable"]).moved == 0
     got = pull(reference, other, artifact_type=REVISION)
-    assert (got.digest, got.manifests, got.moved) == (revision.digest, 4, sent.moved)
+    # The revision, its three documents, and the chunk index.
+    assert (got.digest, got.manifests, got.moved) == (revision.digest, 5, sent.moved)
     assert digests(other.root) == digests(store.root)
     assert fsck(other).whole
     assert len(other.referrers(revision.digest, "application/spdx+json")) == 3
@@ -66,13 +69,14 @@ def test_a_revision_goes_there_and_back_with_all_that_is_attached(plain: Server,
 
 def test_skopeo_reads_what_we_push_and_we_what_it_pushes(plain: Server, store: Store, other: Store, tmp_path: Path):
     revision = make_revision(store, 10, 2_000_000, attached=0)
+    own = digests(store.root)  # a push attaches indexes for small downloads, which skopeo passes over as all referrers
     ours = parse_reference(f"{plain.host}/skopeo/ours:1")
     push(store, revision.digest, ours.repository, ["1"])
     skopeo("copy", "--src-tls-verify=false", f"docker://{ours}", f"oci:{tmp_path / 'layout'}:x")
-    assert digests(tmp_path / "layout") == digests(store.root)
+    assert digests(tmp_path / "layout") == own < digests(store.root)
     skopeo("copy", "--dest-tls-verify=false", f"oci:{tmp_path / 'layout'}:x", f"docker://{plain.host}/skopeo/its:1")
     assert pull(parse_reference(f"{plain.host}/skopeo/its:1"), other).digest == revision.digest
-    assert digests(other.root) == digests(store.root)
+    assert digests(other.root) == own
 
 
 def test_blobs_are_mounted_from_another_repository(plain: Server, store: Store):
@@ -184,3 +188,22 @@ def test_an_upload_over_a_line_that_cuts_arrives(plain: Server, store: Store, ot
         push(store, revision.digest, Repository(f"127.0.0.1:{line.port}", "bad/upload"), ["1"], web=web)
     assert line.cuts == 0
     assert pull(parse_reference(f"{plain.host}/bad/upload:1"), other).digest == revision.digest
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["a good line", "a line that cuts"])
+def test_of_a_changed_image_only_what_differs_is_fetched(plain: Server, store: Store, other: Store, bad: bool):
+    old = Random(1).randbytes(20_000_000)
+    new = b"".join(old[at : at + 990_000] + b"changed" * 1000 for at in range(0, len(old), 1_000_000))
+    before, after = revision_of(store, old), revision_of(store, new)
+    repository = Repository(plain.host, "delta/bad" if bad else "delta/good")
+    for each in (before, after):
+        push(store, each.digest, repository)
+    pull(parse_reference(f"{repository}@{before.digest}"), other)
+    line = BadLine(plain.port, cut_after=300_000, cuts=2, pause=0.0005)
+    with bad_line(line), Web(patience=EAGER) as web:
+        host = f"127.0.0.1:{line.port}" if bad else plain.host
+        got = pull(parse_reference(f"{host}/{repository.name}@{after.digest}"), other, web=web)
+    assert line.cuts == (0 if bad else 2)
+    assert got.moved < 1_500_000
+    assert fsck(other).whole
+    assert digests(other.root) == digests(store.root)

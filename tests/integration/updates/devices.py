@@ -44,13 +44,20 @@ class Heard:
 
 
 class Device:
-    """A device; `start` it as often as it was ended. `extra` are more arguments for QEMU."""
+    """A device; `start` it as often as it was ended. `extra` are more arguments for QEMU.
 
-    def __init__(self, family: Family, image: Path, folder: Path, extra: tuple[str, ...] = ()) -> None:
+    `write_log` may name a file for what the disk is told from the next start on.
+    """
+
+    def __init__(
+        self, family: Family, image: Path, folder: Path, extra: tuple[str, ...] = (), firmware: str | None = None
+    ) -> None:
         self.family = family
         self.folder = folder
         self.image = sparse_copy(image, folder / "device.img")
         self.extra = extra
+        self.firmware = firmware
+        self.write_log: Path | None = None
         self.starts = 0
         self._machine: Machine | None = None
         self._link: Link | None = None
@@ -74,9 +81,10 @@ class Device:
         """Switch it on."""
         self.starts += 1
         forwards = (Forward(0, 8080), Forward(0, 8081))
-        options = options_for(self.family.deploy, self.image, forwards=forwards, persist=True)
+        options = options_for(self.family.deploy, self.image, forwards=forwards, persist=True, firmware=self.firmware)
         self._machine = Machine(
-            dataclasses.replace(options, extra=self.extra), log=self.folder / f"console-{self.starts}.log"
+            dataclasses.replace(options, extra=self.extra, write_log=self.write_log),
+            log=self.folder / f"console-{self.starts}.log",
         )
         self._machine.start()
         self._link = Link(parse_transport(f"unix:{self._machine.control_path}"), pause=0.3, settle=0.2)
@@ -175,12 +183,12 @@ class Device:
         with open_bundle(made.bundle) as bundle:
             return install(self.link, bundle, made.revision, heard or Heard())
 
-    def attempt(self, made: Made) -> Outcome:
-        return try_revision(self.link, made.revision.id, Heard(), limit=300, poll=0.3)
+    def attempt(self, made: Made, limit: float = 300) -> Outcome:
+        return try_revision(self.link, made.revision.id, Heard(), limit=limit, poll=0.3)
 
-    def update(self, made: Made) -> Outcome:
+    def update(self, made: Made, limit: float = 300) -> Outcome:
         self.install(made)
-        return self.attempt(made)
+        return self.attempt(made, limit)
 
     # What others see of it.
 
@@ -248,6 +256,11 @@ class Device:
                 found.append(json.loads(line))
         return max(found, key=lambda notes: notes["generation"], default={})
 
+    def storage_at(self, offset: int) -> int:
+        """Where in the image a byte of the storage partition is."""
+        start: int = self._partition(1).start
+        return start + offset
+
     def offset_of(self, path: str) -> int:
         """Where in the image the first block of a file of storage is."""
         out = run([*self.family.tools.argv("debugfs"), "-R", f"blocks {path}", self._storage()])
@@ -265,7 +278,7 @@ class Device:
         return f"{self.image}?offset={self._partition(1).start}"
 
     def _partition(self, number: int) -> Any:
-        return layout("demo", "qemu-amd64", STORAGE_MIB * 2**20)[1][number]
+        return layout("demo", self.family.product.machine, STORAGE_MIB * 2**20)[1][number]
 
 
 class Devices:

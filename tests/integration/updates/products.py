@@ -166,10 +166,15 @@ PAYLOAD_MIB = 12
 
 
 class Family:
-    """The product, its revisions by name, and the image that holds the one named base."""
+    """The product, its revisions by name, and the image that holds the one named base.
 
-    def __init__(self, demo: Product, folder: Path) -> None:
+    Without `box` it lacks the container of that name, whose programs are this computer's own. `patience` is how long a
+    container may take to get healthy, and a trial to be confirmed.
+    """
+
+    def __init__(self, demo: Product, folder: Path, *, box: bool = True, patience: str = "60s") -> None:
         self.folder = folder
+        self.patience = patience
         self.product = _linked(demo, folder / "product")
         self.deploy = Deploy(demo.deploy)
         self.image = folder / "base.img"
@@ -177,7 +182,10 @@ class Family:
         self._building = threading.RLock()
         self._file = self._product_file()
         self._page = (self.product.folder / "www" / "index.html").read_text()
-        self._fill_box()
+        if box:
+            self._fill_box()
+        else:
+            del self._file["layers"]["box"]
         self.base = self.made("base")
         sparse_copy(self.product.image, self.image)
 
@@ -212,6 +220,16 @@ class Family:
                 quick = self.made("quick")
                 self._made["without-init"] = self._with_blob(quick, "without-init", "host", "initramfs", archive)
             return self._made["without-init"]
+
+    def with_loader(self) -> Made:
+        """The revision "kernel" with another boot loader: GRUB's program with bytes behind its end."""
+        with self._building:
+            if "loader" not in self._made:
+                kernel = self.made("kernel")
+                efi = next(each for each in kernel.revision.blobs() if each.role == "efi")
+                data = self.store.blob_path(efi.digest).read_bytes() + b"another one\n".ljust(4096, b"\0")
+                self._made["loader"] = self._with_blob(kernel, "loader", efi.layer, "efi", data)
+            return self._made["loader"]
 
     def _make(self, name: str, keys: Path) -> Made:
         headline = HEADLINE if name == "base" else f"This is {name}."
@@ -265,11 +283,11 @@ class Family:
         file: File = yaml.safe_load((self.product.folder / "pycontainer.yaml").read_text())
         file["image"] = {"storage": f"{STORAGE_MIB}MiB"}
         file["control"] = {"port": "org.pycontainer.control", "reason": "the tests hold its other end"}
-        file["confirm"] = {"timeout": "60s"}
+        file["confirm"] = {"timeout": self.patience}
         layers = file["layers"]
         layers["rootfs"]["confirm"] = {"healthyFor": "1s"}
         layers["web"] |= {
-            "health": {"http": {"port": 8080}, "startPeriod": "60s", "interval": "500ms", "timeout": "5s"},
+            "health": {"http": {"port": 8080}, "startPeriod": self.patience, "interval": "500ms", "timeout": "5s"},
             "confirm": {"healthyFor": "1s"},
             "stopTimeout": "3s",
         }
@@ -331,11 +349,12 @@ def sparse_copy(source: Path, target: Path) -> Path:
 
 def _linked(demo: Product, folder: Path) -> Product:
     """A copy of the demo on its BitBake folder, by a link: no build of it runs BitBake."""
-    product = copy_demo(folder, demo.keys)
+    product = copy_demo(folder, demo.keys, demo.machine)
     build = demo.folder / "build"
     shutil.copytree(
         build, folder / "build", ignore=shutil.ignore_patterns("bitbake-*", "*.img", "*.bmap"), symlinks=True
     )
-    (folder / "build" / "bitbake-qemu-amd64").symlink_to(build / "bitbake-qemu-amd64")
+    name = f"bitbake-{demo.machine}"
+    (folder / "build" / name).symlink_to(build / name)
     shutil.copytree(demo.folder / ".pycontainer", folder / ".pycontainer", symlinks=True)
     return product

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -114,6 +115,19 @@ def torment(device: Device, family: Family, number: int, told: list[str]) -> Non
     outcome = device.update(target)
     assert outcome.result == "confirmed", outcome
     device.assert_runs(target)
+
+
+def test_a_superblock_that_was_torn_is_mended_at_the_start(devices: Devices, family: Family):
+    device = devices.new()
+    # Its first sector is of another time than the second one, in which the checksum is: one more mount is counted.
+    device.flip_bit(device.storage_at(1024 + 0x34))
+    device.start()
+    device.assert_runs(family.base)
+    assert re.search(r"storage: \S+ repaired, mounted", device.text), device.text
+    device.shell("echo kept > /data/note; sync")
+    device.restart()
+    device.assert_runs(family.base)
+    assert device.shell("cat /data/note") == "kept\n"
 
 
 @pytest.mark.slow

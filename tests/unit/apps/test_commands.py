@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+import zstandard
 
 from orchestrator.apps.reference import source_of
 from orchestrator.build.imagelock import ImageChange
@@ -139,6 +140,18 @@ def test_a_reference_is_told_by_what_lies_at_its_path(folder: Path):
     for wrong in ("nothing", "oci:gone", "tar:", "directory:gone", "dir:"):
         with pytest.raises(ConfigError):
             source_of(wrong, folder)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("manifest.json", "docker-archive"), ("oci-layout", "oci-archive")])
+def test_a_saved_image_is_known_through_zstd_too(folder: Path, name: str, kind: str):
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("first"))
+        archive.addfile(tarfile.TarInfo(name))
+    (folder / "saved.tar.zst").write_bytes(zstandard.compress(plain.getvalue()))
+    assert source_of("saved.tar.zst", folder) == {"image": f"{kind}:saved.tar.zst"}
+    (folder / "torn.tar.zst").write_bytes(zstandard.compress(plain.getvalue())[:-20])
+    assert source_of("torn.tar.zst", folder) == {"tar": "torn.tar.zst"}
 
 
 def test_paths_become_relative_to_the_product_from_wherever_they_are_named(

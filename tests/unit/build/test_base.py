@@ -13,12 +13,12 @@ import pytest
 from orchestrator.build import base
 from orchestrator.build.base import _check, deployed, ensure_base, environment, runtimes
 from orchestrator.build.doctor import Finding
-from orchestrator.build.kas import checkout
 from orchestrator.build.pipeline import _check_store
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli.view import PlainView
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError, VerificationError
+from orchestrator.machines.read import checkout
 from orchestrator.oci import Store
 from orchestrator.product import Product, load_product
 from orchestrator.progress import Reporter

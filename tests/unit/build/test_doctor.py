@@ -90,7 +90,7 @@ def test_room_is_looked_for_where_the_build_writes(tmp_path: Path, monkeypatch: 
 def test_little_room_is_no_missing_program(
     monkeypatch: pytest.MonkeyPatch, install: bool, quiet: bool, code: int, silent: bool
 ):
-    monkeypatch.setattr(doctor, "examine", lambda _: [Finding("free disk", False, "little", passing=True)])
+    monkeypatch.setattr(doctor, "examine", lambda _, machine: [Finding("free disk", False, "little", passing=True)])
     result = command(Namespace(purposes="build", install=install, quiet=quiet))
     assert result.exit_code == code
     assert (result.text == "") == silent

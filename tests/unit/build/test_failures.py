@@ -11,9 +11,10 @@ import pytest
 
 from orchestrator.build.base import _no_recipe
 from orchestrator.build.events import Outcome
-from orchestrator.build.kas import KasRun, NoRecipeError, _failure, checkout, configuration
+from orchestrator.build.kas import KasRun, NoRecipeError, _failure, configuration
 from orchestrator.build.workspace import Workspace
 from orchestrator.errors import BuildError, ConfigError, FetchError, TryAgainError
+from orchestrator.machines.read import checkout
 from orchestrator.product import load_product
 from orchestrator.progress import Task
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.build import lockfile
-from orchestrator.build.kas import checkout
 from orchestrator.build.lockfile import Change, LockChanges
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli.view import PlainView
 from orchestrator.errors import ConfigError
+from orchestrator.machines.read import checkout
 from orchestrator.product import load_product
 from orchestrator.progress import Reporter
 

@@ -222,7 +222,7 @@ def test_attest_and_verify_bind_documents_and_image(product: Path, capsys: Captu
 def test_verify_refuses_other_keys(product: Path, tmp_path: Path, capsys: Capture, monkeypatch: Any) -> None:
     said(capsys, "attest", product, "-o", tmp_path / "a.json")
     monkeypatch.setenv("PYCONTAINER_KEYS", str(tmp_path / "others"))
-    assert main(["key", str(product)]) == 0
+    assert main(["key", "-C", str(product)]) == 0
     said(capsys, "verify", product, "--attestation", tmp_path / "a.json", code=7)
     said(capsys, "verify", product, "--attestation", tmp_path / "none.json", code=5)
 

@@ -257,15 +257,17 @@ def test_a_function_that_no_library_has_is_named() -> None:
 
 def test_a_wrapper_finds_its_tree_wherever_it_was_moved_and_by_whatever_name_it_is_called(tmp_path: Path) -> None:
     tree = tmp_path / "moved here"
-    loader = tree / tools.LOADER
+    runs = tools.Runs("usr/lib64/ld.so", "machine-linux-gnu")
+    loader = tree / runs.loader
     loader.parent.mkdir(parents=True)
     tools.place(loader, '#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    tools.place(tree / "bin/mcopy", tools.wrapper("usr/bin/mtools"))
+    tools.place(tree / "bin/mcopy", tools.wrapper("usr/bin/mtools", runs))
     (tmp_path / "link").symlink_to(tree / "bin/mcopy")
     done = subprocess.run([tmp_path / "link", "a b"], capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
     assert said[:3] == ["--argv0", str(tmp_path / "link"), "--library-path"]
     assert said[-1] == "a b"
+    assert Path(said[3]).resolve() == tree / "usr/lib/machine-linux-gnu"
     assert Path(said[4]).resolve() == tree / "usr/bin/mtools"
 
 

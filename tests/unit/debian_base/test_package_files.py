@@ -133,3 +133,14 @@ def test_a_file_is_hashed_for_both_digests(tmp_path: Path) -> None:
     found = digests(tmp_path / "f")
     assert found.sha256.startswith("ba7816bf")
     assert found.sha512.startswith("ddaf35a1")
+
+
+def test_of_large_packages_only_the_wanted_files_are_kept(tmp_path: Path) -> None:
+    members = [member("./usr/share/a.fd", b"a" * 1000), member("./usr/share/b.fd", b"b" * 1000)]
+    members.append(member("./usr/share/c.fd", type=tarfile.LNKTYPE, linkname="./usr/share/a.fd"))
+    path = deb(tmp_path / "a.deb", "firmware", members)
+    spool = tmp_path / "only"
+    kept = dict(Deb(path).entries(spool, {"usr/share/b.fd"}))
+    assert [name for name, entry in kept.items() if entry.is_file] == ["usr/share/b.fd"]
+    assert kept["usr/share/b.fd"].content.read() == b"b" * 1000
+    assert spool.stat().st_size == 1000

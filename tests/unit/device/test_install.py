@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from orchestrator.canonical import hex_of
 from orchestrator.device import DeviceError, Link, LinkError, install, parse_transport
 from orchestrator.device.sending import Sent
 from orchestrator.errors import ConfigError, TrustError, VerificationError
+from orchestrator.oci import Descriptor
+from orchestrator.oci.layout import Layout
+from orchestrator.revision import Revision
 from orchestrator.trust import merged_envelope
 from tests.unit.bundle.conftest import Shop, make_revision
 from tests.unit.device.conftest import Heard
@@ -176,8 +181,111 @@ def test_a_refusal_is_not_tried_again(device: Device, link: Link, bundle: Bundle
 
 
 def test_what_was_sent_is_said_in_words():
-    assert [str(Sent("x", number, 0)) for number in (0, 1, 9)] == [
+    assert [str(Sent("x", number, number * 100)) for number in (0, 1, 9)] == [
         "0 blobs were sent",
-        "1 blob was sent",
-        "9 blobs were sent",
+        "1 blob was sent, 100 B",
+        "9 blobs were sent, 900 B",
     ]
+
+
+OLD_WEB = random.Random(1).randbytes(3_000_000)
+NEW_WEB = OLD_WEB[:1_000_000] + b"changed" * 1000 + OLD_WEB[1_000_000:2_900_000]
+
+
+@dataclass
+class Update:
+    """Two revisions whose web layer is large and alike; a device that has the first; the second one's bundle."""
+
+    first: Revision
+    second: Revision
+    path: Path
+
+    def blob(self, revision: Revision) -> Descriptor:
+        """The web layer of one."""
+        return next(part for part in revision.manifest.layers if part.size > 2_000_000)
+
+
+@pytest.fixture
+def change(shop: Shop, device: Device, tmp_path: Path) -> Update:
+    first = make_revision(shop.store, "2.0.0", OLD_WEB)
+    second = make_revision(shop.store, "2.0.1", NEW_WEB)
+    create(shop.store, [second], shop.keys, tmp_path / "b.tar")
+    for blob in first.blobs():
+        device.blobs[blob.digest] = shop.store.read_blob(blob.digest, limit=1 << 30)
+    entry = {"version": "2.0.0", "running": True, "confirmed": True, "previous": False, "complete": True, "size": 1}
+    device.answers["revisions"] = {"revisions": [{"revision": first.hex, **entry}]}
+    return Update(first, second, tmp_path / "b.tar")
+
+
+def test_of_a_large_blob_only_what_the_device_lacks_is_sent(
+    device: Device, link: Link, shop: Shop, change: Update, heard: Heard
+) -> None:
+    with open_bundle(change.path) as bundle:
+        sent = install(link, bundle, change.second, heard, known=[shop.store])
+    assert sent.blobs == 1
+    assert sent.bytes == device.received < 120_000
+    assert device.copied > 2_700_000
+    assert device.blobs[change.blob(change.second).digest] == NEW_WEB
+    sends = [entry for entry in heard.shown if entry[0] == "send"]
+    assert sends[-1][1] == sends[-1][2] == len(NEW_WEB)
+
+
+def test_it_goes_on_in_the_middle_of_such_a_blob(
+    device: Device, link: Link, shop: Shop, change: Update, heard: Heard
+) -> None:
+    device.cut_at = 25_000
+    with open_bundle(change.path) as bundle:
+        sent = install(link, bundle, change.second, heard, known=[shop.store])
+    assert device.connections == 2
+    assert sent.bytes < 120_000
+    assert device.received < 120_000
+    assert device.blobs[change.blob(change.second).digest] == NEW_WEB
+
+
+def whole(device: Device, link: Link, change: Update, heard: Heard, *known: Layout) -> None:
+    """All of the blob crosses the link."""
+    with open_bundle(change.path) as bundle:
+        sent = install(link, bundle, change.second, heard, known=known)
+    assert sent.bytes >= len(NEW_WEB)
+    assert device.blobs[change.blob(change.second).digest] == NEW_WEB
+
+
+def test_a_device_that_cannot_copy_is_sent_all(
+    device: Device, link: Link, shop: Shop, change: Update, heard: Heard
+) -> None:
+    device.copies = False
+    whole(device, link, change, heard, shop.store)
+
+
+def test_a_revision_that_is_not_known_here_helps_nothing(
+    device: Device, link: Link, change: Update, heard: Heard
+) -> None:
+    whole(device, link, change, heard)
+    assert device.copied == 0
+
+
+def test_only_revisions_that_are_whole_on_the_device_count(
+    device: Device, link: Link, shop: Shop, change: Update, heard: Heard
+) -> None:
+    device.answers["revisions"]["revisions"][0]["complete"] = False
+    whole(device, link, change, heard, shop.store)
+    assert device.copied == 0
+
+
+def test_a_device_that_may_not_tell_its_revisions_is_sent_all(
+    device: Device, link: Link, shop: Shop, change: Update, heard: Heard
+) -> None:
+    device.answers["revisions"] = {"error": "web may not use revisions"}
+    whole(device, link, change, heard, shop.store)
+
+
+@pytest.mark.parametrize("wrong", [b"", OLD_WEB[:-1] + b"?", bytes(3_000_000)], ids=["gone", "flipped", "zeros"])
+def test_a_blob_that_the_device_does_not_have_as_thought_costs_one_more_try(
+    device: Device, link: Link, shop: Shop, change: Update, heard: Heard, wrong: bytes
+) -> None:
+    device.blobs[change.blob(change.first).digest] = wrong
+    with open_bundle(change.path) as bundle:
+        install(link, bundle, change.second, heard, known=[shop.store])
+    assert device.blobs[change.blob(change.second).digest] == NEW_WEB
+    if len(wrong) != len(OLD_WEB) or wrong[:1000] != OLD_WEB[:1000]:
+        assert device.received >= len(NEW_WEB)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.deploy import Emulator
+from orchestrator.deploy import Emulator, Firmware
 from orchestrator.emulator.qemu import Forward, MachineOptions
 
 _FAKE = """#!{python}
@@ -106,5 +106,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faker:
 def emulator() -> Emulator:
     return Emulator(
         binary="qemu-system-x86_64", machine="q35", cpu="max", memory_mi_b=256, smp=2, console="ttyS0",
-        firmware_code="code.fd", firmware_vars="vars.fd", efi_name="BOOTX64.EFI", devices=["virtio-rng-pci"], kvm=True,
+        package="qemu-system-x86",
+        firmware=[Firmware(name="edk2", kind="pflash", code="code.fd", variables="vars.fd")],
+        devices=["virtio-rng-pci"], kvm=True,
     )  # fmt: skip

@@ -25,6 +25,15 @@ def test_writes_go_to_an_overlay_unless_they_are_to_persist(fake: Faker) -> None
     assert any("snapshot=off" in word for word in argv(fake, persist=True))
 
 
+def test_a_log_of_writes_lies_before_the_disk_which_offers_nothing_that_the_log_cannot_hold(fake: Faker) -> None:
+    words = argv(fake, persist=True, write_log=Path("/a,b/log"), image=Path("/a.img"))
+    disk = next(word for word in words if "blklogwrites" in word)
+    assert "file.filename=/a.img,log.driver=file,log.filename=/a,,b/log" in disk
+    assert any("virtio-blk-pci" in word and "write-zeroes=off,discard=off" in word for word in words)
+    with pytest.raises(ValueError, match="keeps them"):
+        argv(fake, write_log=Path("/log"))
+
+
 def test_ports_are_reachable_from_this_machine_only(fake: Faker) -> None:
     words = argv(fake, forwards=(Forward(18080, 80), Forward(2222, 22)))
     assert "user,id=net,hostfwd=tcp:127.0.0.1:18080-:80,hostfwd=tcp:127.0.0.1:2222-:22" in words
@@ -120,11 +129,23 @@ def test_the_deploy_manifest_gives_the_machine(tmp_path: Path) -> None:
     image.touch()
     words = {
         "binary": "qemu-system-x86_64", "machine": "q35", "cpu": "max", "memoryMiB": 256, "smp": 2, "console": "ttyS0",
-        "firmwareCode": "fw/code", "firmwareVars": "fw/vars", "efiName": "BOOTX64.EFI",
+        "firmware": [
+            {"name": "edk2", "kind": "pflash", "code": "fw/code", "variables": "fw/vars"},
+            {"name": "u-boot", "kind": "bios", "code": "fw/u-boot.bin"},
+        ],
     }  # fmt: skip
     options = options_for(deploy(tmp_path, words), image, persist=True, memory_mib=128)
     assert options.firmware_code == tmp_path / "fw/code"
     assert (options.persist, options.memory_mib) == (True, 128)
+    other = options_for(deploy(tmp_path, words), image, firmware="u-boot")
+    assert (other.firmware_code, other.firmware_vars) == (tmp_path / "fw/u-boot.bin", None)
+    other = dataclasses.replace(other, emulator=msgspec.structs.replace(other.emulator, binary="true"))
+    argv = command(other, variables=Path("v"), console=Path("c"), control=Path("s"), monitor_fd=3)
+    assert argv[argv.index("-bios") + 1] == str(tmp_path / "fw/u-boot.bin")
+    assert not [word for word in argv if "pflash" in word]
+    with pytest.raises(ConfigError, match="no firmware coreboot") as caught:
+        options_for(deploy(tmp_path, words), image, firmware="coreboot")
+    assert "edk2, u-boot" in caught.value.hint
 
 
 def test_a_board_without_emulator_is_to_be_flashed(tmp_path: Path) -> None:
@@ -135,7 +156,7 @@ def test_a_board_without_emulator_is_to_be_flashed(tmp_path: Path) -> None:
 def test_a_missing_image_is_to_be_built(tmp_path: Path) -> None:
     words = {
         "binary": "q", "machine": "q35", "cpu": "max", "memoryMiB": 256, "smp": 2, "console": "ttyS0",
-        "firmwareCode": "c", "firmwareVars": "v", "efiName": "BOOTX64.EFI",
+        "firmware": [{"name": "edk2", "kind": "pflash", "code": "c", "variables": "v"}],
     }  # fmt: skip
     with pytest.raises(ConfigError, match="there is no image"):
         options_for(deploy(tmp_path, words), tmp_path / "x.img")

@@ -38,7 +38,7 @@ def request_(tmp_path: Path) -> ImageRequest:
     efi = folder / "boot.efi"
     efi.write_bytes(b"MZ" + bytes(100_000))
     links = {path.name: digest for digest, path in blobs.items()}
-    return ImageRequest("demo", "qemu-amd64", REVISION, blobs, links, efi, 32 * storage.MIB)
+    return ImageRequest("demo", "qemu-amd64", REVISION, blobs, links, efi, 32 * storage.MIB, "BOOTX64.EFI")
 
 
 def partition(image: Path, folder: Path) -> Path:
@@ -80,7 +80,7 @@ def test_an_image_holds_boot_loader_records_and_revision(request_: ImageRequest,
     assert "/040755/0/0/volumes/" in listing
     features = next(line for line in debugfs(ext4, "stats -h").splitlines() if "features" in line)
     assert "verity" in features
-    assert "metadata_csum_seed" not in features
+    assert "metadata_csum_seed" not in features and "dir_index" not in features
 
 
 @needs_tools

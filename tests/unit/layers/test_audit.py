@@ -58,9 +58,8 @@ def test_an_init_weighs_what_it_keeps():
     assert "has no capability" not in rating.holds and "has an AppArmor profile" in rating.holds
 
 
-def test_lxc_shares_the_devices_users_and_a_template_vouches_for_nothing(tmp_path):
-    rating = rate_container(RunOptions(**BOUNDED | {"runtime": "lxc"}))
-    assert [(each.key, each.reason) for each in rating.found] == [("users", "under LXC there are only the device's")]
+def test_lxc_relaxes_nothing_and_a_template_vouches_for_nothing(tmp_path):
+    assert rate_container(RunOptions(**BOUNDED | {"runtime": "lxc"})).found == ()
     own = rate_container(RunOptions(**BOUNDED | {"runtime": "lxc", "lxc_template": tmp_path / "own.j2"}))
     assert own.holds == () and own.grade == "D"
 

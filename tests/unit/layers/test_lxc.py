@@ -49,6 +49,23 @@ def test_the_defaults_confine_as_those_of_crun_do(make):
     assert any(line.startswith("sysfs sys sysfs") and ",ro " in line for line in mounts)
 
 
+def test_its_users_are_its_own_as_under_crun(make):
+    made = make(user_base=65536 * 20)
+    assert values(made, "lxc.idmap") == ["u 0 1310720 65536", "g 0 1310720 65536"]
+    assert values(made, "lxc.namespace.clone") == ["cgroup ipc mnt net pid user uts"]
+    assert values(make(user_base=65536 * 20, users="host"), "lxc.idmap") == []
+
+
+@pytest.mark.parametrize("network", ["host", "bridge"])
+def test_where_the_network_is_not_of_its_users_the_devices_sysfs_is_shown(make, network):
+    mounts = values(make(user_base=65536 * 20, network=network), "lxc.mount.entry")
+    shown = [line for line in mounts if line.split()[1] in ("sys", "sys/fs/cgroup")]
+    assert [line.split()[0] for line in shown] == ["/sys", "tmpfs", "cgroup"]
+    assert all("ro" in line.split()[3].split(",") for line in shown)
+    for others in ({"network": network}, {"network": "none", "user_base": 65536 * 20}):
+        assert any(line.startswith("sysfs sys sysfs") for line in values(make(**others), "lxc.mount.entry"))
+
+
 def test_every_mount_of_crun_is_there_but_what_lxc_makes_itself(make, image, profile):
     options = RunOptions(name="web", command=("/bin/server",), volumes=(Volume("a", "/data"),), tmpfs=(Tmpfs("/tmp"),))
     run = make_run_config(ImageConfig(), options, image, architecture="amd64", profile=profile)
@@ -146,7 +163,7 @@ def test_what_the_oci_configuration_says_beyond_the_defaults_is_there(make, imag
         ImageConfig(), options, image, architecture="amd64", profile=profile, apparmor="pycontainer.web.0"
     )
     made = make_lxc_config("web", run.config, 15)
-    assert "uidMappings" not in run.config["linux"] and not run.own_users
+    assert run.own_users and len(values(made, "lxc.idmap")) == 2
     assert values(made, "lxc.apparmor.profile") == ["pycontainer.web.0"]
     assert values(made, "lxc.init.groups") == ["2000,2001"]
     assert values(made, "lxc.prlimit.nofile") == ["10:20"]

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import ConfigError
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.imageconfig import Health, ImageConfig, parse_image_config
-from orchestrator.layers.nodes import Directory, File
+from orchestrator.layers.nodes import BytesContent, Directory, File
 from orchestrator.layers.options import DeviceNode, Rlimit, RunOptions, Tmpfs, Volume
 from orchestrator.layers.runconfig import check_options, make_run_config
 
@@ -415,6 +415,14 @@ def test_a_bridged_container_finds_its_neighbours_in_a_file_of_the_supervisors(m
     assert "ro" in hosts["options"]
     assert isinstance(image.get(b"/etc/hosts"), File)  # something to mount on
     assert all(each["destination"] != "/etc/hosts" for each in make().config["mounts"])
+
+
+def test_names_of_hosts_that_no_device_would_take_are_refused_when_it_is_built(make, image):
+    image.ensure_directory(b"/etc", mtime=0)
+    image.add(b"/etc/hosts", File(mode=0o644, mtime=0, content=BytesContent(b"#" * 65537)))
+    with pytest.raises(ConfigError, match="/etc/hosts of layer 'web' is too large"):
+        make(network="bridge")
+    make()
 
 
 def test_a_wrong_stop_signal_is_refused_before_anything_is_built():

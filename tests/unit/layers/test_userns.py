@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,8 @@ def test_a_layer_keeps_its_numbers_when_others_come():
         ({"control": ("status",)}, "the control socket"),
         ({"sysctls": {"net.core.somaxconn": "9"}}, "the kernel settings"),
         ({"users": "host"}, "the product file"),
-        ({"runtime": "lxc"}, "under LXC"),
+        ({"runtime": "lxc"}, None),
+        ({"runtime": "lxc", "lxc_template": Path("own.j2")}, "what users it has"),
         ({"init": "systemd"}, "systemd, its own init"),
     ],
 )

@@ -70,7 +70,7 @@ def test_the_demo_is_read():
         ("memory: 48MiB", "pids: 0", ["layers.rootfs.pids: it must be at least 1"]),
         ("memory: 48MiB", "tmpfs: [/a, /b, /a]", ["layers.rootfs.tmpfs[2]: the destination /a is named twice"]),
         ("kind: app", "kind:", ["layers.web.kind: text is expected, not nothing"]),
-        ("version: 1.0.0\n", "", ["product: the key 'version' is missing", "needed here: product, version, machine"]),
+        ("version: 1.0.0\n", "", ["product: the key 'version' is missing", "needed here: product, version"]),
         ("storage: 512MiB", "storage: 4MiB", ["image.storage: storage must be at least 8MiB"]),
         (
             "after: [rootfs]",

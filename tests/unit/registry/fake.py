@@ -199,12 +199,12 @@ class Handler(BaseHTTPRequestHandler):
         data = self.registry.repo(name).blobs.get(digest)
         if data is None:
             return self.error(404, "BLOB_UNKNOWN")
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
         if match and self.registry.ranges:
-            start = int(match[1])
+            start, end = int(match[1]), min(int(match[2] or len(data) - 1) + 1, len(data))
             if start >= len(data):
                 return self.reply(416)
-            return self.reply(206, data[start:], content_range=f"bytes {start}-{len(data) - 1}/{len(data)}")
+            return self.reply(206, data[start:end], content_range=f"bytes {start}-{end - 1}/{len(data)}")
         return self.reply(200, data, docker_content_digest=digest)
 
     def manifest(self, name: str, reference: str) -> None:

@@ -165,3 +165,20 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
         find_credential(SHOP, {"REGISTRY_AUTH_FILE": str(file)})
     except ConfigError as problem:
         assert problem.hint
+
+
+@pytest.mark.parametrize(
+    "key", ["docker.io", "https://index.docker.io/v1/", "registry-1.docker.io", "docker.io/library"]
+)
+def test_docker_hub_has_the_names_that_tools_write(environment: dict[str, str], key: str):
+    hub = Repository("registry-1.docker.io", "library/nginx")
+    write(Path(environment["HOME"]) / ".docker/config.json", {"auths": {key: auth("hubert", "x")}})
+    assert user(environment, hub) == "hubert"
+    assert user(environment) is None
+
+
+def test_a_helper_for_all_registries_is_asked_for_docker_hub_as_docker_does(environment: dict[str, str]):
+    answer = '{"Username": "hubert", "Secret": "x"}'
+    helper(environment, "all", f"read key; [ \"$key\" = https://index.docker.io/v1/ ] && echo '{answer}'")
+    write(Path(environment["HOME"]) / ".docker/config.json", {"credsStore": "all"})
+    assert user(environment, Repository("registry-1.docker.io", "library/nginx")) == "hubert"

@@ -142,7 +142,7 @@ def range_of_more(handler: Handler) -> bool:
 
 def cut_range(handler: Handler) -> bool:
     data = content(handler)
-    start = int(handler.headers.get("range", "bytes=0-")[6:-1])
+    start = int(handler.headers.get("range", "bytes=0-")[6:].partition("-")[0])
     part = data[start : start + max(len(data) // 8, 1)]
     handler.reply(206, part, content_range=f"bytes {start}-{start + len(part) - 1}/{len(data)}")
     return True
@@ -260,7 +260,8 @@ def attempt(registry: Registry, script: list[str]) -> tuple[PyContainerError | N
                 registry.trouble = None
         assert all_whole(store)
         if raised is None:
-            assert len(list(store.blobs.folder.iterdir())) == 6
+            # It may hide what is attached, by saying that there is nothing; the revision itself is whole.
+            assert len(list(store.blobs.folder.iterdir())) in (3, 6)
         else:
             assert not store.entries()
         return raised, len(registry.seen)

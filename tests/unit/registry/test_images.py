@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 NAME = "library/base"
 
 
-def image(registry: Registry, content: bytes, *tags: str, docker: bool = False) -> dict[str, Any]:
+def image(
+    registry: Registry, content: bytes, *tags: str, docker: bool = False, architecture: str = "amd64"
+) -> dict[str, Any]:
     """Put an image of two OCI layers, one of them shared by all."""
-    config = registry.put(NAME, b'{"os":"linux","x":"%s"}' % content) | {"mediaType": CONFIG}
+    about = {"os": "linux", "architecture": architecture, "rootfs": {"type": "layers"}, "x": content.decode()}
+    config = registry.put(NAME, json.dumps(about).encode()) | {"mediaType": CONFIG}
     if docker:
         config |= {"mediaType": "application/vnd.docker.container.image.v1+json"}
     layers = [registry.put(NAME, b"shared" * 1000), registry.put(NAME, content * 1000)]
@@ -140,6 +144,18 @@ def test_a_platform_that_is_not_there_is_refused_with_those_that_are(
     with pytest.raises(ConfigError) as caught:
         pull_image(Reference(base, "1"), Platform("linux", "riscv64"), tmp_path / "layout", web=web)
     assert "linux/amd64, linux/arm64, linux/s390x" in caught.value.why
+
+
+def test_an_index_that_names_no_platform_is_chosen_from_by_what_its_images_say(
+    registry: Registry, web: Web, base: Repository, tmp_path: Path
+):
+    entries = [image(registry, word.encode(), architecture=word) for word in ("arm64", "amd64")]
+    index = registry.put_json(NAME, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, INDEX, "1")
+    outer = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [index]}
+    registry.put_json(NAME, outer, INDEX, "2")
+    for tag in ("1", "2"):
+        pulled = pull_image(Reference(base, tag), AMD64, tmp_path / tag, web=web)
+        assert pulled.manifest == entries[1]["digest"]
 
 
 def test_an_image_larger_than_the_limit_is_refused_before_it_comes(

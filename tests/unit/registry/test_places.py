@@ -135,3 +135,25 @@ def test_a_location_that_is_no_place_is_refused_when_it_is_used(configured):
     assert pulled(places, "s.example/web")
     with pytest.raises(ConfigError):
         places.to_pull(Reference(parse_reference("r.example/web").repository, "1"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "where"),
+    [
+        ("docker.io/nginx:1.27", "registry-1.docker.io/library/nginx"),
+        ("index.docker.io/shop/web", "registry-1.docker.io/shop/web"),
+        ("registry-1.docker.io/nginx", "registry-1.docker.io/library/nginx"),
+    ],
+)
+def test_docker_hub_is_asked_where_it_answers(configured, reference: str, where: str):
+    places = configured("")
+    assert pulled(places, reference) == [(where, False)]
+    assert str(places.to_push(parse_reference(reference).repository).repository) == where
+
+
+def test_a_mirror_of_docker_hub_is_asked_before_it(configured):
+    places = configured('[[registry]]\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "mirror.example/hub"\n')
+    assert pulled(places, "docker.io/library/nginx") == [
+        ("mirror.example/hub/library/nginx", False),
+        ("registry-1.docker.io/library/nginx", False),
+    ]

@@ -30,9 +30,9 @@ def keys(*numbers: int) -> list[PrivateKey]:
 
 def decide(vector: dict[str, Any]) -> list[str] | None:
     """What a verifier does: the ids of the keys that count, or None when the envelope is refused."""
-    trusted = [PublicKey.from_base64(key["public"]) for key in vector["keys"]]
-    assert [key.keyid for key in trusted] == [key["keyid"] for key in vector["keys"]]
     try:
+        trusted = [PublicKey.from_base64(key["public"]) for key in vector["keys"]]
+        assert [key.keyid for key in trusted] == [key["keyid"] for key in vector["keys"]]
         envelope = Envelope.from_bytes(vector["envelope"].encode())
         counted = envelope.verify(trusted, threshold=vector["threshold"], payload_type=vector["payloadType"])
     except TrustError:

@@ -92,7 +92,7 @@ def test_two_first_uses_at_once_get_one_key(environment):
 
 def test_a_signature_of_the_made_key_verifies(environment):
     made = product_keys("demo", environment=environment)
-    (signer,) = made.signers(environment)
+    (signer,) = made.signers(environment=environment)
     (public,) = made.public_keys()
     assert public.verifies(signer.sign(b"message"), b"message")
     assert not public.verifies(signer.sign(b"message"), b"other")
@@ -105,7 +105,7 @@ def test_a_private_key_that_others_may_read_is_refused_with_the_command_that_hel
     path = made.folder / "signing.key.pem"
     path.chmod(opened)
     with pytest.raises(TrustError) as caught:
-        made.signers(environment)
+        made.signers(environment=environment)
     assert caught.value.exit_code == 7
     assert caught.value.hint == f"run: chmod 600 {path}"
 
@@ -125,20 +125,20 @@ def test_an_encrypted_key_needs_its_passphrase(environment, tmp_path: Path):
     closed = {**environment, "PYCONTAINER_KEY_PASSPHRASE_FILE": str(secret)}
     made = product_keys("demo", environment=closed)
     assert b"BEGIN ENCRYPTED PRIVATE KEY" in (made.folder / "signing.key.pem").read_bytes()
-    assert made.signers(closed)
+    assert made.signers(environment=closed)
     with pytest.raises(TrustError, match="is encrypted") as caught:
-        made.signers(environment)
+        made.signers(environment=environment)
     assert "PYCONTAINER_KEY_PASSPHRASE_FILE" in caught.value.hint
     secret.write_text("wrong\n")
     with pytest.raises(TrustError) as caught:
-        made.signers(closed)
+        made.signers(environment=closed)
     assert "passphrase is wrong" in caught.value.why
     secret.write_text("\n")
     with pytest.raises(TrustError, match="is empty"):
-        made.signers(closed)
+        made.signers(environment=closed)
     secret.chmod(0o644)
     with pytest.raises(TrustError, match="others may use the passphrase"):
-        made.signers(closed)
+        made.signers(environment=closed)
 
 
 def _pem(key) -> bytes:
@@ -162,7 +162,7 @@ def test_a_private_file_that_is_not_the_right_key_is_refused(environment, conten
     made = product_keys("demo", environment=environment)
     (made.folder / "signing.key.pem").write_bytes(content)
     with pytest.raises(TrustError):
-        made.signers(environment)
+        made.signers(environment=environment)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_several_keys_and_a_threshold(environment):
     assert found.threshold == 2
     assert second.public in found.public_keys()
     assert outside in found.public_keys()
-    assert len(found.signers(environment)) == 2
+    assert len(found.signers(environment=environment)) == 2
     assert found.facts_keys() == sorted((key.keyid, key.base64) for key in found.public_keys())
     with pytest.raises(ConfigError, match="already"):
         new_key("demo", "release", environment=environment)
@@ -251,7 +251,7 @@ def test_without_keys_the_error_says_how_to_make_one(environment):
     assert "pycontainer key" in caught.value.hint
     add_public_key("demo", "vault", PrivateKey.generate().public, environment=environment)
     with pytest.raises(TrustError, match="no private key"):
-        load_keys("demo", environment=environment).signers(environment)
+        load_keys("demo", environment=environment).signers(environment=environment)
 
 
 def test_a_public_key_travels_as_pem():
@@ -289,7 +289,7 @@ def test_a_kill_at_any_moment_of_the_first_use_leaves_one_whole_key_for_the_next
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         found = product_keys("demo", environment=environment)
         assert [key.private for key in found.keys] == [True]
-        assert found.signers(environment)
+        assert found.signers(environment=environment)
         assert not list(found.folder.glob(".*.[nt]*"))
         if status == 0:
             break

@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: MIT
-# This layer's kernels merge the fragments that KERNEL_CONFIG_FRAGMENTS names.
-require recipes-kernel/linux/pycontainer-kernel.inc
-KERNEL_CONFIG_FRAGMENTS += "${@bb.utils.contains('DISTRO_FEATURES', 'pycontainer', '${UNPACKDIR}/pycontainer.cfg', '', d)}"
+require ${@bb.utils.contains('DISTRO_FEATURES', 'pycontainer', 'recipes-kernel/linux/pycontainer-kernel-listed.inc', '', d)}

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-require recipes-kernel/linux/pycontainer-kernel.inc
+require ${@bb.utils.contains('DISTRO_FEATURES', 'pycontainer', 'recipes-kernel/linux/pycontainer-kernel.inc', '', d)}

@@ -162,6 +162,30 @@ int blob_append(struct receiver *receiver, const void *bytes, size_t length, str
 	return 0;
 }
 
+int blob_copy(struct receiver *receiver, const char *digest, uint64_t at, uint64_t size, struct error *err)
+{
+	struct fs *fs = receiver->fs;
+	struct path path = path_of("sha256", digest);
+	unsigned char *buffer = malloc(CHUNK);
+	int fd = buffer == NULL ? -1 : fs->calls->open(fs, path.text, FS_READ), result = 0;
+
+	if (fd < 0)
+		result = fail_errno(err, "%s", path.text);
+	while (size > 0 && result == 0) {
+		ssize_t got = fs->calls->read(fs, fd, buffer, size < CHUNK ? (size_t)size : CHUNK, at);
+		if (got <= 0)
+			result = got < 0 ? fail_errno(err, "%s", path.text) : fail(err, "%s: it ends before that", path.text);
+		else
+			result = blob_append(receiver, buffer, (size_t)got, err);
+		at += got > 0 ? (uint64_t)got : 0;
+		size -= got > 0 ? (uint64_t)got : 0;
+	}
+	if (fd >= 0)
+		fs->calls->close(fs, fd);
+	free(buffer);
+	return result;
+}
+
 static int close_incoming(struct receiver *receiver, bool sync, struct error *err)
 {
 	struct fs *fs = receiver->fs;

@@ -28,6 +28,9 @@ int blob_received(struct fs *fs, const char *digest, uint64_t size, uint64_t *re
 // Begin or resume. The next byte to append is that at out->received. After success, one of blob_finish and blob_pause.
 int blob_begin(struct receiver *out, struct fs *fs, const char *digest, uint64_t size, struct error *err);
 int blob_append(struct receiver *receiver, const void *bytes, size_t length, struct error *err);
+// Append `size` bytes of another blob that is whole and here, from its byte `at` on. Whether they are the right ones,
+// blob_finish tells.
+int blob_copy(struct receiver *receiver, const char *digest, uint64_t at, uint64_t size, struct error *err);
 // Keep what came so far, to be resumed.
 int blob_pause(struct receiver *receiver, struct error *err);
 // Check and seal the whole blob and give it its name. `verity` is the fs-verity digest that it must have, "" when nothing

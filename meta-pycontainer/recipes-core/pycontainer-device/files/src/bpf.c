@@ -2,6 +2,7 @@
 #include "bpf.h"
 #include "file.h"
 #include "observed.h"
+#include "storage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define BTF "/sys/kernel/btf/vmlinux"
@@ -149,6 +151,10 @@ static int fill(struct bpf *bpf, const char *path, int cgroup, uint32_t kinds, s
 	// kernfs gives its control groups' numbers as those of inodes.
 	bpf->place.cgroup = status.st_ino;
 	bpf->place.level = level_of(path) + 1;
+	if (stat(STORAGE, &status) < 0)
+		return fail_errno(err, STORAGE);
+	// linux/kdev_t.h, which is for the kernel only.
+	bpf->place.storage = major(status.st_dev) << 20 | minor(status.st_dev);
 	if (find_kernel(&kernel, err) < 0 ||
 	    (bpf->place.wanted = make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(uint64_t), sizeof(struct bpf_wanted), WANTED_MOST, err)) < 0 ||
 	    (bpf->place.ring = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, BPF_RING_BYTES, err)) < 0 || map_ring(bpf, err) < 0)

@@ -252,6 +252,11 @@ static void make_write(struct bpf_code *code, const struct bpf_place *place, con
 	load(code, BPF_H, R1, R1, kernel->inode_mode);
 	put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, S_IFMT);
 	leave(&exits, jump_if(code, BPF_JNE, R1, S_IFREG));
+	// What is written to its volumes on storage needs no room in the ring, however much it is.
+	load(code, BPF_DW, R1, CONTEXT, kernel->file_inode);
+	load(code, BPF_DW, R1, R1, kernel->inode_sb);
+	load(code, BPF_W, R1, R1, kernel->super_dev);
+	leave(&exits, jump_if(code, BPF_JEQ, R1, (int32_t)place->storage));
 	choose(code, &exits, place, OBSERVED_WRITE);
 	begin(code, &exits, place, OBSERVED_WRITE, BODY + sizeof(struct observed_path));
 	store_number(code, BPF_DW, RECORD, BODY, 0);
@@ -274,7 +279,9 @@ int bpf_kernel_find(struct bpf_kernel *out, const struct btf *btf, struct error 
 		btf_member(btf, "file", "f_mode", &out->file_mode, err) < 0 ||
 		btf_member(btf, "file", "f_inode", &out->file_inode, err) < 0 ||
 		btf_member(btf, "file", "f_path", &out->file_path, err) < 0 ||
-		btf_member(btf, "inode", "i_mode", &out->inode_mode, err) < 0 ? -1 : 0;
+		btf_member(btf, "inode", "i_mode", &out->inode_mode, err) < 0 ||
+		btf_member(btf, "inode", "i_sb", &out->inode_sb, err) < 0 ||
+		btf_member(btf, "super_block", "s_dev", &out->super_dev, err) < 0 ? -1 : 0;
 }
 
 void bpf_code_make(struct bpf_code *code, enum bpf_watch watch, const struct bpf_place *place,

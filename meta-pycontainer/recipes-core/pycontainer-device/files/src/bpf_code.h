@@ -17,13 +17,14 @@ enum bpf_watch { BPF_WATCH_EXEC, BPF_WATCH_CONNECT4, BPF_WATCH_CONNECT6, BPF_WAT
 struct bpf_kernel {
 	uint32_t open_function;		// security_file_open
 	uint32_t look_function;		// do_filp_open
-	uint16_t bprm_filename, filename_name, file_mode, file_inode, file_path, inode_mode;
+	uint16_t bprm_filename, filename_name, file_mode, file_inode, file_path, inode_mode, inode_sb, super_dev;
 };
 
 // What the programs are bound to.
 struct bpf_place {
 	uint64_t cgroup;	// that all containers are in
 	int level;		// of a container's own, counted from the root's 0
+	uint32_t storage;	// its device, as the kernel itself numbers it: of it a container sees its volumes only
 	int wanted;		// map: a container's cgroup -> struct bpf_wanted
 	int ring;		// map: where they write what struct observed_head (observed.h) describes
 };

@@ -98,6 +98,20 @@ static int copy(struct fs *from, const char *source, struct fs *to, const char *
 	return strcmp(found, digest) == 0 ? 0 : fail(err, "%s: not what was written to it", target);
 }
 
+// Linux's vfat changes the names at once, but where the renamed file begins only when its inode is written: syncing the
+// folder leaves the new name with the old clusters.
+static int sync_file(struct fs *esp, const char *path)
+{
+	int fd = esp->calls->open(esp, path, FS_READ);
+
+	if (fd < 0)
+		return -1;
+	int result = esp->calls->sync(esp, fd), saved = errno;
+	esp->calls->close(esp, fd);
+	errno = saved;
+	return result;
+}
+
 // Put `fresh` in the place of `path`, whose content nobody frees before that is certain.
 static int replace(struct fs *esp, const char *fresh, const char *path, struct error *err)
 {
@@ -105,7 +119,8 @@ static int replace(struct fs *esp, const char *fresh, const char *path, struct e
 
 	if (held < 0 && errno != ENOENT)
 		return fail_errno(err, "%s", path);
-	int result = esp->calls->rename(esp, fresh, path) < 0 || esp->calls->sync_folder(esp, FOLDER) < 0
+	int result = esp->calls->rename(esp, fresh, path) < 0 || sync_file(esp, path) < 0 ||
+				     esp->calls->sync_folder(esp, FOLDER) < 0
 			     ? fail_errno(err, "%s", path) : 0;
 	if (held >= 0)
 		esp->calls->close(esp, held);

@@ -113,7 +113,8 @@ enum parsed request_parse(const char *line, size_t length, enum verb *verb, json
 	if (*object == NULL)
 		return PARSED_OTHER;
 	const json_t *name = json_object_get(*object, "verb");
-	if (name == NULL && (json_object_get(*object, "data") != NULL || json_object_get(*object, "end") != NULL))
+	if (name == NULL && (json_object_get(*object, "data") != NULL || json_object_get(*object, "end") != NULL ||
+			     json_object_get(*object, "copy") != NULL))
 		return PARSED_INPUT;
 	if (!json_is_string(name)) {
 		fail(err, "verb: missing or not a text");

@@ -11,7 +11,7 @@
 enum parsed {
 	PARSED_REQUEST,	// every argument is there that must be, none that is unknown, each of its form
 	PARSED_WRONG,	// a request, but `err` says why it cannot be served
-	PARSED_INPUT,	// {"data": ...} or {"end": ...}: what belongs to a request that may have ended
+	PARSED_INPUT,	// {"data": ...}, {"copy": ...} or {"end": ...}: what belongs to a request that may have ended
 	PARSED_OTHER	// no request at all; `err` says why
 };
 

@@ -61,8 +61,10 @@ static int put_link(struct fs *fs, const char *folder, const char *name, const c
 static int put_boot_files(struct fs *fs, const char *folder, const struct revision *revision, const char *like,
 			  struct error *err)
 {
-	static const char *const kinds[] = {"bsp", "host", "host"};
-	static const char *const roles[] = {"kernel", "initramfs", "boot-env"};
+	static const char *const kinds[] = {"bsp", "host", "host", "bsp"};
+	static const char *const roles[] = {"kernel", "initramfs", "boot-env", "dtb"};
+	// Where the firmware tells the kernel what hardware there is, the BSP has no device tree.
+	const size_t optional = 3;
 
 	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
 		const struct layer *layer = revision_layer(revision, kinds[i]);
@@ -71,6 +73,8 @@ static int put_boot_files(struct fs *fs, const char *folder, const struct revisi
 			if (strcmp(revision->blobs[j].layer, layer->name) == 0 &&
 			    strcmp(revision->blobs[j].role, roles[i]) == 0)
 				blob = &revision->blobs[j];
+		if (blob == NULL && i >= optional)
+			continue;
 		if (blob == NULL)
 			return fail(err, "the revision has no %s: it cannot be booted", roles[i]);
 		if (put_link(fs, folder, roles[i], blob->digest, like, err) < 0)

@@ -96,16 +96,27 @@ static int wait_for(const char *uuid, struct modules *modules, char device[64], 
 	return 0;
 }
 
+// Where the first backup of the superblock is with blocks of 4096 bytes, which storage always has.
+#define BACKUP "32768"
+
 // Exit status of e2fsck(8): 1 = errors corrected, 2 = and the system should be restarted when it was mounted; above
 // that, errors remain.
 static int check(const char *device, const char **result, struct error *err)
 {
-	const char *const argv[] = {"/sbin/e2fsck", "-p", device, NULL};
-	char last[200];
-	int status = program_run(argv, CHECK_MS, last, sizeof last, err);
+	const char *const usual[] = {"/sbin/e2fsck", "-p", device, NULL};
+	// The superblock lies in two sectors and its checksum in the second one. A power cut between these leaves one that
+	// e2fsck does not open and the kernel does not mount; the backup and a whole check bring it back.
+	const char *const backup[] = {"/sbin/e2fsck", "-p", "-b", BACKUP, "-B", "4096", device, NULL};
+	char last[200], second[200];
+	struct error none;
+	int status = program_run(usual, CHECK_MS, last, sizeof last, err);
 
 	if (status < 0)
 		return -1;
+	if (status == 8) {
+		int again = program_run(backup, CHECK_MS, second, sizeof second, &none);
+		status = again >= 0 && again < 4 ? 1 : status;
+	}
 	if (status >= 4)
 		return fail(err, "%s: the file system is damaged beyond automatic repair: write the image anew, or repair it by "
 				 "hand on another machine (e2fsck says: %s; status %d)", device, last, status);

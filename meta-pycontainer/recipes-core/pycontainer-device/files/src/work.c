@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "work.h"
 #include "console.h"
+#include "json.h"
 #include "request.h"
 #include "utf8.h"
 
@@ -128,9 +129,25 @@ void work_receive(struct work *work, short events)
 	}
 }
 
-static enum work_input decode(const json_t *object, unsigned char *bytes, size_t *length, struct error *err)
+static enum work_input decode_copy(struct work *work, const json_t *copy, struct error *err)
 {
-	const json_t *data = json_object_get(object, "data");
+	struct work_copy *out = &work->copy;
+
+	if (json_object_size(copy) == 3 && json_get_digest(copy, "digest", out->digest, err) == 0 &&
+	    json_get_number(copy, "offset", 0, INT64_MAX, &out->offset, err) == 0 &&
+	    json_get_number(copy, "size", 1, WORK_COPY_MOST, &out->size, err) == 0)
+		return WORK_COPY;
+	fail(err, "copy: not {\"digest\", \"offset\", \"size\"} of 1 to %u bytes", WORK_COPY_MOST);
+	return WORK_WRONG;
+}
+
+static enum work_input decode(struct work *work, const json_t *object, unsigned char *bytes, size_t *length,
+			      struct error *err)
+{
+	const json_t *data = json_object_get(object, "data"), *copy = json_object_get(object, "copy");
+
+	if (copy != NULL && json_object_size(object) == 1 && work->verb == VERB_PUT)
+		return decode_copy(work, copy, err);
 
 	if (json_is_true(json_object_get(object, "end")) && data == NULL)
 		return WORK_END;
@@ -155,7 +172,7 @@ static enum work_input take(struct work *work, const char *line, size_t length, 
 		return WORK_NONE;
 	switch (request_parse(line, length, &verb, &object, err)) {
 	case PARSED_INPUT:
-		input = decode(object, bytes, got, err);
+		input = decode(work, object, bytes, got, err);
 		break;
 	case PARSED_REQUEST:
 	case PARSED_WRONG:

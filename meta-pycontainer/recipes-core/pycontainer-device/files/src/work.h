@@ -4,6 +4,7 @@
 #pragma once
 #include "error.h"
 #include "lines.h"
+#include "text.h"
 #include "verbs.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 
 #define WORK_DATA_MOST (LINE_MOST / 4 * 3)	// bytes in one line of base64
 #define WORK_CHUNK (48u * 1024)			// that one sends at a time
+#define WORK_COPY_MOST (16u << 20)		// bytes that one line has copied, at most
 
 // What process 1 and the worker share: never both use it at once.
 struct shared {
@@ -20,12 +22,19 @@ struct shared {
 	bool lost;	// a socket whose other end is gone or reads nothing: there is no more to do with it
 };
 
+// Bytes of a blob that is here: what a sender need not send.
+struct work_copy {
+	char digest[HEX_SIZE];
+	uint64_t offset, size;
+};
+
 struct work {
 	const json_t *arguments;	// checked against the table of verbs
 	enum verb verb;
 	const char *who;		// asks: "host", the name of a container or of a stream
 	bool stream;			// a byte stream, not a socket
 	bool gone;			// nobody listens any more
+	struct work_copy copy;		// after WORK_COPY
 	// Of work.c:
 	struct lines lines;
 	struct shared *shared;
@@ -47,6 +56,7 @@ bool work_gone(struct work *work);
 
 enum work_input {
 	WORK_DATA,	// bytes of a {"data": ...} line
+	WORK_COPY,	// a {"copy": ...} line, of put only
 	WORK_NONE,	// nothing is there yet
 	WORK_END,	// {"end": true}, or the client sends no more, or it has another request
 	WORK_WRONG	// what it sent is not understood

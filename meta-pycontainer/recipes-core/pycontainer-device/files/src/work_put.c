@@ -22,6 +22,10 @@ static int receive(struct work *work, struct receiver *receiver, struct error *e
 			if (blob_append(receiver, bytes, length, err) < 0)
 				return -1;
 			break;
+		case WORK_COPY:
+			if (blob_copy(receiver, work->copy.digest, work->copy.offset, work->copy.size, err) < 0)
+				return -1;
+			break;
 		case WORK_NONE:
 			return fail(err, "nothing came for a minute");
 		case WORK_END:
@@ -52,8 +56,9 @@ json_t *work_put(struct work *work, void *supervisor, struct error *err)
 	int listed = install_put_allowed(&storage, hex, size, err);
 	if (listed < 0 || blob_begin(&receiver, &storage, hex, size, err) < 0)
 		return NULL;
-	if (work_line(work, json_pack("{s:{s:I}}", "ready", "offset", (json_int_t)receiver.received), err) < 0 ||
-	    receive(work, &receiver, err) < 0) {
+	// "copy": a sender may leave out what lies here in other blobs.
+	json_t *ready = json_pack("{s:{s:I, s:b}}", "ready", "offset", (json_int_t)receiver.received, "copy", 1);
+	if (work_line(work, ready, err) < 0 || receive(work, &receiver, err) < 0) {
 		blob_pause(&receiver, &ignored);
 		return NULL;
 	}

@@ -119,13 +119,15 @@ static void envelope(const struct place *place, const char *manifest, const char
 void product_blobs(struct memfs *memfs, const char *folder, const struct sample *sample, bool bundle, struct made *made)
 {
 	struct place place = {memfs, folder};
-	char modules[HEX_SIZE], initramfs[HEX_SIZE], boot_env[HEX_SIZE], base_config[HEX_SIZE], web_config[HEX_SIZE];
+	char modules[HEX_SIZE], dtb[HEX_SIZE], initramfs[HEX_SIZE], boot_env[HEX_SIZE], base_config[HEX_SIZE], web_config[HEX_SIZE];
 	const char *product = sample->product != NULL ? sample->product : "demo";
 	char *list = text("%s", "");
 
 	layer_blob(&place, &list, "bsp", "kernel", sample->kernel != NULL ? sample->kernel : "a kernel", sample->wrong_verity,
 		   made->kernel);
 	layer_blob(&place, &list, "bsp", "modules", "some modules", false, modules);
+	if (sample->dtb != NULL)
+		layer_blob(&place, &list, "bsp", "dtb", sample->dtb, false, dtb);
 	layer_blob(&place, &list, "host", "initramfs", "an initramfs", false, initramfs);
 	layer_blob(&place, &list, "host", "boot-env", "kernel_args=quiet", false, boot_env);
 	layer_blob(&place, &list, "rootfs", "rootfs", sample->rootfs != NULL ? sample->rootfs : "a root file system", false,
@@ -138,11 +140,12 @@ void product_blobs(struct memfs *memfs, const char *folder, const struct sample 
 		   web_config);
 	char *base = text(CONTAINER, "rootfs", "rootfs", made->rootfs, base_config, 0);
 	char *web = text(CONTAINER, "web", "app", made->rootfs, web_config, 1);
+	char *tree = sample->dtb != NULL ? text(",\"dtb\":\"sha256:%s\"", dtb) : text("%s", "");
 	char *config = text("{\"schemaVersion\":1,\"product\":\"%s\",\"version\":\"1\",\"machine\":\"%s\",\"securityVersion\":%u,"
 			    "\"layers\":[{\"name\":\"bsp\",\"kind\":\"bsp\",\"version\":\"6\",\"blobs\":{\"kernel\":\"sha256:%s\","
-			    "\"modules\":\"sha256:%s\"}},{\"name\":\"host\",\"kind\":\"host\",\"version\":\"1\",\"blobs\":{"
+			    "\"modules\":\"sha256:%s\"%s}},{\"name\":\"host\",\"kind\":\"host\",\"version\":\"1\",\"blobs\":{"
 			    "\"initramfs\":\"sha256:%s\",\"boot-env\":\"sha256:%s\"}},%s,%s]}", product,
-			    sample->machine != NULL ? sample->machine : "qemu-amd64", sample->security, made->kernel, modules,
+			    sample->machine != NULL ? sample->machine : "qemu-amd64", sample->security, made->kernel, modules, tree,
 			    initramfs, boot_env, base, web);
 	put(&place, config, made->config);
 	char *manifest = text("{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
@@ -155,6 +158,7 @@ void product_blobs(struct memfs *memfs, const char *folder, const struct sample 
 	free(list);
 	free(base);
 	free(web);
+	free(tree);
 	free(config);
 	free(manifest);
 }
@@ -251,6 +255,12 @@ bool product_whole(struct memfs *memfs, const char *id, struct error *err)
 		whole = whole && fs_exists(&memfs->fs, path);
 		free(path);
 	}
+	for (size_t i = 0; i < revision.blob_count && whole; i++)
+		if (strcmp(revision.blobs[i].role, "dtb") == 0) {
+			char *path = text("revisions/%s/dtb", id), digest[HEX_SIZE];
+			whole = store_link(&memfs->fs, path, digest, err) == 0 && strcmp(digest, revision.blobs[i].digest) == 0;
+			free(path);
+		}
 	revision_free(&revision);
 	memfs->fault = fault;
 	return whole;

@@ -7,6 +7,7 @@
 // What makes a revision: equal texts are equal blobs. A NULL gets a default.
 struct sample {
 	const char *product, *machine, *kernel, *rootfs, *config;	// config: the web layer's run configuration
+	const char *dtb;	// NULL: there is none
 	unsigned security;
 	bool wrong_verity;	// the manifest says another fs-verity digest of the kernel
 	bool unsigned_;

@@ -123,6 +123,9 @@ static json_t *put(struct work *work, void *context, struct error *err)
 		enum work_input input = work_wait(work, bytes, &length, PATIENCE_MS, err);
 		if (input == WORK_WRONG)
 			return NULL;
+		if (input == WORK_COPY)
+			return json_pack("{s:s, s:I, s:I}", "copied", work->copy.digest, "offset",
+					 (json_int_t)work->copy.offset, "bytes", (json_int_t)work->copy.size);
 		if (input != WORK_DATA)
 			return json_pack("{s:I}", "got", got);
 		if (write(fd, bytes, length) != (ssize_t)length) {

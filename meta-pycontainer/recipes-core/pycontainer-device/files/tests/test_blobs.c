@@ -229,6 +229,52 @@ static void test_pace(void)
 	check_error(pace_check(&pace, 4 + 2 * PACE_BYTES, 1000 + 2 * PACE_MS, err), "only 16383 bytes came in a minute");
 }
 
+// Made of another blob that is here, and of bytes that came.
+static void test_copied(void)
+{
+	static char old[SIZE + 9];
+	struct memfs memfs;
+	struct receiver receiver;
+	struct error none;
+	uint64_t received;
+	size_t length;
+
+	memset(old, 'x', 9);
+	memcpy(old + 9, content, SIZE);
+	fresh(&memfs);
+	char other[HEX_SIZE], place[96];
+	hash_bytes(other, old, sizeof old);
+	snprintf(place, sizeof place, "blobs/sha256/%s", other);
+	memfs_put(&memfs, place, old, sizeof old);
+	check(blob_begin(&receiver, &memfs.fs, digest, SIZE, &none) == 0);
+	check(blob_copy(&receiver, other, 9, 150000, &none) == 0);
+	check(blob_append(&receiver, content + 150000, 10, &none) == 0);
+	// It goes on there, whichever way the first bytes came.
+	check(blob_pause(&receiver, &none) == 0);
+	check(blob_received(&memfs.fs, digest, SIZE, &received, &none) == 0 && received == 150010);
+	check(blob_begin(&receiver, &memfs.fs, digest, SIZE, &none) == 0 && receiver.received == 150010);
+	check(blob_copy(&receiver, other, 9 + 150010, SIZE - 150010, &none) == 0);
+	check(blob_finish(&receiver, verity, &none) == 0 && has(&memfs, path, SIZE));
+	memfs_free(&memfs);
+	// No more than the blob has room for, or than the other one has; none that is not here, or has not come whole.
+	fresh(&memfs);
+	memfs_put(&memfs, place, old, sizeof old);
+	snprintf(place, sizeof place, "blobs/incoming/%s", wrong);
+	memfs_put(&memfs, place, "x", 1);
+	check(blob_begin(&receiver, &memfs.fs, digest, SIZE, &none) == 0);
+	check_error(blob_copy(&receiver, other, 0, SIZE + 1, err), "more than its 200000 bytes");
+	check(blob_pause(&receiver, &none) == 0 && blob_begin(&receiver, &memfs.fs, digest, SIZE, &none) == 0);
+	check_error(blob_copy(&receiver, other, SIZE, 10, err), "it ends before that");
+	check_error(blob_copy(&receiver, other, INT64_MAX, 1, err), "");
+	check_error(blob_copy(&receiver, wrong, 0, 1, err), "No such file");
+	// The wrong bytes of a right blob are found out, and nothing stays of them.
+	while (receiver.received < SIZE)
+		check(blob_copy(&receiver, other, 0, SIZE - receiver.received < 100 ? SIZE - receiver.received : 100, &none) == 0);
+	check_error(blob_finish(&receiver, verity, err), "do not have this digest");
+	check(memfs_get(&memfs, path, &length) == NULL && memfs_get(&memfs, incoming, &length) == NULL);
+	memfs_free(&memfs);
+}
+
 int main(void)
 {
 	test_pace();
@@ -249,5 +295,6 @@ int main(void)
 	test_power_cut();
 	test_resumed();
 	test_refused();
+	test_copied();
 	return check_result("blobs");
 }

@@ -34,7 +34,7 @@ static void test_requests(void)
 	expect(c, "{\"error\":\"not answered\"}");
 	expect(c, "{\"error\":\"longer than a line may be\"}");
 	// Input of a request that has ended is no request.
-	client_send(c, "{\"data\":\"AAAA\"}\n{\"end\":true}\n{\"verb\":\"try\",\"revision\":\"abcd\"}\n");
+	client_send(c, "{\"data\":\"AAAA\"}\n{\"copy\":{}}\n{\"end\":true}\n{\"verb\":\"try\",\"revision\":\"abcd\"}\n");
 	expect(c, "{\"ok\":true}");
 	// A half closed connection still gets its answer.
 	client_send(c, "{\"verb\":\"try\",\"revision\":\"abcd\"}\n");

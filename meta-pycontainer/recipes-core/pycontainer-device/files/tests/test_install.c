@@ -98,8 +98,21 @@ static void test_bundle(void)
 	check(!fs_exists(&setup.storage.fs, path));
 	finish(&setup);
 
+	// A device tree is one more file that the boot loader finds by its name; without it there is none.
+	struct sample board = new_;
+	board.dtb = "a device tree";
+	prepare(&setup, &board, 1);
+	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0 && product_whole(&setup.storage, id, &err));
+	snprintf(path, sizeof path, "revisions/%s/dtb", id);
+	check(fs_exists(&setup.storage.fs, path));
+	check(setup.storage.fs.calls->unlink(&setup.storage.fs, path) == 0 && !product_whole(&setup.storage, id, &err));
+	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0 && product_whole(&setup.storage, id, &err));
+	finish(&setup);
+
 	// Without fs-verity.
 	prepare(&setup, &new_, 1);
+	snprintf(path, sizeof path, "revisions/%s/dtb", id);
+	check(!fs_exists(&setup.storage.fs, path));
 	setup.storage.no_verity = true;
 	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0 && product_whole(&setup.storage, id, &err));
 	snprintf(path, sizeof path, "blobs/sha256/%s", setup.made[0].kernel);

@@ -65,8 +65,20 @@ static void test_input(void)
 	expect(c, "{\"ready\":{\"offset\":0}}");
 	expect(c, "{\"got\":3,\"ok\":true}");
 	expect(c, "{\"ok\":true}");
+	// What it need not send, because another blob has it.
+	client_send(c, line);
+	client_send(c, "{\"copy\":{\"digest\":\"sha256:" D64 "\",\"offset\":70000,\"size\":16777216}}\n");
+	expect(c, "{\"ready\":{\"offset\":0}}");
+	expect(c, "{\"copied\":\"" D64 "\",\"offset\":70000,\"bytes\":16777216,\"ok\":true}");
 	// What is not understood ends it.
-	static const char *const wrong[] = {"{\"data\":\"a===\"}\n", "{\"data\":7}\n", "{\"end\":false}\n", "{\"data\":\"\",\"x\":1}\n", "x\n"};
+	static const char *const wrong[] = {"{\"copy\":{\"digest\":\"sha256:" D64 "\",\"offset\":0,\"size\":16777217}}\n",
+		"{\"copy\":{\"digest\":\"sha256:" D64 "\",\"offset\":0,\"size\":0}}\n",
+		"{\"copy\":{\"digest\":\"sha256:" D64 "\",\"offset\":-1,\"size\":1}}\n",
+		"{\"copy\":{\"digest\":\"sha256:../\",\"offset\":0,\"size\":1}}\n",
+		"{\"copy\":{\"digest\":\"sha256:" D64 "\",\"offset\":0,\"size\":1,\"x\":1}}\n",
+		"{\"copy\":{\"digest\":\"sha256:" D64 "\",\"size\":1}}\n", "{\"copy\":[]}\n",
+		"{\"copy\":{\"digest\":\"sha256:" D64 "\",\"offset\":0,\"size\":1},\"data\":\"\"}\n",
+		"{\"data\":\"a===\"}\n", "{\"data\":7}\n", "{\"end\":false}\n", "{\"data\":\"\",\"x\":1}\n", "x\n"};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		client_send(c, line);
 		client_send(c, wrong[i]);

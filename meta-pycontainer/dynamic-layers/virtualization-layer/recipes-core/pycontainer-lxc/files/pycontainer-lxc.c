@@ -123,6 +123,50 @@ static _Noreturn void end_like(int told)
 	_exit(128 + number);
 }
 
+// A number of the container's configuration; `fallback` when it has none.
+static unsigned long number_of(struct lxc_container *c, const char *key, unsigned long fallback)
+{
+	char text[64];
+
+	return c->get_config_item(c, key, text, sizeof text) > 0 ? strtoul(text, NULL, 10) : fallback;
+}
+
+// A text of the container's configuration; NULL when it has none.
+static char *text_of(struct lxc_container *c, const char *key)
+{
+	int length = c->get_config_item(c, key, NULL, 0);
+	char *text = length <= 0 ? NULL : calloc(1, (size_t)length + 1);
+
+	if (text != NULL && c->get_config_item(c, key, text, length + 1) != length)
+		text[0] = '\0';
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+// What the container's number 0 is on the device.
+static unsigned long base_of(struct lxc_container *c, char kind)
+{
+	char *text = text_of(c, "lxc.idmap"), *rest = NULL;
+	unsigned long inside, outside;
+	char which;
+
+	for (char *line = text == NULL ? NULL : strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+		if (sscanf(line, "%c %lu %lu", &which, &inside, &outside) == 3 && which == kind && inside == 0)
+			return outside;
+	return 0;
+}
+
+// Its log belongs to the container's user, who may open it by name, as /dev/stderr: crun does the same.
+static void give_log(struct lxc_container *c)
+{
+	uid_t uid = (uid_t)(base_of(c, 'u') + number_of(c, "lxc.init.uid", 0));
+	gid_t gid = (gid_t)(base_of(c, 'g') + number_of(c, "lxc.init.gid", 0));
+	struct stat status;
+
+	for (int fd = 1; fd <= 2; fd++)
+		if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && fchown(fd, uid, gid) < 0)
+			complain_errno("log");
+}
+
 // The process that LXC calls the monitor: the container's parent. `report` gets a byte if it ran and has ended.
 static _Noreturn void keep(const char *name, char **words, int report)
 {
@@ -132,6 +176,7 @@ static _Noreturn void keep(const char *name, char **words, int report)
 	setsid();
 	if (c == NULL || !c->want_daemonize(c, false) || !c->want_close_all_fds(c, false))
 		_exit(1);
+	give_log(c);
 	if (!c->start(c, 0, words))
 		_exit(1);
 	ssize_t wrote = write(report, "e", 1);
@@ -171,7 +216,8 @@ static int make_place(const char *name, const char *bundle)
 {
 	char path[PATH_SIZE];
 
-	if ((mkdir(ROOT, 0700) < 0 && errno != EEXIST) || (mkdir(ROOT_MOUNT, 0700) < 0 && errno != EEXIST))
+	// A container with users of its own goes through them as one of these.
+	if ((mkdir(ROOT, 0711) < 0 && errno != EEXIST) || (mkdir(ROOT_MOUNT, 0711) < 0 && errno != EEXIST))
 		return complain_errno(ROOT);
 	snprintf(path, sizeof path, ROOT "/%s", name);
 	if ((unlink(path) < 0 && errno != ENOENT) || symlink(bundle, path) < 0)
@@ -215,25 +261,6 @@ static int run(const char *bundle, const char *pid_file, const char *name)
 	kill(keeper, SIGKILL);
 	waitpid(keeper, NULL, 0);
 	return 1;
-}
-
-// A number of the container's configuration; `fallback` when it has none.
-static unsigned long number_of(struct lxc_container *c, const char *key, unsigned long fallback)
-{
-	char text[64];
-
-	return c->get_config_item(c, key, text, sizeof text) > 0 ? strtoul(text, NULL, 10) : fallback;
-}
-
-// A text of the container's configuration; NULL when it has none.
-static char *text_of(struct lxc_container *c, const char *key)
-{
-	int length = c->get_config_item(c, key, NULL, 0);
-	char *text = length <= 0 ? NULL : calloc(1, (size_t)length + 1);
-
-	if (text != NULL && c->get_config_item(c, key, text, length + 1) != length)
-		text[0] = '\0';
-	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
 static char **environment_of(struct lxc_container *c)
@@ -353,7 +380,7 @@ static bool is_name(const char *text)
 
 int main(int argc, char **argv)
 {
-	struct lxc_log log = {.name = NULL, .file = "none", .level = "ERROR", .prefix = "lxc"};
+	struct lxc_log log = {.name = NULL, .file = "/dev/console", .level = "ERROR", .prefix = "lxc"};
 	const char *bundle = NULL, *pid_file = NULL, *verb = NULL;
 	int at = 1;
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer show`: a revision with what it changed, its layers and their blobs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestrator.cli.history_common import change_data, change_lines, opened
+from orchestrator.cli.history_log import decorations
+from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.result import Result
+from orchestrator.errors import VerificationError
+from orchestrator.history.compare import Comparison, compare
+from orchestrator.history.names import CANDIDATE, Names
+from orchestrator.oci import Store
+from orchestrator.product.load import PRODUCT_FILE
+from orchestrator.product.units import format_size
+from orchestrator.revision import Revision, read_revision
+
+
+def show(options: Namespace) -> Result:
+    """`pycontainer show`."""
+    revisions = list(options.names)
+    # A product's folder may be named as with other commands; no revision is called like one.
+    if revisions and (Path(revisions[0]) / PRODUCT_FILE).is_file():
+        options.product = Path(revisions.pop(0))
+    _, _, names = opened(options)
+    chosen = [names.load(name) for name in revisions or [options.revision or CANDIDATE]]
+    found = [(each, _change(names.store, each)) for each in chosen]
+    text = "\n\n".join(_screen(names, each, change) for each, change in found)
+    if len(found) == 1:
+        return Result(text, _data(*found[0]))
+    return Result(text, {"revisions": [_data(*each) for each in found]})
+
+
+def _change(store: Store, revision: Revision) -> Comparison | None:
+    """What a revision changed from its first parent; None where that is not here."""
+    if not revision.config.parents:
+        return None
+    try:
+        return compare(read_revision(store, revision.config.parents[0]), revision)
+    except VerificationError:
+        return None
+
+
+def _data(revision: Revision, change: Comparison | None) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(revision.config)
+    return data | {"revision": revision.id, "changes": change_data(change) if change else None}
+
+
+def _screen(names: Names, revision: Revision, change: Comparison | None) -> str:
+    paint, config = Paint(), revision.config
+    said = decorations(names).get(revision.id, [])
+    lines = [paint(f"revision {revision.hex}", "yellow") + (paint(f" ({', '.join(said)})", "cyan") if said else "")]
+    lines.append(f"{config.product} {config.version} for {config.machine}, created {config.created}")
+    if config.security_version:
+        lines.append(f"security version {config.security_version}")
+    if config.parents:
+        lines.append("parent " + ", ".join(parent[7:19] for parent in config.parents))
+    if config.message:
+        lines += ["", *(f"    {shown(line)}".rstrip() for line in config.message.splitlines())]
+    if change is not None:
+        changed = change_lines(change, paint, indent=2)
+        lines += ["", "What it changed:", *(changed or ["  nothing"])]
+    rows = [("layer", "version", "role", "size", "digest")]
+    versions = {layer.name: layer.version for layer in config.layers}
+    for blob in revision.blobs():
+        digest = blob.digest.removeprefix("sha256:")[:16]
+        here = "" if names.store.has_blob(blob.digest, blob.size) else "  (not in the store)"
+        rows.append((blob.layer, versions[blob.layer], blob.role, format_size(blob.size), digest + here))
+    table = columns(rows, right=(3,))
+    return "\n".join([*lines, "", paint(table[0], "bold"), *table[1:]])

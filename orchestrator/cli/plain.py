@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Text for people without a library for it: colours on a terminal, columns. For commands that must answer at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+class Paint:
+    """Colours, where standard output is a terminal and NO_COLOR is not set."""
+
+    def __init__(self, on: bool | None = None) -> None:
+        self.on = (sys.stdout.isatty() and "NO_COLOR" not in os.environ) if on is None else on
+
+    def __call__(self, text: str, *styles: str) -> str:
+        """Return `text` in these styles."""
+        if not self.on or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+
+def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: int = 0, gap: int = 2) -> list[str]:
+    """Return rows as lines with aligned columns; those numbered in `right` are aligned right."""
+    if not rows:
+        return []
+    widths = [max(len(row[position]) for row in rows) for position in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            text.rjust(width) if position in right else text.ljust(width)
+            for position, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((" " * indent + (" " * gap).join(cells)).rstrip())
+    return lines
+
+
+def count(number: int, word: str) -> str:
+    """Return so many of something: 1 blob, 2 blobs."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def shown(text: str) -> str:
+    """Return somebody else's text without what would steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)

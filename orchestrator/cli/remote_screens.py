@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""The screens of push, pull, fetch, clone, ls-remote and remote, and the same as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from orchestrator import remotes
+from orchestrator.cli.screens import near, program, render, table
+from orchestrator.product.units import format_size
+
+
+def moved(amount: remotes.Moved) -> str:
+    """What was moved, in one short phrase."""
+    return f"{format_size(amount.bytes)} moved" if amount.bytes else "nothing to move"
+
+
+def _count(number: int) -> str:
+    return "1 revision" if number == 1 else f"{number} revisions"
+
+
+def _short(digest: str | None) -> str:
+    return "-" if not digest else digest.removeprefix("sha256:")[:12]
+
+
+def _step(before: str | None, after: str) -> str:
+    return f"{_short(before)}..{_short(after)}" if before else _short(after)
+
+
+def push_screen(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> str:
+    """The end of a push."""
+    head = Text.assemble((f"{done.revision.config.product} {done.revision.config.version}", "bold"), f" to {remote}")
+    rows = []
+    if done.channel is not None:
+        if done.before == done.revision.id:
+            what = "up to date"
+        elif done.before is None:
+            what = "new channel"
+        else:
+            what = "forced: revisions are lost there" if done.forced else "forward"
+        number = f"version {done.pointer.pointer.version}" if done.pointer else ""
+        rows.append((done.channel.name, _step(done.before, done.revision.id), what, number))
+    else:
+        rows.append(("-", _short(done.revision.id), "no channel moved", ""))
+    rows += [(tag, _short(done.revision.id), "tag", "") for tag in dict.fromkeys(tags)]
+    columns = [("name", "left"), ("revision", "left"), ("what", "left"), ("pointer", "left")]
+    sent = (
+        f"{_count(done.count)} sent, {moved(done.moved)}"
+        if done.count
+        else f"no revision was lacking, {moved(done.moved)}"
+    )
+    return render(head, "", table(columns, rows), "", sent)
+
+
+def push_data(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> dict[str, Any]:
+    """A push as plain values."""
+    return {
+        "remote": remote,
+        "revision": done.revision.id,
+        "channel": done.channel.name if done.channel else None,
+        "machine": done.revision.config.machine,
+        "before": done.before,
+        "forced": done.forced,
+        "pointerVersion": done.pointer.pointer.version if done.pointer else None,
+        "revisions": done.count,
+        "moved": done.moved.bytes,
+        "tags": list(dict.fromkeys(tags)),
+        "unchanged": done.unchanged,
+    }
+
+
+_OUTCOMES = {
+    "new": "new channel here",
+    "forward": "forward",
+    "same": "up to date",
+    "reset": "set to what is there",
+}
+
+
+def pull_screen(pulled: Sequence[remotes.Pulled], remote: str) -> str:
+    """The end of a pull."""
+    rows = []
+    for each in pulled:
+        outcome = _OUTCOMES.get(each.outcome) or f"up to date; here are {_count(each.ahead)} more: push them"
+        rows.append((*_row(each.fetched), outcome))
+    columns = [
+        ("channel", "left"), ("revision", "left"), ("version", "left"), ("pointer", "left"), ("signed by", "left"),
+        ("", "left"),
+    ]  # fmt: skip
+    return render(_head(pulled[0].fetched, remote), "", table(columns, rows), "", _came([p.fetched for p in pulled]))
+
+
+def fetch_screen(fetched: Sequence[remotes.Fetched], remote: str) -> str:
+    """The end of a fetch."""
+    rows = [
+        (*_row(each), "up to date" if each.before == each.revision.id else _step(each.before, each.revision.id))
+        for each in fetched
+    ]
+    columns = [
+        ("channel", "left"), ("revision", "left"), ("version", "left"), ("pointer", "left"), ("signed by", "left"),
+        ("", "left"),
+    ]  # fmt: skip
+    return render(_head(fetched[0], remote), "", table(columns, rows), "", _came(fetched))
+
+
+def _head(fetched: remotes.Fetched, remote: str) -> Text:
+    config = fetched.revision.config
+    return Text.assemble((config.product, "bold"), f" for {config.machine} from {remote}")
+
+
+def _came(fetched: Sequence[remotes.Fetched]) -> str:
+    total = sum((each.moved for each in fetched), remotes.Moved())
+    return f"{_count(sum(each.count for each in fetched))} came, {moved(total)}"
+
+
+def _row(each: remotes.Fetched) -> tuple[str, str, str, str, str]:
+    number = str(each.pointer.pointer.version) if each.pointer else "-"
+    signers = ", ".join(key[:12] for key in each.signed_by)
+    return each.channel.name, each.revision.short, each.revision.config.version, number, signers
+
+
+def _fetched_data(each: remotes.Fetched) -> dict[str, Any]:
+    return {
+        "channel": each.channel.name,
+        "machine": each.channel.machine,
+        "revision": each.revision.id,
+        "version": each.revision.config.version,
+        "pointerVersion": each.pointer.pointer.version if each.pointer else None,
+        "before": each.before,
+        "signedBy": list(each.signed_by),
+        "revisions": each.count,
+        "moved": each.moved.bytes,
+    }
+
+
+def fetch_data(fetched: Sequence[remotes.Fetched], remote: str) -> dict[str, Any]:
+    """A fetch as plain values."""
+    return {"remote": remote, "channels": [_fetched_data(each) for each in fetched]}
+
+
+def pull_data(pulled: Sequence[remotes.Pulled], remote: str) -> dict[str, Any]:
+    """A pull as plain values."""
+    rows = [
+        _fetched_data(each.fetched) | {"outcome": each.outcome, "head": each.head, "ahead": each.ahead}
+        for each in pulled
+    ]
+    return {"remote": remote, "channels": rows}
+
+
+_HOW = {
+    "known": "keys that this machine trusted before",
+    "given": "the keys that were named",
+    "first contact": "first contact: these keys are believed from now on, because nothing here knew better",
+}
+
+
+def clone_screen(done: remotes.Cloned) -> str:
+    """The end of a clone: what came, and on whose word."""
+    rows = [_row(each.fetched) for each in done.pulled]
+    columns = [
+        ("channel", "left"), ("revision", "left"), ("version", "left"), ("pointer", "left"), ("signed by", "left"),
+    ]  # fmt: skip
+    first = done.pulled[0].fetched
+    folder = near(str(done.folder))
+    kind = "a bare store" if done.bare else "the product"
+    parts: list[Any] = [
+        Text.assemble((first.revision.config.product, "bold"), f": {kind} in {folder}"),
+        "",
+        table(columns, rows),
+        "",
+        Text(f"trusted by {_HOW[done.trusted.how]}", style="yellow" if done.trusted.how == "first contact" else ""),
+    ]
+    parts += [Text(f"  key {keyid}") for keyid in done.trusted.keyids]
+    if done.trusted.how == "first contact":
+        parts.append(Text("compare them with what the product's maker tells you over another way", style="yellow"))
+    if not done.bare and done.absent is None:
+        parts += ["", "the revision carries no sources: there is no product file, only the store and its remote"]
+    elif not done.bare:
+        parts += [Text(f"missing: {path}, too large to be kept with the revision") for path in done.absent or ()]
+        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build")]
+    return render(*parts)
+
+
+def clone_data(done: remotes.Cloned) -> dict[str, Any]:
+    """A clone as plain values."""
+    return {
+        "folder": str(done.folder),
+        "bare": done.bare,
+        "sources": done.absent is not None,
+        "missing": list(done.absent or ()),
+        "trust": done.trusted.how,
+        "keys": done.trusted.keyids,
+        "pinned": list(done.pinned),
+        "channels": [_fetched_data(each.fetched) for each in done.pulled],
+    }
+
+
+def listing_screen(found: Sequence[remotes.Seen], place: str) -> str:
+    """What a remote has."""
+    if not found:
+        return f"{place} has no channel, no tag and no revision"
+    rows = []
+    for each in found:
+        number = "" if each.pointer is None else str(each.pointer)
+        what = f"{each.product} {each.version}".strip()
+        name = each.name or "-"
+        rows.append((each.kind, name, each.machine, _short(each.revision), what, number, each.problem or _signed(each)))
+    columns = [
+        ("", "left"), ("name", "left"), ("machine", "left"), ("revision", "left"), ("version", "left"),
+        ("pointer", "right"), ("signed", "left"),
+    ]  # fmt: skip
+    return render(table(columns, rows))
+
+
+def _signed(each: remotes.Seen) -> str:
+    who = ", ".join(key[:12] for key in each.signed.keyids)
+    words = {"valid": f"by {who}", "unknown key": f"by {who}, not known here", "not signed": "no"}
+    return words.get(each.signed.state) or f"WRONG: {each.signed.why}"
+
+
+def listing_data(found: Sequence[remotes.Seen], place: str) -> dict[str, Any]:
+    """The same as plain values."""
+    rows = [
+        {
+            "kind": each.kind,
+            "name": each.name or None,
+            "revision": each.revision or None,
+            "product": each.product or None,
+            "version": each.version or None,
+            "machine": each.machine or None,
+            "pointerVersion": each.pointer,
+            "signed": each.signed.state,
+            "keys": list(each.signed.keyids),
+            "problem": each.problem or None,
+        }
+        for each in found
+    ]
+    return {"remote": place, "names": rows}
+
+
+def remotes_screen(config: remotes.RemoteConfig) -> str:
+    """The remotes of a product."""
+    if not config.remotes:
+        return f"the product has no remote; add one: {program()} remote add origin HOST/NAME"
+    rows = [
+        (f"{name} (default)" if name == config.default else name, entry.location.kind, entry.url)
+        for name, entry in config.remotes.items()
+    ]
+    return render(table([("remote", "left"), ("kind", "left"), ("place", "left")], rows))
+
+
+def remotes_data(config: remotes.RemoteConfig) -> dict[str, Any]:
+    """The same as plain values."""
+    rows = [
+        {"name": name, "url": entry.url, "kind": entry.location.kind, "from": entry.origin}
+        for name, entry in config.remotes.items()
+    ]
+    return {"default": config.default, "remotes": rows}

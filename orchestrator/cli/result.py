@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""What every command returns, and the product that most of them are about; quick to import."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.build.workspace import Workspace, workspace
+from orchestrator.product.load import find_product_file, load_product
+from orchestrator.product.model import Product
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command has to say: a screen for people, one object for machines, and its exit code."""
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+Command = Callable[[Namespace], Result]
+
+
+def loaded(options: Namespace) -> tuple[Product, Workspace]:
+    """Return the product that the command line names, and its folders."""
+    file = find_product_file(options.product)
+    product = load_product(file)
+    return product, workspace(file, product, getattr(options, "machine", None))

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""`pycontainer sign` and `pycontainer verify`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from orchestrator.cli import bundles
+from orchestrator.cli.result import Result, loaded
+from orchestrator.cli.trust_screens import report_data, report_text
+from orchestrator.history.names import CANDIDATE, Names
+from orchestrator.oci import Store
+from orchestrator.product.load import PRODUCT_FILE
+from orchestrator.trust import UnverifiedError, load_keys, sign_revision
+from orchestrator.trust.cosign import sign_for_cosign
+from orchestrator.trust.explain import verify_all
+
+
+def sign(options: Namespace) -> Result:
+    """`pycontainer sign`."""
+    product, place = loaded(options)
+    store = Store.open(place.store)
+    revision = Names(store, place.machine).load(options.revision or CANDIDATE)
+    keys = load_keys(product.product)
+    signers = keys.signers()
+    sign_revision(store, revision, signers)
+    made = sign_for_cosign(store, revision, signers).digest if options.cosign else None
+    ids = sorted(signer.public.keyid for signer in signers)
+    text = f"revision {revision.short} is signed by {', '.join(each[:12] for each in ids)}"
+    if made:
+        text += "\nand for cosign; push it, then: cosign verify --key KEY.pem --insecure-ignore-tlog=true REFERENCE"
+    return Result(text, {"revision": revision.id, "keys": ids, "cosign": made})
+
+
+def verify(options: Namespace) -> Result:
+    """`pycontainer verify`."""
+    name, what = options.revision or options.what or CANDIDATE, Path(options.what) if options.what else None
+    if what is not None and ((what.is_file() and what.name != PRODUCT_FILE) or (what / "oci-layout").is_file()):
+        named = (options.product / PRODUCT_FILE).is_file()
+        return bundles.check(Namespace(bundle=what, product=options.product if named else None, json=options.json))
+    if what is not None and (what.is_file() or (what / PRODUCT_FILE).is_file()):
+        options.product, name = what, options.revision or CANDIDATE
+    product, place = loaded(options)
+    store = Store.open(place.store)
+    revision = Names(store, place.machine).load(name)
+    try:
+        report = verify_all(store, revision, load_keys(product.product))
+    except UnverifiedError as problem:
+        if not options.json:
+            print(report_text(problem.report), file=sys.stderr)
+            raise
+        error = {"what": problem.what, "why": problem.why, "hint": problem.hint, "exitCode": problem.exit_code}
+        return Result("", report_data(problem.report) | {"error": error}, problem.exit_code)
+    return Result(report_text(report), report_data(report))

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""Cloning: a product folder, or a bare store, out of a remote, made whole or not at all.
+
+It is made beside its place under a name of its own, which another try goes on with, and gets its name last.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.errors import ConfigError, TrustError
+from orchestrator.oci import Store
+from orchestrator.oci.copying import Tell
+from orchestrator.oci.files import exclusive_lock
+from orchestrator.remotes.config import ORIGIN, RemoteConfig
+from orchestrator.remotes.fetching import Pulled, Work, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.location import Location
+from orchestrator.remotes.looking import glimpse
+from orchestrator.remotes.naming import MAIN, Channel
+from orchestrator.remotes.peer import Listing, Peer
+from orchestrator.remotes.trusted import (
+    How,
+    Trusted,
+    demand,
+    first_contact,
+    given_keys,
+    known_keys,
+    pin,
+    plain_id,
+    trusted_here,
+)
+from orchestrator.revision import Revision
+from orchestrator.trust import PublicKey, load_keys
+from orchestrator.trust.channel import read_pointer
+from orchestrator.trust.published import accept_roots, read_root
+
+Checkout = Callable[[Store, Revision, Path], list[str] | None]
+"""Writes the product file and pins of a revision into a folder; returns what was too large to be kept with it, or None
+when the revision has no sources."""
+
+
+@dataclass(frozen=True)
+class CloneRequest:
+    """What to clone: the remote; where to (None: named after the product); which channel and machine of it.
+
+    `keys` are public keys of which one must have signed, `keyids` ids that must be among the trusted ones.
+    """
+
+    location: Location
+    folder: Path | None = None
+    channel: str = MAIN
+    machine: str = ""
+    bare: bool = False
+    depth: int | None = None
+    keys: tuple[PublicKey, ...] = ()
+    keyids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cloned:
+    """What was made: the folder, its channels, and whose signatures were believed.
+
+    `absent` are files of the product that the revision does not hold, None when it holds none at all.
+    """
+
+    folder: Path
+    pulled: tuple[Pulled, ...]
+    trusted: Trusted
+    pinned: tuple[str, ...]
+    absent: tuple[str, ...] | None
+    bare: bool
+
+
+def clone(
+    request: CloneRequest,
+    peer: Peer,
+    checkout: Checkout,
+    *,
+    tell: Tell = lambda done, total: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Cloned:
+    """Make a clone; what another command left half done is gone on with.
+
+    Raises ConfigError when the folder is not empty or it is not clear what to clone, TrustError (exit code 7) when it
+    is not signed as required or a demanded key is not among the trusted ones.
+    """
+    listing = peer.listing(tags=True)
+    channel = _choose(listing, request)
+    folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already", "a clone is made in a new folder", "name another one")
+    target = folder.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work_folder = target.with_name(f".{target.name}.clone")
+    lock = target.with_name(f".{target.name}.clone.lock")
+    with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
+        store = Store.open_or_create(work_folder / "store")
+        trusted = _decide(request, peer, listing, channel, store, tell)
+        work = Work(peer, ORIGIN, store, trusted, tell, say, fresh=True)
+        names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
+        pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
+        for each in pulled:
+            demand_signers(each, request, trusted)
+        pinned: tuple[str, ...] = ()
+        if trusted.how != "known" and not listing.roots:
+            pinned = tuple(pin(trusted, ORIGIN))
+        absent = _lay_out(request, store, pulled[0].fetched.revision, work_folder, checkout)
+        made = work_folder / ("store" if request.bare else "product")
+        if target.exists():
+            target.rmdir()
+        made.replace(target)
+        shutil.rmtree(work_folder, ignore_errors=True)
+    lock.unlink(missing_ok=True)
+    return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+
+
+@contextmanager
+def _kept_to_go_on(folder: Path, lock: Path) -> Iterator[None]:
+    """Keep what has come when the line fails, and nothing of what was not to be trusted."""
+    try:
+        yield
+    except TrustError:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        raise
+
+
+def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> None:
+    """Raise TrustError unless each key that was demanded is trusted and one of them signed the revision."""
+    if not request.keyids or trusted.by_roots:
+        return
+    demand(trusted, request.keyids)
+    wanted = [word.lower().removeprefix("sha256:") for word in request.keyids]
+    if not any(keyid.startswith(word) for keyid in pulled.fetched.signed_by for word in wanted):
+        raise TrustError(
+            f"revision {pulled.fetched.revision.short} is not signed by the key demanded",
+            f"it is signed by {', '.join(keyid[:16] for keyid in pulled.fetched.signed_by)}",
+            "do not use it; ask whoever gave you the id",
+        )
+
+
+def _choose(listing: Listing, request: CloneRequest) -> Channel:
+    """Return the channel to be cloned first; which machine's must be clear."""
+    there = sorted(each for each in {*listing.pointers, *listing.heads} if each.name == request.channel)
+    machines = [each.machine for each in there]
+    if len(there) > 1 and not request.machine and not request.bare:
+        raise ConfigError(
+            f"the remote has {request.channel} for several machines", ", ".join(machines), f"--machine {machines[0]}"
+        )
+    return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])[0]
+
+
+def _product_of(peer: Peer, listing: Listing, channel: Channel) -> str:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="pycontainer-") as folder:
+        store = Store.open_or_create(Path(folder) / "store")
+        return _revision_of(peer, listing, channel, store).config.product
+
+
+def _revision_of(peer: Peer, listing: Listing, channel: Channel, store: Store) -> Revision:
+    digest = listing.pointers.get(channel)
+    if digest is None:
+        return glimpse(peer, store, listing.heads[channel])
+    peer.bring(digest, store, lambda done, total: None)
+    return glimpse(peer, store, read_pointer(store, digest).pointer.revision)
+
+
+def _decide(request: CloneRequest, peer: Peer, listing: Listing, channel: Channel, store: Store, tell: Tell) -> Trusted:
+    """Return whose signatures count: keys that were named, else those known here, else those of the first contact."""
+    revision = _revision_of(peer, listing, channel, store)
+    product = revision.config.product
+    known = known_keys(product)
+    if listing.roots:
+        return _by_roots(request, peer, listing, store, product, known)
+    if request.keys:
+        if known is not None:
+            _agree(known, request.keys)
+        return known or given_keys(product, request.keys)
+    if known is None:
+        peer.bring(revision.id, store, tell)  # the host image says whom its devices trust
+        known = first_contact(store, revision)
+    demand(known, request.keyids)
+    return known
+
+
+def _by_roots(
+    request: CloneRequest, peer: Peer, listing: Listing, store: Store, product: str, known: Trusted | None
+) -> Trusted:
+    """Follow the product's root documents from those known here, from a root key that was named, or from the first."""
+    digests = bring_roots(peer, listing, store)
+    roots = [read_root(store, digest, number) for number, digest in digests.items()]
+    keyids = {key.keyid for each in roots for key in each.root.role("root").keys}
+    wanted = [key.keyid for key in request.keys]
+    wanted += [keyid for word in request.keyids for keyid in keyids if keyid.startswith(plain_id(word))]
+    if (request.keys or request.keyids) and not set(wanted) & keyids:
+        raise TrustError(
+            f"no root document of {product} has the key demanded",
+            f"its root keys are {', '.join(sorted(keyid[:16] for keyid in keyids))}",
+            "do not use it; ask whoever gave you the key, over another way",
+        )
+    keyid = next((each for each in wanted if each in keyids), None)
+    accept_roots(store, digests.values(), product, keyid=keyid, first=known is None and keyid is None)
+    how: How = "known" if known is not None else "given" if keyid else "first contact"
+    return replace(trusted_here(load_keys(product)), how=how, by_roots=True)
+
+
+def _agree(known: Trusted, keys: Sequence[PublicKey]) -> None:
+    for key in keys:
+        if key.keyid not in known.keyids:
+            raise TrustError(
+                f"this machine trusts other keys for {known.product}",
+                f"{key.keyid[:16]} is not among {', '.join(keyid[:16] for keyid in known.keyids)}",
+                "look at them (pycontainer key), and remove or add what is wrong",
+            )
+
+
+def _lay_out(
+    request: CloneRequest, store: Store, revision: Revision, folder: Path, checkout: Checkout
+) -> tuple[str, ...] | None:
+    """Make the product's folder around the store; returns what `Cloned.absent` is."""
+    if request.bare:
+        return None
+    product = folder / "product"
+    shutil.rmtree(product, ignore_errors=True)
+    product.mkdir()
+    absent = checkout(store, revision, product)
+    RemoteConfig(product).add(ORIGIN, _lasting(request.location)).write()
+    (folder / "store").replace(product / ".pycontainer" / "store")
+    return None if absent is None else tuple(absent)
+
+
+def _lasting(location: Location) -> str:
+    """Return a place that means the same seen from the product's folder."""
+    return str(location.path.resolve()) if location.path is not None else str(location.reference and location.text)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""Fetching and pulling: what a remote has new comes here, and the local channel follows when it leads forward.
+
+The order is that of trust: the signed pointer first, then the revision's signature, then its bytes, then the revisions
+that it comes from, oldest first; names move last. So whatever instant it ends, no name stands for what is not whole and
+verified, and what has come is not fetched again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.errors import ConfigError, TrustError
+from orchestrator.history.names import check_tag
+from orchestrator.history.source import SOURCE_TYPE
+from orchestrator.oci import Store
+from orchestrator.oci.copying import Moved, Tell, descriptor_of
+from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
+from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
+from orchestrator.remotes.naming import Channel
+from orchestrator.remotes.peer import Listing, Peer
+from orchestrator.remotes.sealing import drop_unsealed
+from orchestrator.remotes.trusted import Trusted, trusted_here
+from orchestrator.revision import Revision, read_revision, revisions
+from orchestrator.trust import load_keys, verify_revision
+from orchestrator.trust.channel import SignedPointer, read_pointer
+from orchestrator.trust.following import accept_pointer, check_revision, known_pointer, time_floor, verify_pointer
+from orchestrator.trust.published import accept_roots
+
+Say = Callable[[str], None]
+
+
+class DivergedError(TrustError):
+    """Here and there have both gone on from a common revision; neither comes from the other."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A channel of a remote as it is now: what it was when last seen here, and how many revisions came."""
+
+    channel: Channel
+    revision: Revision
+    pointer: SignedPointer | None
+    before: str | None
+    signed_by: tuple[str, ...]
+    count: int
+    moved: Moved
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did to the local channel: `outcome` is new, forward, same, ahead, or reset."""
+
+    fetched: Fetched
+    outcome: str
+    head: str
+    ahead: int = 0
+
+
+@dataclass
+class Work:
+    """What all steps of one command share: the other end by the name it has here, the store, whom one believes.
+
+    `fresh` says that nothing in the store was made here.
+    """
+
+    peer: Peer
+    remote: str
+    store: Store
+    trusted: Trusted
+    tell: Tell = field(default=lambda done, total: None)
+    say: Say = field(default=lambda text: None)
+    fresh: bool = False
+
+
+def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -> list[Channel]:
+    """Return the channels of a machine that a remote has, or those of `names`; raises ConfigError for what it lacks."""
+    there = sorted({*listing.pointers, *listing.heads})
+    found = [each for each in there if each.machine == machine and (not names or each.name in names)]
+    lacking = [name for name in names if name not in {each.name for each in found}]
+    if lacking or not found:
+        raise ConfigError(
+            f"the remote has no channel {lacking[0]} for {machine}"
+            if lacking
+            else f"the remote has nothing for {machine}",
+            f"it has {', '.join(map(str, there))}" if there else "it has no channel at all",
+            "push one: pycontainer push" if not there else "choose one of them, or another --machine",
+        )
+    return found
+
+
+def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int | None = None) -> list[Fetched]:
+    """Bring channels of a remote, and let `remote/<name>/...` stand for what they are now.
+
+    `depth` is how many revisions of a history come at most, counted from its head. Raises TrustError (exit code 7) for
+    what is not signed as required or leads back, FetchError (3) and TryAgainError (75) for what does not come.
+    """
+    with work.store.writing():
+        _follow_roots(work, listing)
+        found = [_fetch(work, listing, each, depth) for each in channels]
+        _bring_tags(work, listing, found)
+        return found
+
+
+def _bring_tags(work: Work, listing: Listing, fetched: Sequence[Fetched]) -> None:
+    """Take over the tags of what came, but for those that mean something else here."""
+    store = work.store
+    history = known(parents_in(store), [each.revision.id for each in fetched])
+    with store.together():
+        for name, digest in listing.tags.items():
+            own = store.resolve(name)
+            if own is None and digest in history:
+                with contextlib.suppress(ConfigError):  # a name that none of ours may have
+                    check_tag(name, store, fetched[0].channel.machine)
+                    store.tag(name, descriptor_of(store, digest))
+            elif own is not None and own.digest != digest:
+                work.say(f"the tag {name} is another one here: it stays")
+
+
+def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:
+    """Bring a remote's root documents, nothing verified; returns their manifests' digests by number, in order."""
+    for digest in listing.roots.values():
+        if not store.has_blob(digest):
+            peer.bring(digest, store, lambda done, total: None)
+    return dict(sorted(listing.roots.items()))
+
+
+def _follow_roots(work: Work, listing: Listing) -> None:
+    """Follow the product's root documents where this machine knows one; each is checked by the one before."""
+    product = work.trusted.product
+    if not listing.roots:
+        return
+    if load_keys(product).chain is None:
+        work.say(f"{product} has root documents, and this machine none of them; to take them: pycontainer trust import")
+        return
+    with forgotten_on_failure(work.store):
+        accept_roots(work.store, bring_roots(work.peer, listing, work.store).values(), product)
+    work.trusted = trusted_here(load_keys(product))
+
+
+def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) -> Fetched:
+    store, trusted = work.store, work.trusted
+    last = store.resolve(channel.seen(work.remote))
+    with forgotten_on_failure(store):
+        pointer = _pointer(work, listing, channel)
+        target = pointer.pointer.revision if pointer else listing.heads[channel]
+        own = set() if work.fresh else {entry.digest for entry in store.referrers(target, SOURCE_TYPE)}
+        revision = glimpse(work.peer, store, target)
+        config = revision.config
+        if (config.product, config.machine) != (trusted.product, channel.machine):
+            raise TrustError(
+                f"{channel} of the remote is something else",
+                f"{config.product} for {config.machine}; wanted is {trusted.product} for {channel.machine}",
+                "check the remote: pycontainer remote ls",
+            )
+        if pointer:
+            check_revision(pointer.pointer, config.product, config.machine, config.security_version)
+        report = verify_revision(
+            store, revision, trusted.revision.keys, trusted.revision.threshold, product=trusted.product, blobs=False
+        )
+        brought, moved = _bring_history(work, revision.id, depth)
+        if pointer and not store.has_blob(pointer.manifest.digest):
+            moved += work.peer.bring(pointer.manifest.digest, store, work.tell)
+        if drop_unsealed(store, [*brought, revision.id], trusted.for_sources, own):
+            work.say("sources that the product's keys did not sign were not taken")
+        with store.together():
+            store.tag(channel.seen(work.remote), revision.descriptor)
+            for digest in brought:
+                store.pack(digest)
+    before = last.digest if last else None
+    return Fetched(channel, revision, pointer, before, tuple(report.keyids), len(brought), moved)
+
+
+def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | None:
+    """Bring a channel's pointer and verify it; None where the remote has only a head, whose own signature counts."""
+    digest = listing.pointers.get(channel)
+    if digest is None:
+        return None
+    work.peer.bring(digest, work.store, lambda done, total: None)
+    found = read_pointer(work.store, digest)
+    verify_pointer(
+        found,
+        work.trusted.channel,
+        product=work.trusted.product,
+        machine=channel.machine,
+        channel=channel.name,
+        seen=known_pointer(work.store, channel.name, channel.machine),
+        time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
+    )
+    return found
+
+
+def _bring_history(work: Work, head: str, depth: int | None) -> tuple[list[str], Moved]:
+    """Bring a revision and those that it comes from, oldest first: whoever is here has its ancestors here too."""
+    local = parents_in(work.store)
+    here = known(local, [entry.digest for entry in revisions(work.store)])
+    parents = known_parents(work.peer, work.store)
+    order: list[str] = []
+    for digest in walk(head, parents, lambda digest: digest in here):
+        if depth is not None and len(order) >= depth:
+            work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
+            break
+        if digest != head and not work.peer.has(digest):
+            work.say(f"the remote does not have revision {digest[7:19]}: the history begins after it")
+            continue
+        order.append(digest)
+    moved = Moved()
+    for number, digest in enumerate(reversed(order), 1):
+        if len(order) > 1:
+            work.say(f"revision {digest[7:19]}, {number} of {len(order)}")
+        moved += work.peer.bring(digest, work.store, work.tell)
+    if not order:  # nothing but what was attached to it since
+        moved += work.peer.bring(head, work.store, work.tell)
+    read_revision(work.store, head)
+    return order, moved
+
+
+def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
+    """Let the local channel be what was fetched, when that leads forward, or with `reset` in any case.
+
+    Raises DivergedError when the local channel has revisions that the remote's does not come from.
+    """
+    channel, target = fetched.channel, fetched.revision
+    parents = parents_in(work.store)
+    with work.store.locked():
+        head = work.store.resolve(channel.head)
+        here = head.digest if head else None
+        if not reset and here is not None and here != target.id and not comes_from(target.id, here, parents):
+            if comes_from(here, target.id, parents):
+                _accept(work, fetched)
+                return Pulled(fetched, "ahead", here, count_between(here, target.id, parents))
+            raise _diverged(work, fetched, here)
+        _accept(work, fetched)
+        if here != target.id:
+            work.store.tag(channel.head, target.descriptor)
+    outcome = "new" if here is None else "same" if here == target.id else "reset" if reset else "forward"
+    return Pulled(fetched, outcome, target.id)
+
+
+def _accept(work: Work, fetched: Fetched) -> None:
+    if fetched.pointer is not None:
+        accept_pointer(
+            work.store,
+            fetched.pointer.manifest.digest,
+            work.trusted.channel,
+            product=work.trusted.product,
+            machine=fetched.channel.machine,
+            channel=fetched.channel.name,
+            times=work.trusted.times,
+        )
+
+
+def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:
+    parents = parents_in(work.store)
+    target = fetched.revision.id
+    ours, theirs = count_between(here, target, parents), count_between(target, here, parents)
+    common = next((each for each in walk(here, parents) if comes_from(target, each, parents)), None)
+    since = f"since revision {common[7:19]}" if common else "and have no revision in common"
+    return DivergedError(
+        f"{fetched.channel.name} has gone two ways",
+        f"{ours} revision{'s' * (ours != 1)} here ({here[7:19]}), {theirs} at {work.remote} ({target[7:19]}) {since}",
+        "tag yours (pycontainer tag mine) and take theirs (pycontainer pull --reset), or replace theirs: "
+        "pycontainer push --force",
+    )
+
+
+def forget(store: Store, remote: str) -> int:
+    """Take away what was last seen of a remote; returns how many channels that were."""
+    start = f"remote/{remote}/"
+    with store.together():
+        found = [name for name in store.tags() if name.startswith(start)]
+        for name in found:
+            store.index.untag(name, keep=True)
+    return len(found)

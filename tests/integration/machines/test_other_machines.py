@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Machines of another architecture than this computer's: built here, booted, updated, and rolled back.
+
+The revisions, the device and what is asserted of them are those of the tests of updates.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.deploy import Deploy
+from orchestrator.machines.read import machine
+from tests.integration.conftest import REPOSITORY, Product, copy_demo
+from tests.integration.updates.devices import Device
+from tests.integration.updates.products import Family
+from tests.integration.updates.test_broken_boot import fail_three_times
+
+MACHINES = ("qemu-arm64",)
+BOOT_SECONDS = 300.0
+
+
+@pytest.fixture(scope="session", params=MACHINES)
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """The demo for another machine."""
+    folder = tmp_path_factory.mktemp(request.param)
+    product = copy_demo(folder / "product", folder / "keys", request.param)
+    product.build()
+    return product
+
+
+@pytest.fixture(scope="session")
+def family(other: Product, tmp_path_factory: pytest.TempPathFactory) -> Family:
+    return Family(other, tmp_path_factory.mktemp("family"), box=False)
+
+
+@pytest.fixture
+def device(family: Family, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Device]:
+    """A device that is off; the parameter is the firmware's number in the machine's data."""
+    described = machine(REPOSITORY, family.product.machine)
+    assert described.data is not None and described.data.emulator is not None
+    names = [each.name for each in described.data.emulator.firmware]
+    if request.param >= len(names):
+        pytest.skip(f"{family.product.machine} has one firmware")
+    made = Device(family, family.image, tmp_path, firmware=names[request.param])
+    yield made
+    made.kill()
+
+
+def _files(product: Product) -> dict[str, tuple[bytes, bytes]]:
+    """Every path of the base's root file system: the kind of what it is, and its bytes or what it leads to."""
+    deploy = Deploy(product.deploy)
+    layer = deploy.layer("rootfs-debian")
+    assert layer is not None
+    found = {}
+    with tarfile.open(deploy.verified(layer.files["rootfs"])) as tar:
+        for member in tar:
+            stream = tar.extractfile(member) if member.isreg() else None
+            content = stream.read() if stream else member.linkname.encode()
+            found[member.name.rstrip("/")] = (member.type, content)
+    return found
+
+
+def test_maintainer_scripts_did_what_they_do_on_the_build_machines_own_architecture(
+    other: Product, demo: Product
+) -> None:
+    here, there = _files(demo), _files(other)
+    common, build = (machine(REPOSITORY, each.machine).architecture for each in (other, demo))
+    assert common is not None and build is not None
+    settings = {path for path in there if path.startswith(("etc/", "var/lib/pam/", "var/lib/dpkg/alternatives/"))}
+    differ = {path for path in settings if there[path] != here.get(path)}
+    assert not {path for path in differ if common.triplet not in path}
+    missing = {path for path in here.keys() - there.keys() if path.startswith("etc/") and build.triplet not in path}
+    assert missing == {"etc/ld.so.cache"}
+    assert b":0:0:root:/root:" in there["etc/passwd"][1]
+    status = there["var/lib/dpkg/status"][1].decode()
+    assert status.count("\nPackage: ") + 1 == status.count("Status: install ok installed\n")
+    machines = {content[18:20] for _, content in there.values() if content.startswith(b"\x7fELF")}
+    assert len(machines) == 1 and machines != {here["usr/bin/dpkg"][1][18:20]}
+
+
+@pytest.mark.parametrize("device", [0], indirect=True)
+def test_it_boots_to_its_page_and_is_updated_with_and_without_a_restart(device: Device, family: Family) -> None:
+    device.start()
+    device.wait_settled(family.base, timeout=BOOT_SECONDS)
+    device.assert_runs(family.base)
+    assert device.update(family.made("page")).result == "confirmed"
+    device.assert_runs(family.made("page"))
+    assert device.text.count("booting revision") == 1
+    assert device.update(family.made("kernel")).result == "confirmed"
+    device.assert_runs(family.made("kernel"))
+    assert f"booting revision {family.made('kernel').short}, try 2 left" in device.text
+    device.kill()
+    found = device.record()
+    assert (found.rev, found.attempt) == (family.made("kernel").id, "")
+
+
+@pytest.mark.parametrize("device", [1], indirect=True)
+def test_by_its_other_firmware_a_revision_that_never_comes_up_is_rolled_back(device: Device, family: Family) -> None:
+    device.start()
+    device.wait_settled(family.base, timeout=BOOT_SECONDS)
+    fail_three_times(device, family, family.made("panics"))
+    device.kill()
+    found = device.record()
+    assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)

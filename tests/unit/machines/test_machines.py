@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Machines as data: every file is whole, both sides read it alike, and nothing else knows a machine by its name."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+from pycontainer_debian.errors import DebianError
+from pycontainer_debian.machine import variables
+
+from orchestrator.build.kas import configuration
+from orchestrator.cli.main import main
+from orchestrator.deploy import Emulator
+from orchestrator.errors import ConfigError
+from orchestrator.machines.read import emulators, machine, machines
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = sorted(path.stem for path in (ROOT / "machines").glob("*.toml"))
+BOARD = """
+description = "A board that nobody makes"
+architecture = "arm64"
+[kernel]
+package = "linux-image-arm64"
+arguments = ["console=ttyS7,9600", "panic=10"]
+device-tree = "nobody/nothing.dtb"
+[modules]
+host = ["nobodys_mmc"]
+"""
+KAS = """
+header: {version: 14, includes: [kas/include/debian.yml]}
+machine: nobodys-board
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A checkout of one's own, as far as machines are concerned."""
+    for name in ("kas", "machines"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_data_file_is_whole_and_has_a_kas_file_that_builds_it(name: str) -> None:
+    found = machine(ROOT, name)
+    assert found.data is not None
+    assert "debian" in found.bases
+    kas = yaml.safe_load(configuration(ROOT, "debian", name).read_text())
+    assert kas["machine"] == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bitbake_reads_of_a_file_what_the_deploy_contract_takes(name: str) -> None:
+    found, data = variables(ROOT / "machines", name, "amd64"), machine(ROOT, name)
+    assert data.data is not None and data.architecture is not None
+    assert found["DEBIAN_ARCH"] == data.data.architecture
+    assert found["KERNEL_COMMAND_LINE"].split() == data.data.kernel.arguments
+    assert found["EFI_NAME"] == data.architecture.uefi.name
+    emulator = msgspec.convert(json.loads(found["EMULATOR"]), Emulator | None)
+    if data.data.emulator is None:
+        assert emulator is None
+    else:
+        assert emulator is not None
+        assert [each.name for each in emulator.firmware] == [each.name for each in data.data.emulator.firmware]
+        assert all(each.code.removeprefix("firmware/") in found["EMULATOR_FILES"].split() for each in emulator.firmware)
+
+
+def test_a_board_is_added_by_one_data_file_and_one_kas_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "machines" / "nobodys-board.toml").write_text(BOARD)
+    (home / "kas" / "debian-nobodys-board.yml").write_text(KAS)
+    monkeypatch.setenv("PYCONTAINER_HOME", str(home))
+    assert main(["machines", "--json"]) == 0
+    listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["machines"]}
+    assert listed["nobodys-board"] == {
+        "name": "nobodys-board",
+        "bases": ["debian"],
+        "architecture": "arm64",
+        "description": "A board that nobody makes",
+        "emulated": False,
+        "firmware": [],
+        "deviceTree": "nobody/nothing.dtb",
+    }
+    assert configuration(home, "debian", "nobodys-board").name == "debian-nobodys-board.yml"
+    found = variables(home / "machines", "nobodys-board", "amd64")
+    assert found["MACHINE_DEVICE_TREE"] == "nobody/nothing.dtb"
+    assert found["TARGET_TRIPLET"] == "aarch64-linux-gnu"
+    assert "nobodys_mmc" in found["MACHINE_MODULES_HOST"].split()
+    assert "sha2_ce" in found["MACHINE_MODULES_HOST"].split()
+    assert found["EMULATOR"] == "null"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("arguments", "argumnets"), "argumnets"),
+        (('"arm64"', '"vax"'), "unknown architecture 'vax'"),
+        (('"panic=10"', '"panic=10; reboot"'), "kernel.arguments"),
+        (("nobody/nothing.dtb", "../../etc/shadow"), "device-tree"),
+        (("description", "description = "), "wrong"),
+    ],
+)
+def test_a_data_file_that_is_wrong_is_named_with_the_reason(home: Path, change: tuple[str, str], says: str) -> None:
+    path = home / "machines" / "nobodys-board.toml"
+    path.write_text(BOARD.replace(*change))
+    (home / "kas" / "debian-nobodys-board.yml").write_text(KAS)
+    with pytest.raises(ConfigError) as caught:
+        machines(home)
+    assert "nobodys-board.toml" in caught.value.what
+    assert says in f"{caught.value.what} {caught.value.why}"
+
+
+def test_an_unknown_machine_is_answered_with_those_there_are(home: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown machine 'toaster'") as caught:
+        machine(home, "toaster")
+    assert all(name in caught.value.hint for name in NAMES)
+    with pytest.raises(DebianError, match=r"toaster.toml") as other:
+        variables(home / "machines", "toaster", "amd64")
+    assert all(name in other.value.why for name in NAMES)
+
+
+def test_each_emulated_architecture_names_the_program_that_runs_it() -> None:
+    assert {each.architecture: each.package for each in emulators(ROOT)}["arm64"] == "qemu-system-arm"
+
+
+def test_no_program_knows_a_machine_by_its_name() -> None:
+    """Data, kas files, documents, examples and tests name machines; what is run does not."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    data = ("machines/", "kas/", "docs/", "tests/", "examples/", "bench/", ".ci/", "README.md")
+    names = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in NAMES))
+    wrong = []
+    for name in listed.split("\0"):
+        if name and not name.startswith(data) and "/tests/" not in name and "/fuzz/" not in name:
+            text = (ROOT / name).read_text(errors="replace") if (ROOT / name).is_file() else ""
+            wrong += [f"{name}: {found[0]}" for found in names.finditer(text)]
+    assert wrong == []
