@@ -105,3 +105,11 @@ def process_lives(process: int) -> bool:
     except PermissionError:  # somebody else's
         pass
     return True
+
+
+def home_path(text: str) -> Path:
+    """Return the path that a person means, `~` being his home; that of a user whom there is none of stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import zstandard
 
+from orchestrator.canonical import home_path
 from orchestrator.errors import ConfigError
 from orchestrator.product.reference import parse_reference
 
@@ -143,7 +144,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
 
 def _existing(text: str, root: Path) -> Path:
     """The place that a path means: here, else beside the product file."""
-    for place in (Path(text).expanduser(), root / text):
+    for place in (home_path(text), root / text):
         if text and place.exists():
             return place.resolve()
     raise ConfigError(f"{text or 'the path'} does not exist", f"neither here nor in {root}", "correct the path")

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.canonical import home_path
 from orchestrator.errors import ConfigError
 from orchestrator.registry.reference import Reference, parse_reference
 
@@ -46,7 +47,7 @@ def parse_location(text: str, root: Path = Path()) -> Location:
         )
     plain = re.sub(r"\A(?:file:(?://)?|oci:)", "", text)
     if _PATH.match(text) or (root / plain).exists():
-        return Location(text, path=root / Path(plain).expanduser())
+        return Location(text, path=root / home_path(plain))
     try:
         return Location(text, reference=parse_reference(text))
     except ConfigError as problem:

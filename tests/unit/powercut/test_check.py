@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     links = {name: digests[name] for name in ("kernel", "initramfs", "boot-env", "signature")}
     efi = root / "boot.efi"
     efi.write_bytes(b"MZ" + bytes(50_000))
-    request = ImageRequest("demo", "qemu-amd64", digests["manifest"], paths, links, efi, 16 * MIB)
+    request = ImageRequest("demo", "qemu-amd64", digests["manifest"], paths, links, efi, 16 * MIB, "BOOTX64.EFI")
     image = write_image(request, root / "base.img", Tools(), 1_700_000_000).image
     state = {NOTES: note(1) + note(2), IDENTITY: b"k" * 64, RECORDS: records(10)}
     commands = []

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
@@ -65,6 +65,7 @@ def test_no_bytes_bring_the_reader_of_the_configuration_down(tmp_path: Path, dat
 
 @QUIET
 @given(st.text(max_size=60))
+@example("~nobody-here/x")
 def test_any_text_is_a_place_or_an_error(tmp_path: Path, text: str):
     with contextlib.suppress(ConfigError):
         found = parse_location(text, tmp_path)
