@@ -3,8 +3,8 @@
 
 Two machines work side by side, see `Ahead`. Each goes to and fro between two revisions that differ in the kernel's
 arguments and in a payload. The first cuts fall into the copying, the last into the confirmation. The instants are drawn
-anew each time; PYCONTAINER_SEED repeats what a failure tells, and PYCONTAINER_CUTS says how many. The 12 by default are
-what two processors without KVM do in about four minutes.
+anew each time; PYCONTAINER_SEED repeats what a failure tells, and PYCONTAINER_CUTS says how many. The 6 by default, one
+in each phase, take two processors without KVM about two minutes; tests/powercut cuts a recording everywhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestrator.device import DeviceError, LinkError
 from tests.integration.updates.devices import Device, Devices, Heard
 from tests.integration.updates.products import Family, Made
 
-CUTS = int(os.environ.get("PYCONTAINER_CUTS", "12"))
+CUTS = int(os.environ.get("PYCONTAINER_CUTS", "6"))
 SEED = int(os.environ.get("PYCONTAINER_SEED") or random.SystemRandom().randrange(2**32))
 MACHINES = 2
 
