@@ -19,7 +19,7 @@ from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
 from orchestrator.remotes.fetching import Pulled, Work, bring_roots, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
-from orchestrator.remotes.looking import glimpse
+from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.trusted import (
@@ -35,7 +35,7 @@ from orchestrator.remotes.trusted import (
 )
 from orchestrator.revision import Revision
 from orchestrator.trust import PublicKey, load_keys
-from orchestrator.trust.channel import read_pointer
+from orchestrator.trust.channel import POINTER_TYPE, read_pointer
 from orchestrator.trust.published import accept_roots, read_root
 
 Checkout = Callable[[Store, Revision, Path], list[str] | None]
@@ -100,7 +100,7 @@ def clone(
     with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
         store = Store.open_or_create(work_folder / "store")
         trusted = _decide(request, peer, listing, channel, store, tell)
-        work = Work(peer, ORIGIN, store, trusted, tell, say, fresh=True)
+        work = Work(peer, ORIGIN, store, trusted, tell, say)
         names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
         pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
         for each in pulled:
@@ -166,7 +166,7 @@ def _revision_of(peer: Peer, listing: Listing, channel: Channel, store: Store) -
     digest = listing.pointers.get(channel)
     if digest is None:
         return glimpse(peer, store, listing.heads[channel])
-    peer.bring(digest, store, lambda done, total: None)
+    bring_as(peer, store, digest, POINTER_TYPE)
     return glimpse(peer, store, read_pointer(store, digest).pointer.revision)
 
 

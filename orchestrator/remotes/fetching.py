@@ -18,16 +18,16 @@ from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
-from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
+from orchestrator.remotes.looking import bring_as, forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.sealing import drop_unsealed
 from orchestrator.remotes.trusted import Trusted, trusted_here
 from orchestrator.revision import Revision, read_revision, revisions
 from orchestrator.trust import load_keys, verify_revision
-from orchestrator.trust.channel import SignedPointer, read_pointer
+from orchestrator.trust.channel import POINTER_TYPE, SignedPointer, read_pointer
 from orchestrator.trust.following import accept_pointer, check_revision, known_pointer, time_floor, verify_pointer
-from orchestrator.trust.published import accept_roots
+from orchestrator.trust.published import ROOT_TYPE, accept_roots
 
 Say = Callable[[str], None]
 
@@ -61,10 +61,7 @@ class Pulled:
 
 @dataclass
 class Work:
-    """What all steps of one command share: the other end by the name it has here, the store, whom one believes.
-
-    `fresh` says that nothing in the store was made here.
-    """
+    """What all steps of one command share: the other end by the name it has here, the store, whom one believes."""
 
     peer: Peer
     remote: str
@@ -72,7 +69,6 @@ class Work:
     trusted: Trusted
     tell: Tell = field(default=lambda done, total: None)
     say: Say = field(default=lambda text: None)
-    fresh: bool = False
 
 
 def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -> list[Channel]:
@@ -123,7 +119,7 @@ def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:
     """Bring a remote's root documents, nothing verified; returns their manifests' digests by number, in order."""
     for digest in listing.roots.values():
         if not store.has_blob(digest):
-            peer.bring(digest, store, lambda done, total: None)
+            bring_as(peer, store, digest, ROOT_TYPE)
     return dict(sorted(listing.roots.items()))
 
 
@@ -146,7 +142,8 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
     with forgotten_on_failure(store):
         pointer = _pointer(work, listing, channel)
         target = pointer.pointer.revision if pointer else listing.heads[channel]
-        own = set() if work.fresh else {entry.digest for entry in store.referrers(target, SOURCE_TYPE)}
+        named = _named(store)
+        own = {entry.digest for entry in store.referrers(target, SOURCE_TYPE)} if target in named else set()
         revision = glimpse(work.peer, store, target)
         config = revision.config
         if (config.product, config.machine) != (trusted.product, channel.machine):
@@ -160,7 +157,7 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
         report = verify_revision(
             store, revision, trusted.revision.keys, trusted.revision.threshold, product=trusted.product, blobs=False
         )
-        brought, moved = _bring_history(work, revision.id, depth)
+        brought, moved = _bring_history(work, revision.id, named, depth)
         if pointer and not store.has_blob(pointer.manifest.digest):
             moved += work.peer.bring(pointer.manifest.digest, store, work.tell)
         if drop_unsealed(store, [*brought, revision.id], trusted.for_sources, own):
@@ -178,7 +175,7 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
     digest = listing.pointers.get(channel)
     if digest is None:
         return None
-    work.peer.bring(digest, work.store, lambda done, total: None)
+    bring_as(work.peer, work.store, digest, POINTER_TYPE)
     found = read_pointer(work.store, digest)
     verify_pointer(
         found,
@@ -192,10 +189,14 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
     return found
 
 
-def _bring_history(work: Work, head: str, depth: int | None) -> tuple[list[str], Moved]:
-    """Bring a revision and those that it comes from, oldest first: whoever is here has its ancestors here too."""
-    local = parents_in(work.store)
-    here = known(local, [entry.digest for entry in revisions(work.store)])
+def _named(store: Store) -> set[str]:
+    """Return the revisions that a name leads to. Another is what a fetch left that was killed: as good as not here."""
+    tagged = {entry.digest for entry in store.tags().values()}
+    return known(parents_in(store), [entry.digest for entry in revisions(store) if entry.digest in tagged])
+
+
+def _bring_history(work: Work, head: str, here: set[str], depth: int | None) -> tuple[list[str], Moved]:
+    """Bring a revision and those that it comes from, oldest first, but for `here`, whose ancestors are here too."""
     parents = known_parents(work.peer, work.store)
     order: list[str] = []
     for digest in walk(head, parents, lambda digest: digest in here):
@@ -256,7 +257,8 @@ def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:
     parents = parents_in(work.store)
     target = fetched.revision.id
     ours, theirs = count_between(here, target, parents), count_between(target, here, parents)
-    common = next((each for each in walk(here, parents) if comes_from(target, each, parents)), None)
+    reached = set(walk(target, parents))
+    common = next((each for each in walk(here, parents) if each in reached), None)
     since = f"since revision {common[7:19]}" if common else "and have no revision in common"
     return DivergedError(
         f"{fetched.channel.name} has gone two ways",

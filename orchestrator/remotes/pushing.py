@@ -11,12 +11,12 @@ from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, parents_in, walk
 from orchestrator.remotes.fetching import DivergedError, Work
-from orchestrator.remotes.looking import forgotten_on_failure
+from orchestrator.remotes.looking import bring_as, forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
 from orchestrator.remotes.sealing import seal_sources
 from orchestrator.revision import Revision, read_revision
 from orchestrator.trust import Signer, load_keys, verify_revision
-from orchestrator.trust.channel import SignedPointer, issue, next_pointer, read_pointer, tagged_pointer
+from orchestrator.trust.channel import POINTER_TYPE, SignedPointer, issue, next_pointer, read_pointer, tagged_pointer
 from orchestrator.trust.following import accept_pointer, known_pointer, time_floor, verify_pointer
 from orchestrator.trust.published import publish_roots
 from orchestrator.trust.times import now
@@ -105,7 +105,7 @@ def _pointer_there(work: Work, channel: Channel, digest: str | None, *, force: b
         return None
     try:
         with forgotten_on_failure(work.store):
-            work.peer.bring(digest, work.store, lambda done, total: None)
+            bring_as(work.peer, work.store, digest, POINTER_TYPE)
             found = read_pointer(work.store, digest)
             verify_pointer(
                 found,
