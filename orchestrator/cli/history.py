@@ -158,8 +158,7 @@ def tag(options: Namespace) -> Result:
                     f"it stands for {before.digest[7:19]}",
                     "choose another name, or move it: --force",
                 )
-            names.store.index.untag(options.name, keep=True)
-        names.store.tag(options.name, revision.descriptor)
+        names.store.move(options.name, revision.descriptor)
     return Result(f"{options.name} is {named(revision, Paint())}", {"tag": options.name, "revision": revision.id})
 
 

@@ -163,7 +163,7 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
         if drop_unsealed(store, [*brought, revision.id], trusted.for_sources, own):
             work.say("sources that the product's keys did not sign were not taken")
         with store.together():
-            store.tag(channel.seen(work.remote), revision.descriptor)
+            store.move(channel.seen(work.remote), revision.descriptor)
             for digest in brought:
                 store.pack(digest)
     before = last.digest if last else None
@@ -235,7 +235,7 @@ def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
             raise _diverged(work, fetched, here)
         _accept(work, fetched)
         if here != target.id:
-            work.store.tag(channel.head, target.descriptor)
+            work.store.move(channel.head, target.descriptor)
     outcome = "new" if here is None else "same" if here == target.id else "reset" if reset else "forward"
     return Pulled(fetched, outcome, target.id)
 

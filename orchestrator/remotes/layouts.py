@@ -77,9 +77,9 @@ class LayoutPeer:
 
     def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str) -> None:
         target = self._store()
-        with target.locked():
+        with target.together():  # whoever looks in between, or after a power cut, sees both or neither
             target.tag(channel.pointer, descriptor_of(target, pointer))
-            target.tag(channel.head, descriptor_of(target, revision))
+            target.move(channel.head, descriptor_of(target, revision))
 
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         target = self._store()

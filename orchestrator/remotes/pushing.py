@@ -206,7 +206,7 @@ def _remember(work: Work, channel: Channel, pointer: SignedPointer, revision: Re
         _accept(work, channel, pointer)
     except PyContainerError as problem:
         work.say(f"the pointer is published, and not kept as seen: {problem.why}")
-    store.tag(channel.seen(work.remote), descriptor_of(store, revision.id))
+    store.move(channel.seen(work.remote), descriptor_of(store, revision.id))
 
 
 def _accept(work: Work, channel: Channel, pointer: SignedPointer) -> None:

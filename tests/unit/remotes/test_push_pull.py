@@ -239,3 +239,21 @@ def test_a_channel_that_stands_for_something_else_is_refused(ours: Site, theirs:
     assert theirs.store.index.path.read_bytes() == before
     assert theirs.head() == head
     assert fsck(theirs.store).whole
+
+
+@pytest.mark.parametrize("word", ["push", "pull", "reset"])
+def test_a_head_of_before_is_found_by_the_beginning_of_its_id(ours: Site, theirs: Site, place: str, word: str):
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", place)
+    first = ours.commit("one", version="1.0.0")
+    ours.run("push")
+    theirs.run("pull")
+    site = ours if word == "push" else theirs
+    if word == "reset":
+        first = theirs.commit("mine")
+    ours.store.index.untag("channel/main/qemu-amd64", keep=True)  # as a commit moves a head
+    ours.commit("two", parents=[ours.store.resolve("remote/origin/main/qemu-amd64").digest])
+    ours.run("push")
+    if word != "push":
+        theirs.run("pull", *(["--reset"] if word == "reset" else []))
+    assert site.run("show", first.id[7:19], "--json").json
