@@ -151,13 +151,12 @@ def tag(options: Namespace) -> Result:
     revision = names.load(options.revision or HEAD)
     with names.store.together():
         before = names.store.resolve(options.name)
-        if before is not None and before.digest != revision.id:
-            if not options.force:
-                raise ConfigError(
-                    f"the tag {options.name} is there already",
-                    f"it stands for {before.digest[7:19]}",
-                    "choose another name, or move it: --force",
-                )
+        if before is not None and before.digest != revision.id and not options.force:
+            raise ConfigError(
+                f"the tag {options.name} is there already",
+                f"it stands for {before.digest[7:19]}",
+                "choose another name, or move it: --force",
+            )
         names.store.move(options.name, revision.descriptor)
     return Result(f"{options.name} is {named(revision, Paint())}", {"tag": options.name, "revision": revision.id})
 
