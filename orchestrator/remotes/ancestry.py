@@ -75,6 +75,25 @@ def known(parents: Parents, starts: Iterable[str]) -> set[str]:
     return found
 
 
+def closed(parents: Parents, here: Iterable[str]) -> set[str]:
+    """Return those of `here` all of whose ancestors are in it, too."""
+    found = set(here)
+    children: dict[str, list[str]] = {}
+    open_ended: list[str] = []
+    for digest in found:
+        before = parents(digest)
+        for parent in before or []:
+            children.setdefault(parent, []).append(digest)
+        if before is None or not found.issuperset(before):
+            open_ended.append(digest)
+    while open_ended:
+        digest = open_ended.pop()
+        if digest in found:
+            found.remove(digest)
+            open_ended += children.get(digest, [])
+    return found
+
+
 def comes_from(descendant: str, ancestor: str, parents: Parents) -> bool:
     """Whether `ancestor` is `descendant` or one that it comes from, as far as is known."""
     return any(digest == ancestor for digest in walk(descendant, parents))

@@ -17,7 +17,7 @@ from orchestrator.history.names import check_tag
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell, descriptor_of
-from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
+from orchestrator.remotes.ancestry import closed, comes_from, count_between, known, parents_in, walk
 from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
@@ -196,12 +196,18 @@ def _bring_history(work: Work, head: str, depth: int | None) -> tuple[list[str],
     """Bring a revision and those that it comes from, oldest first: whoever is here has its ancestors here too."""
     local = parents_in(work.store)
     here = known(local, [entry.digest for entry in revisions(work.store)])
+    if work.fresh:  # the first contact, or an earlier try, may have brought the head before what it comes from
+        here = closed(local, here)
     parents = known_parents(work.peer, work.store)
     order: list[str] = []
-    for digest in walk(head, parents, lambda digest: digest in here):
-        if depth is not None and len(order) >= depth:
-            work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
+    # A depth that was asked for is counted from the head, so that it also deepens a history that is not whole here.
+    for number, digest in enumerate(walk(head, parents, lambda digest: depth is None and digest in here)):
+        if depth is not None and number >= depth:
+            if digest not in here:
+                work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
             break
+        if digest in here:
+            continue
         if digest != head and not work.peer.has(digest):
             work.say(f"the remote does not have revision {digest[7:19]}: the history begins after it")
             continue
