@@ -280,7 +280,8 @@ def fsck(options: Namespace) -> Result:
     lines += [paint(f"not signed: {each.digest[7:19]}: {each.what}", "red") for each in found.unsigned]
     lines += [f"cannot be checked: {digest}" for digest in store.unknown]
     if store.unreachable:
-        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to (pycontainer gc removes them)")
+        advice = " (pycontainer gc removes them)" if found.whole else ""
+        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to{advice}")
     if store.leftovers:
         lines.append(
             f"{len(store.leftovers)} temporary files of commands that were stopped (the next write removes them)"

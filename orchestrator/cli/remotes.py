@@ -78,11 +78,11 @@ def push(options: Namespace) -> Result:
                 work.peer.set_tag(store, tag, revision.id)
         else:
             done = remotes.push_revision(work, revision, tags)
-        others = _push_tags(work, store) if options.tags else []
+        named = dict.fromkeys(tags, revision.id) | (_push_tags(work, store) if options.tags else {})
         step.result = remote_screens.moved(done.moved)
     return Result(
-        remote_screens.push_screen(done, work.remote, [*tags, *others]),
-        remote_screens.push_data(done, work.remote, [*tags, *others]),
+        remote_screens.push_screen(done, work.remote, named),
+        remote_screens.push_data(done, work.remote, named),
     )
 
 
@@ -115,11 +115,11 @@ def _signers(product: str) -> list[Signer]:
     return keys.signers("channel") if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
 
 
-def _push_tags(work: remotes.Work, store: Store) -> list[str]:
+def _push_tags(work: remotes.Work, store: Store) -> dict[str, str]:
     found = {name: entry.digest for name, entry in store.tags().items() if is_users(name)}
     for name, digest in found.items():
         remotes.push_revision(work, read_revision(store, digest), [name])
-    return list(found)
+    return found
 
 
 def fetch(options: Namespace) -> Result:

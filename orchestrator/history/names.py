@@ -194,7 +194,7 @@ class Names:
             raise ConfigError(
                 f"the revision {name!r} is not here",
                 f"it is {parent[7:19]}, and this store has the history from {commit.short} on only",
-                "fetch it from where the history came from",
+                "fetch it from where the history came from: pycontainer fetch REMOTE --depth N",
             )
         return parent
 

@@ -199,10 +199,14 @@ def _bring_history(work: Work, head: str, here: set[str], depth: int | None) -> 
     """Bring a revision and those that it comes from, oldest first, but for `here`, whose ancestors are here too."""
     parents = known_parents(work.peer, work.store)
     order: list[str] = []
-    for digest in walk(head, parents, lambda digest: digest in here):
-        if depth is not None and len(order) >= depth:
-            work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
+    # A depth that was asked for is counted from the head, so that it also deepens a history that is not whole here.
+    for number, digest in enumerate(walk(head, parents, lambda digest: depth is None and digest in here)):
+        if depth is not None and number >= depth:
+            if digest not in here:
+                work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
             break
+        if digest in here:
+            continue
         if digest != head and not work.peer.has(digest):
             work.say(f"the remote does not have revision {digest[7:19]}: the history begins after it")
             continue

@@ -16,7 +16,7 @@ from orchestrator.oci import Store, fsck
 from orchestrator.trust import load_keys
 from orchestrator.trust.keyfiles import write_public
 from tests.unit.registry.fake import Registry
-from tests.unit.remotes.conftest import PRODUCT, Site
+from tests.unit.remotes.conftest import PRODUCT, Site, load
 
 
 @pytest.fixture
@@ -55,6 +55,15 @@ def test_a_first_contact_shows_the_keys_and_believes_them_from_then_on(ours: Sit
     assert product.run("pull", "--json").json["channels"][0]["outcome"] == "forward"
     assert product.head() == third.id
     assert not [path.name for path in newcomer.folder.iterdir() if path.name != "demo"]
+
+
+def test_a_first_contact_brings_the_whole_history(ours: Site, newcomer: Site, pushed: str):
+    got = newcomer.run("clone", pushed, "--json").json["channels"][0]
+    assert got["revisions"] == 2
+    assert got["moved"] > 0
+    (parent,) = load(ours, ours.head()).config.parents
+    assert load(cloned(newcomer, ours), parent).config.message == "one"
+    assert "shallow" not in cloned(newcomer, ours).run("fsck").out
 
 
 def test_who_demands_a_key_gets_what_it_signed_or_nothing(ours: Site, newcomer: Site, pushed: str, tmp_path: Path):

@@ -158,6 +158,29 @@ def test_depth_ends_a_history(ours: Site, theirs: Site, place: str):
     assert theirs.head() == newest.id
 
 
+def test_a_depth_deepens_a_history_that_is_not_whole(ours: Site, theirs: Site, place: str):
+    ours.run("remote", "add", "origin", place)
+    theirs.run("remote", "add", "origin", place)
+    for number in range(4):
+        ours.commit(f"number {number}")
+    ours.run("push")
+    theirs.run("pull", "--depth", 1)
+    assert "--depth" in theirs.run("revert", "HEAD", code=2).err
+    assert theirs.run("pull", "--json").json["channels"][0]["revisions"] == 0
+    assert theirs.run("pull", "--depth", 3, "--json").json["channels"][0]["revisions"] == 2
+    assert theirs.run("pull", "--depth", 9, "--json").json["channels"][0]["revisions"] == 1
+    assert "shallow" not in theirs.run("fsck").out
+
+
+def test_each_tag_that_is_sent_is_shown_with_its_own_revision(ours: Site, place: str):
+    ours.run("remote", "add", "origin", place)
+    first = ours.commit("one")
+    ours.commit("two")
+    ours.run("tag", "v1", first.short)
+    shown = ours.run("push", "--tags").out
+    assert next(line for line in shown.splitlines() if line.startswith("v1")).split()[1] == first.short
+
+
 def test_nothing_committed_is_said(ours: Site, place: str):
     ours.run("remote", "add", "origin", place)
     assert ours.store.tags() == {}
