@@ -17,7 +17,7 @@ from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, Work, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, bring_roots, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
@@ -33,6 +33,7 @@ from orchestrator.remotes.trusted import (
     plain_id,
     trusted_here,
 )
+from orchestrator.remotes.work import Work
 from orchestrator.revision import Revision
 from orchestrator.trust import PublicKey, load_keys
 from orchestrator.trust.channel import POINTER_TYPE, read_pointer

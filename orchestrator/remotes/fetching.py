@@ -9,27 +9,26 @@ verified, and what has come is not fetched again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.history.names import check_tag
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Moved, Tell, descriptor_of
+from orchestrator.oci.copying import Moved, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
 from orchestrator.remotes.looking import bring_as, forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.sealing import drop_unsealed
-from orchestrator.remotes.trusted import Trusted, trusted_here
+from orchestrator.remotes.trusted import trusted_here
+from orchestrator.remotes.work import Work, accept, bring_pointer
 from orchestrator.revision import Revision, read_revision, revisions
 from orchestrator.trust import load_keys, verify_revision
-from orchestrator.trust.channel import POINTER_TYPE, SignedPointer, read_pointer
-from orchestrator.trust.following import accept_pointer, check_revision, known_pointer, time_floor, verify_pointer
+from orchestrator.trust.channel import SignedPointer
+from orchestrator.trust.following import check_revision
 from orchestrator.trust.published import ROOT_TYPE, accept_roots
-
-Say = Callable[[str], None]
 
 
 class DivergedError(TrustError):
@@ -57,18 +56,6 @@ class Pulled:
     outcome: str
     head: str
     ahead: int = 0
-
-
-@dataclass
-class Work:
-    """What all steps of one command share: the other end by the name it has here, the store, whom one believes."""
-
-    peer: Peer
-    remote: str
-    store: Store
-    trusted: Trusted
-    tell: Tell = field(default=lambda done, total: None)
-    say: Say = field(default=lambda text: None)
 
 
 def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -> list[Channel]:
@@ -175,18 +162,7 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
     digest = listing.pointers.get(channel)
     if digest is None:
         return None
-    bring_as(work.peer, work.store, digest, POINTER_TYPE)
-    found = read_pointer(work.store, digest)
-    verify_pointer(
-        found,
-        work.trusted.channel,
-        product=work.trusted.product,
-        machine=channel.machine,
-        channel=channel.name,
-        seen=known_pointer(work.store, channel.name, channel.machine),
-        time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
-    )
-    return found
+    return bring_pointer(work, channel, digest)
 
 
 def _named(store: Store) -> set[str]:
@@ -234,27 +210,19 @@ def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
         here = head.digest if head else None
         if not reset and here is not None and here != target.id and not comes_from(target.id, here, parents):
             if comes_from(here, target.id, parents):
-                _accept(work, fetched)
+                _seen(work, fetched)
                 return Pulled(fetched, "ahead", here, count_between(here, target.id, parents))
             raise _diverged(work, fetched, here)
-        _accept(work, fetched)
+        _seen(work, fetched)
         if here != target.id:
             work.store.move(channel.head, target.descriptor)
     outcome = "new" if here is None else "same" if here == target.id else "reset" if reset else "forward"
     return Pulled(fetched, outcome, target.id)
 
 
-def _accept(work: Work, fetched: Fetched) -> None:
+def _seen(work: Work, fetched: Fetched) -> None:
     if fetched.pointer is not None:
-        accept_pointer(
-            work.store,
-            fetched.pointer.manifest.digest,
-            work.trusted.channel,
-            product=work.trusted.product,
-            machine=fetched.channel.machine,
-            channel=fetched.channel.name,
-            times=work.trusted.times,
-        )
+        accept(work, fetched.channel, fetched.pointer)
 
 
 def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:

@@ -10,14 +10,15 @@ from orchestrator.errors import ConfigError, PyContainerError, TrustError
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, parents_in, walk
-from orchestrator.remotes.fetching import DivergedError, Work
-from orchestrator.remotes.looking import bring_as, forgotten_on_failure
+from orchestrator.remotes.fetching import DivergedError
+from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
 from orchestrator.remotes.sealing import seal_sources
+from orchestrator.remotes.work import Work, accept, bring_pointer
 from orchestrator.revision import Revision, read_revision
 from orchestrator.trust import Signer, load_keys, verify_revision
-from orchestrator.trust.channel import POINTER_TYPE, SignedPointer, issue, next_pointer, read_pointer, tagged_pointer
-from orchestrator.trust.following import accept_pointer, known_pointer, time_floor, verify_pointer
+from orchestrator.trust.channel import SignedPointer, issue, next_pointer, tagged_pointer
+from orchestrator.trust.following import known_pointer
 from orchestrator.trust.published import publish_roots
 from orchestrator.trust.times import now
 
@@ -51,25 +52,27 @@ def push_channel(
     unless `force`; TrustError for a revision, or a channel there, that is not signed as required.
     """
     _verify(work, revision)
-    named = work.peer.pointer(channel)
-    there = _pointer_there(work, channel, named, force=force)
-    before = there.pointer.revision if there else _head_there(work, channel)
-    forward = before is None or comes_from(revision.id, before, parents_in(work.store))
-    if not forward and not force:
-        raise _refused(work, channel, revision, before or "")
+    standing = work.peer.standing(channel)
+    there = _pointer_there(work, channel, standing.pointer, force=force)
+    before = there.pointer.revision if there else standing.head
+    forward = True
+    for each in dict.fromkeys((before, standing.head)):  # a head may be ahead of its pointer: committed, not pushed
+        if each is not None and not comes_from(revision.id, each, parents_in(work.store)):
+            forward = False
+            if not force:
+                raise _refused(work, channel, revision, each, published=each == before)
     if there is not None:
-        _accept(work, channel, there)  # the next one must be numbered after it
+        accept(work, channel, there)  # the next one must be numbered after it
     count, moved = _send_history(work, revision.id)
     pointer = there if there is not None and before == revision.id else _own_pointer(work, channel, revision, signers)
     if there is None or pointer.manifest.digest != there.manifest.digest:
         moved += work.peer.send(work.store, revision.id, work.tell)  # the pointer is attached to it
-        if work.peer.pointer(channel) not in (named, pointer.manifest.digest):
+        if not work.peer.set_channel(work.store, channel, pointer.manifest.digest, revision.id, instead_of=standing):
             raise DivergedError(
                 f"{channel.name} at {work.remote} was moved meanwhile",
                 "somebody else has pushed to it since this push began",
                 "pull, and push again",
             )
-        work.peer.set_channel(work.store, channel, pointer.manifest.digest, revision.id)
     _remember(work, channel, pointer, revision)
     return Pushed(revision, channel, pointer, before, not forward, count, moved)
 
@@ -105,32 +108,19 @@ def _pointer_there(work: Work, channel: Channel, digest: str | None, *, force: b
         return None
     try:
         with forgotten_on_failure(work.store):
-            bring_as(work.peer, work.store, digest, POINTER_TYPE)
-            found = read_pointer(work.store, digest)
-            verify_pointer(
-                found,
-                work.trusted.channel,
-                product=work.trusted.product,
-                machine=channel.machine,
-                channel=channel.name,
-                seen=known_pointer(work.store, channel.name, channel.machine),
-                time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
-            )
+            return bring_pointer(work, channel, digest)
     except TrustError as problem:
         if not force:
             raise
         work.say(f"what {work.remote} says of {channel.name} counts for nothing: {problem.why}")
         return None
-    return found
 
 
-def _head_there(work: Work, channel: Channel) -> str | None:
-    """What a remote without a pointer has as the channel's head; registries have none."""
-    return work.peer.listing().heads.get(channel)
-
-
-def _refused(work: Work, channel: Channel, revision: Revision, before: str) -> DivergedError:
-    if not work.store.has_blob(before):
+def _refused(work: Work, channel: Channel, revision: Revision, before: str, *, published: bool) -> DivergedError:
+    if not published:
+        why = f"its head, {before[7:19]}, was committed there and is not published yet"
+        hint = "push it from there first, and pull; or give it up: pycontainer push --force"
+    elif not work.store.has_blob(before):
         why, hint = f"it has revision {before[7:19]}, which is not here", "pull first: pycontainer pull"
     elif comes_from(before, revision.id, parents_in(work.store)):
         why = f"revision {revision.short} comes before what it has, {before[7:19]}"
@@ -203,22 +193,10 @@ def _remember(work: Work, channel: Channel, pointer: SignedPointer, revision: Re
     """Note what the remote has now; that a pointer was seen is worth keeping, but no reason to call the push failed."""
     store = work.store
     try:
-        _accept(work, channel, pointer)
+        accept(work, channel, pointer)
     except PyContainerError as problem:
         work.say(f"the pointer is published, and not kept as seen: {problem.why}")
     store.move(channel.seen(work.remote), descriptor_of(store, revision.id))
-
-
-def _accept(work: Work, channel: Channel, pointer: SignedPointer) -> None:
-    accept_pointer(
-        work.store,
-        pointer.manifest.digest,
-        work.trusted.channel,
-        product=work.trusted.product,
-        machine=channel.machine,
-        channel=channel.name,
-        times=work.trusted.times,
-    )
 
 
 def check_tag(store: Store, tag: str) -> None:
