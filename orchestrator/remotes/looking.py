@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from orchestrator.errors import FetchError, TrustError
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store, decode_manifest
-from orchestrator.oci.layout import SUBJECT
+from orchestrator.oci.layout import SUBJECT, size_of_parts
 from orchestrator.remotes.ancestry import Parents, parents_in, parents_of
 from orchestrator.remotes.peer import Peer
 from orchestrator.revision import Revision, read_revision
@@ -17,6 +17,8 @@ from orchestrator.revision.model import CONFIG_LIMIT, REVISION_TYPE
 from orchestrator.trust import SIGNATURE_TYPE
 
 _SIGNATURES = 64
+_SMALL = 1 << 20
+"""Bytes of a signature, a pointer or a root document at most, with all that its manifest names."""
 
 
 def glimpse(peer: Peer, store: Store, digest: str) -> Revision:
@@ -54,11 +56,11 @@ def bring_as(peer: Peer, store: Store, digest: str, artifact_type: str) -> None:
 
 
 def _is(peer: Peer, store: Store, digest: str, artifact_type: str, *, of: str | None = None) -> bool:
-    """Whether a manifest of the remote is of a kind, and attached to `of`: a list of referrers is anybody's word."""
+    """Whether a manifest of the remote is of a kind, small, and attached to `of`: a list of referrers is anybody's."""
     data = peer.document(digest)
     manifest = decode_manifest(data, f"manifest {digest[:19]}", error=FetchError)
     subject = manifest.subject.digest if manifest.subject else None
-    if manifest.artifact_type != artifact_type or of not in (None, subject):
+    if manifest.artifact_type != artifact_type or of not in (None, subject) or size_of_parts(manifest) > _SMALL:
         return False
     store.put_blob(data, expected=digest)  # so that it is not asked for again
     return True

@@ -12,6 +12,8 @@ from orchestrator.canonical import sha256_digest
 from orchestrator.history.source import SOURCE_TYPE, SourceFile, SourceList, attach_source
 from orchestrator.oci import Store
 from orchestrator.oci.copying import copy_family
+from orchestrator.remotes.layouts import LayoutPeer
+from orchestrator.remotes.registries import RegistryPeer
 from orchestrator.revision import Revision
 from orchestrator.trust import SIGNATURE_TYPE
 from tests.unit.registry.fake import INDEX, Handler, Registry
@@ -129,3 +131,28 @@ def test_a_fetch_that_fails_leaves_no_source_behind(
         patch.setattr("orchestrator.remotes.fetching.drop_unsealed", interrupted)
         assert theirs.call(theirs, "fetch").code != 0
     assert sources(theirs, one) == right
+
+
+@pytest.mark.parametrize("kind", ["registry", "store"])
+def test_a_signature_of_no_sane_size_is_not_brought(
+    ours: Site, theirs: Site, registry: Registry, tmp_path: Path, kind: str
+):
+    one = shared(ours, theirs, f"{registry.host}/shop/device" if kind == "registry" else tmp_path / "remote")
+    two = ours.commit("two")
+    blob = ours.store.put_blob(b"\0" * (1 << 20), media_type="application/octet-stream")
+    large = ours.store.attach(two.descriptor, SIGNATURE_TYPE, [blob])
+    ours.run("push")
+    brought: list[str] = []
+    peer = RegistryPeer if kind == "registry" else LayoutPeer
+    plain = peer.bring
+
+    def noted(self: RegistryPeer | LayoutPeer, digest: str, *rest: object) -> object:
+        brought.append(digest)
+        return plain(self, digest, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peer, "bring", noted)
+        theirs.run("fetch")
+    assert two.id in brought
+    assert large.digest not in brought
+    assert one.id not in brought
