@@ -53,7 +53,7 @@ def push_channel(
     """
     _verify(work, revision)
     standing = work.peer.standing(channel)
-    there = _pointer_there(work, channel, standing.pointer, force=force)
+    there, counts = _pointer_there(work, channel, standing.pointer, force=force)
     before = there.pointer.revision if there else standing.head
     forward = True
     for each in dict.fromkeys((before, standing.head)):  # a head may be ahead of its pointer: committed, not pushed
@@ -61,10 +61,11 @@ def push_channel(
             forward = False
             if not force:
                 raise _refused(work, channel, revision, each, published=each == before)
-    if there is not None:
+    if there is not None and counts:
         accept(work, channel, there)  # the next one must be numbered after it
     count, moved = _send_history(work, revision.id)
-    pointer = there if there is not None and before == revision.id else _own_pointer(work, channel, revision, signers)
+    stays = there is not None and counts and before == revision.id
+    pointer = there if there is not None and stays else _own_pointer(work, channel, revision, signers)
     if there is None or pointer.manifest.digest != there.manifest.digest:
         moved += work.peer.send(work.store, revision.id, work.tell)  # the pointer is attached to it
         if not work.peer.set_channel(work.store, channel, pointer.manifest.digest, revision.id, instead_of=standing):
@@ -102,18 +103,29 @@ def _verify(work: Work, revision: Revision) -> None:
     verify_revision(work.store, revision, role.keys, role.threshold, product=work.trusted.product, blobs=False)
 
 
-def _pointer_there(work: Work, channel: Channel, digest: str | None, *, force: bool) -> SignedPointer | None:
-    """Bring the remote's pointer and verify it; with `force` one that does not verify counts for nothing."""
+def _pointer_there(
+    work: Work, channel: Channel, digest: str | None, *, force: bool
+) -> tuple[SignedPointer | None, bool]:
+    """Bring the remote's pointer, and return it with whether it verifies.
+
+    One that does not is taken as what the next pointer comes after, when it is the one that was accepted here before:
+    keys and thresholds change, and time passes, and it is this push that replaces it. Any other one is refused; with
+    `force` it counts for nothing.
+    """
     if digest is None:
-        return None
+        return None, False
+    seen = known_pointer(work.store, channel.name, channel.machine)
     try:
         with forgotten_on_failure(work.store):
-            return bring_pointer(work, channel, digest)
+            return bring_pointer(work, channel, digest), True
     except TrustError as problem:
+        if seen is not None and seen.manifest.digest == digest:
+            work.say(f"{channel.name} at {work.remote} is signed anew: {problem.why}")
+            return seen, False
         if not force:
             raise
         work.say(f"what {work.remote} says of {channel.name} counts for nothing: {problem.why}")
-        return None
+        return None, False
 
 
 def _refused(work: Work, channel: Channel, revision: Revision, before: str, *, published: bool) -> DivergedError:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,53 @@ def test_each_tag_that_is_sent_is_shown_with_its_own_revision(ours: Site, place:
     ours.run("tag", "v1", first.short)
     shown = ours.run("push", "--tags").out
     assert next(line for line in shown.splitlines() if line.startswith("v1")).split()[1] == first.short
+
+
+CHANGES = [
+    pytest.param([("key", "new", "second"), ("key", "threshold", 2)], id="two must sign"),
+    pytest.param([("trust", "init")], id="the channel gets a key of its own"),
+    pytest.param([("key", "rotate", "signing"), ("key", "rm", "signing", "--yes")], id="another key"),
+]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("commands", CHANGES)
+def test_after_a_change_of_keys_a_push_signs_the_channel_anew(
+    ours: Site, place: str, commands: list[tuple[object, ...]], moved: bool
+):
+    ours.run("remote", "add", "origin", place)
+    ours.commit("one")
+    ours.run("push")
+    for words in commands:
+        ours.run(*words)
+    if moved:
+        ours.commit("two")
+    else:
+        ours.run("sign", "HEAD")
+    done = ours.run("push")
+    assert "is signed anew" in done.err
+    assert "version 2" in done.out
+    assert "up to date" in ours.run("push").out
+    channel = next(each for each in ours.run("ls-remote", "--json").json["names"] if each["kind"] == "channel")
+    assert (channel["pointerVersion"], channel["signed"]) == (2, "valid")
+
+
+def test_after_a_change_of_keys_what_others_pushed_with_the_old_ones_is_refused(
+    ours: Site, theirs: Site, place: str, tmp_path: Path
+):
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", place)
+    ours.commit("one")
+    ours.run("push")
+    shutil.copytree(ours.keys_folder, tmp_path / "keys-old")
+    theirs = replace(theirs, keys_folder=tmp_path / "keys-old")
+    theirs.run("pull")
+    theirs.commit("two")
+    theirs.run("push")
+    ours.run("key", "new", "second")
+    ours.run("key", "threshold", 2)
+    ours.commit("mine")
+    assert "1 of the 2 keys of the channel" in ours.run("push", code=7).err
 
 
 def test_nothing_committed_is_said(ours: Site, place: str):
