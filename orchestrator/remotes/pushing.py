@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
@@ -34,7 +34,6 @@ class Pushed:
     forced: bool
     count: int
     moved: Moved
-    tags: tuple[str, ...] = ()
 
     @property
     def unchanged(self) -> bool:
@@ -84,7 +83,7 @@ def push_revision(work: Work, revision: Revision, tags: Sequence[str] = ()) -> P
     count, moved = _send_history(work, revision.id)
     for tag in tags:
         work.peer.set_tag(work.store, tag, revision.id)
-    return Pushed(revision, None, None, None, False, count, moved, tuple(tags))
+    return Pushed(revision, None, None, None, False, count, moved)
 
 
 def push_roots(work: Work) -> list[int]:
@@ -209,6 +208,21 @@ def _remember(work: Work, channel: Channel, pointer: SignedPointer, revision: Re
     except PyContainerError as problem:
         work.say(f"the pointer is published, and not kept as seen: {problem.why}")
     store.move(channel.seen(work.remote), descriptor_of(store, revision.id))
+
+
+def check_tags_there(work: Work, tags: Mapping[str, str], *, force: bool) -> None:
+    """Raise ConfigError when a tag, with the digest it is to have, stands for something else at the remote.
+
+    With `force` it may be moved.
+    """
+    for tag, digest in tags.items():
+        there = None if force else work.peer.tagged(tag)
+        if there not in (None, digest):
+            raise ConfigError(
+                f"the tag {tag} is at {work.remote} already",
+                f"it stands for {(there or '')[7:19]} there, and here for {digest[7:19]}",
+                "choose another name, or move it: --force",
+            )
 
 
 def check_tag(store: Store, tag: str) -> None:

@@ -77,6 +77,28 @@ def test_a_commit_there_while_a_push_runs_is_not_lost(ours: Site, theirs: Site):
     assert ours.head() == made[0]
 
 
+@pytest.mark.parametrize("kind", ["store", "registry"])
+def test_a_tag_of_a_colleague_is_not_moved(ours: Site, theirs: Site, registry: Registry, tmp_path: Path, kind: str):
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", f"{registry.host}/shop/device" if kind == "registry" else tmp_path / "r")
+    first = ours.commit("one")
+    ours.run("push", "--tag", "v1")
+    theirs.run("pull")
+    theirs.run("tag", "-d", "v1")
+    second = theirs.commit("two")
+    theirs.run("tag", "v1")
+
+    def tagged() -> str:
+        (found,) = [each for each in ours.run("ls-remote", "--json").json["names"] if each["kind"] == "tag"]
+        return str(found["revision"])
+
+    for words in (("push", "--tags"), ("push", "--tag", "v1"), ("push", "origin", "v1")):
+        assert "the tag v1 is at origin already" in theirs.run(*words, code=2).err
+        assert tagged() == first.id
+    theirs.run("push", "--tags", "--force")
+    assert tagged() == second.id
+
+
 def test_looking_fetches_nothing_that_a_name_does_not_promise(
     ours: Site, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
