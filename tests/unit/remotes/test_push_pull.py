@@ -121,7 +121,8 @@ def test_a_revision_goes_alone_with_a_tag(ours: Site, theirs: Site, place: str):
     ours.store.tag("v1", first.descriptor)
     done = ours.run("push", "origin", "v1", "--json").json
     assert (done["channel"], done["tags"], done["revision"]) == (None, ["v1"], first.id)
-    assert "has no channel" in theirs.run("pull", code=2).err
+    assert "has no channel main for qemu-amd64" in theirs.run("pull", code=2).err
+    assert "has no channel main\n" in theirs.run("clone", place, "copy", code=2).err
     listed = ours.run("ls-remote", "--json").json["names"]
     assert [(each["kind"], each["name"], each["revision"]) for each in listed] == [("tag", "v1", first.id)]
     promoted = ours.run("push", "origin", first.short, "--channel", "stable", "--json").json
