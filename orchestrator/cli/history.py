@@ -278,6 +278,8 @@ def fsck(options: Namespace) -> Result:
     for problem in (*store.problems, *found.problems):
         lines.append(paint(f"damaged: {problem.digest[:19]}: {problem.what}", "red"))
     lines += [paint(f"not signed: {each.digest[7:19]}: {each.what}", "red") for each in found.unsigned]
+    if found.unsigned:
+        lines.append("  (pycontainer sign REVISION adds the signatures of today's keys to what you believe)")
     lines += [f"cannot be checked: {digest}" for digest in store.unknown]
     if store.unreachable:
         advice = " (pycontainer gc removes them)" if found.whole else ""

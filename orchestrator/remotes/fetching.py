@@ -64,12 +64,13 @@ def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -
     found = [each for each in there if each.machine == machine and (not names or each.name in names)]
     lacking = [name for name in names if name not in {each.name for each in found}]
     if lacking or not found:
+        what = f"channel {lacking[0]}" if lacking else "channel"
         raise ConfigError(
-            f"the remote has no channel {lacking[0]} for {machine}"
-            if lacking
-            else f"the remote has nothing for {machine}",
+            f"the remote has no {what} for {machine}" if machine else f"the remote has no {what}",
             f"it has {', '.join(map(str, there))}" if there else "it has no channel at all",
-            "push one: pycontainer push" if not there else "choose one of them, or another --machine",
+            "choose one of them, or another --machine"
+            if there
+            else "check the name, or let somebody who has the product push to it: pycontainer push",
         )
     return found
 
