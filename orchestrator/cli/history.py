@@ -151,15 +151,13 @@ def tag(options: Namespace) -> Result:
     revision = names.load(options.revision or HEAD)
     with names.store.together():
         before = names.store.resolve(options.name)
-        if before is not None and before.digest != revision.id:
-            if not options.force:
-                raise ConfigError(
-                    f"the tag {options.name} is there already",
-                    f"it stands for {before.digest[7:19]}",
-                    "choose another name, or move it: --force",
-                )
-            names.store.index.untag(options.name, keep=True)
-        names.store.tag(options.name, revision.descriptor)
+        if before is not None and before.digest != revision.id and not options.force:
+            raise ConfigError(
+                f"the tag {options.name} is there already",
+                f"it stands for {before.digest[7:19]}",
+                "choose another name, or move it: --force",
+            )
+        names.store.move(options.name, revision.descriptor)
     return Result(f"{options.name} is {named(revision, Paint())}", {"tag": options.name, "revision": revision.id})
 
 
@@ -280,9 +278,12 @@ def fsck(options: Namespace) -> Result:
     for problem in (*store.problems, *found.problems):
         lines.append(paint(f"damaged: {problem.digest[:19]}: {problem.what}", "red"))
     lines += [paint(f"not signed: {each.digest[7:19]}: {each.what}", "red") for each in found.unsigned]
+    if found.unsigned:
+        lines.append("  (pycontainer sign REVISION adds the signatures of today's keys to what you believe)")
     lines += [f"cannot be checked: {digest}" for digest in store.unknown]
     if store.unreachable:
-        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to (pycontainer gc removes them)")
+        advice = " (pycontainer gc removes them)" if found.whole else ""
+        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to{advice}")
     if store.leftovers:
         lines.append(
             f"{len(store.leftovers)} temporary files of commands that were stopped (the next write removes them)"

@@ -141,6 +141,12 @@ class Store(Layout):
             self._check_parts(descriptor)
             self.index.tag(name, descriptor)
 
+    def move(self, name: str, descriptor: Descriptor) -> None:
+        """Let `name` stand for another manifest, as `tag` does; the one before stays in the index, by its digest."""
+        with self.together():
+            self.index.untag(name, keep=True)
+            self.tag(name, descriptor)
+
     def _check_parts(self, descriptor: Descriptor) -> None:
         """Refuse to lead to what is not all here: a writer that held no lock may have lost a blob to the collector."""
         if descriptor.media_type != MANIFEST_TYPE:

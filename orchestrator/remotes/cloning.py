@@ -14,12 +14,12 @@ from pathlib import Path
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Tell
+from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, Work, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, bring_roots, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
-from orchestrator.remotes.looking import glimpse
+from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.trusted import (
@@ -33,9 +33,10 @@ from orchestrator.remotes.trusted import (
     plain_id,
     trusted_here,
 )
+from orchestrator.remotes.work import Work
 from orchestrator.revision import Revision
 from orchestrator.trust import PublicKey, load_keys
-from orchestrator.trust.channel import read_pointer
+from orchestrator.trust.channel import POINTER_TYPE, read_pointer
 from orchestrator.trust.published import accept_roots, read_root
 
 Checkout = Callable[[Store, Revision, Path], list[str] | None]
@@ -99,10 +100,12 @@ def clone(
     lock = target.with_name(f".{target.name}.clone.lock")
     with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
         store = Store.open_or_create(work_folder / "store")
-        trusted = _decide(request, peer, listing, channel, store, tell)
-        work = Work(peer, ORIGIN, store, trusted, tell, say, fresh=True)
+        trusted, first = _decide(request, peer, listing, channel, store, tell)
+        work = Work(peer, ORIGIN, store, trusted, tell, say)
         names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
         pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
+        fetched = replace(pulled[0].fetched, moved=pulled[0].fetched.moved + first)
+        pulled = (replace(pulled[0], fetched=fetched), *pulled[1:])
         for each in pulled:
             demand_signers(each, request, trusted)
         pinned: tuple[str, ...] = ()
@@ -166,26 +169,32 @@ def _revision_of(peer: Peer, listing: Listing, channel: Channel, store: Store) -
     digest = listing.pointers.get(channel)
     if digest is None:
         return glimpse(peer, store, listing.heads[channel])
-    peer.bring(digest, store, lambda done, total: None)
+    bring_as(peer, store, digest, POINTER_TYPE)
     return glimpse(peer, store, read_pointer(store, digest).pointer.revision)
 
 
-def _decide(request: CloneRequest, peer: Peer, listing: Listing, channel: Channel, store: Store, tell: Tell) -> Trusted:
-    """Return whose signatures count: keys that were named, else those known here, else those of the first contact."""
+def _decide(
+    request: CloneRequest, peer: Peer, listing: Listing, channel: Channel, store: Store, tell: Tell
+) -> tuple[Trusted, Moved]:
+    """Return whose signatures count, and what had to come to know it.
+
+    They are keys that were named, else those known here, else those of the first contact.
+    """
+    moved = Moved()
     revision = _revision_of(peer, listing, channel, store)
     product = revision.config.product
     known = known_keys(product)
     if listing.roots:
-        return _by_roots(request, peer, listing, store, product, known)
+        return _by_roots(request, peer, listing, store, product, known), moved
     if request.keys:
         if known is not None:
             _agree(known, request.keys)
-        return known or given_keys(product, request.keys)
+        return known or given_keys(product, request.keys), moved
     if known is None:
-        peer.bring(revision.id, store, tell)  # the host image says whom its devices trust
+        moved = peer.bring(revision.id, store, tell)  # the host image says whom its devices trust
         known = first_contact(store, revision)
     demand(known, request.keyids)
-    return known
+    return known, moved
 
 
 def _by_roots(

@@ -73,6 +73,25 @@ def add_public_key(
     return named(load_keys(product, environment=environment), name)
 
 
+def pin_keys(
+    product: str, keys: Mapping[str, PublicKey], threshold: int, *, environment: Mapping[str, str] = os.environ
+) -> None:
+    """Take in all public keys of a product that has none here, by their names, and how many of them must sign.
+
+    Raises TrustError when it has some. Killed in between it is refused for too few keys, not believed with too few.
+    """
+    folder = keys_folder(product, environment)
+    with keyfiles.locked(folder):
+        if there := keyfiles.names(folder, PUBLIC):
+            raise TrustError(f"product {product!r} has keys already", f"{', '.join(there[:8])} in {folder}")
+        if threshold > 1:
+            keyfiles.write_threshold(folder, threshold)
+        for name, key in keys.items():
+            keyfiles.refuse_name(product, folder, name)
+            keyfiles.write_public(product, folder, name, key)
+    load_keys(product, environment=environment)
+
+
 def named(keys: ProductKeys, name: str) -> NamedKey:
     """Return a key by its name, or by the beginning (4 digits or more) of its id; raises ConfigError for another."""
     found = [key for key in keys.keys if key.name == name]

@@ -172,7 +172,10 @@ def check_folder(folder: Path) -> None:
         if not isinstance(problem.__cause__, FileNotFoundError):
             raise
         raise TrustError(
-            "there are no keys", f"{folder} does not exist", "'pycontainer key' makes the first one"
+            "there are no keys",
+            f"{folder} does not exist",
+            "take in the public key of who signs (pycontainer key import NAME FILE); or make the product's first key: "
+            "pycontainer key",
         ) from problem
     if not stat.S_ISDIR(mode):
         raise TrustError("the folder of the keys is not a folder", str(folder))

@@ -151,7 +151,7 @@ def load_keys(product: str, *, environment: Mapping[str, str] = os.environ) -> P
         raise TrustError(
             "the threshold can never be met",
             f"{folder / 'trust.json'} demands {threshold} signatures of {count} keys",
-            "lower the threshold or add public keys",
+            f"add public keys, or lower the threshold; after an interrupted clone: remove {folder}, clone again",
         )
     return ProductKeys(product, folder, tuple(keys), threshold)
 

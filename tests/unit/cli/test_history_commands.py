@@ -241,7 +241,7 @@ def test_fsck_of_a_damaged_store_ends_with_5_and_of_an_unsigned_one_with_7(
         run("tag", "x")
         assert works.keys.keys
         code, out, _ = run("fsck")
-        assert code == 7 and "not signed" in out
+        assert code == 7 and "not signed" in out and "pycontainer sign" in out
     path = works.store.blob_path(made.blobs()[0].digest)
     path.chmod(0o644)
     path.write_bytes(b"wrong")

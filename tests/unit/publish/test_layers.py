@@ -23,8 +23,9 @@ from orchestrator.layers.options import RunOptions, Tmpfs
 from orchestrator.oci import Store, fsck
 from orchestrator.product.load import load_product
 from orchestrator.product.model import Product
+from orchestrator.product.reference import parse_reference
 from orchestrator.progress import Reporter, Silent
-from orchestrator.publish import check_signers, read_layer, signatures
+from orchestrator.publish import check_signers, look_at, read_layer, signatures
 from orchestrator.run import Tools
 from orchestrator.trust import load_keys
 from tests.unit.registry.fake import Registry, serving
@@ -145,6 +146,22 @@ def test_the_same_layer_has_the_same_bytes_and_tells_who_made_it(team: Team):
     changed = team.build()
     assert changed["manifest"] != first["manifest"]
     assert changed["rootfs"] == first["rootfs"]
+
+
+def test_showing_a_layer_brings_what_is_attached_only_in_name(team: Team, target: str, tmp_path: Path):
+    made = team.build()
+    store, layer = last_built(team.folder, "kiosk")
+    notes = store.put_blob(b"what somebody attached " * 1000, media_type="text/plain")
+    store.attach(layer.descriptor, "application/vnd.example.notes", [notes])
+    team.run("layer", "push", target, "-C", team.folder, "--json")
+    shown = team.run("layer", "show", target, "--json")
+    assert "application/vnd.example.notes" in shown["attached"]
+    assert [one["valid"] for one in shown["signatures"]] == [True]
+    looked = Store.open_or_create(tmp_path / "looked")
+    look_at(parse_reference(target), tmp_path, looked)
+    here = {path.name for path in looked.blobs.folder.iterdir()}
+    assert made["manifest"][7:] in here
+    assert not here & {part.digest[7:] for part in (notes, *layer.manifest.layers)}
 
 
 def test_a_product_takes_it_as_it_is_and_runs_it_as_the_team_wrote(team: Team, target: str, tmp_path: Path):
