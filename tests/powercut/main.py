@@ -28,7 +28,8 @@ CONTROLLED = "full"
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m tests.powercut", description=__doc__)
-    made.add_argument("--folder", type=Path, default=Path("build/powercut"), help="for the product and the recordings")
+    # Absolute: the products in it are links to the BitBake folder of one of them.
+    made.add_argument("--folder", type=_absolute, default="build/powercut", help="for the product and the recordings")
     made.add_argument("--scenarios", default=",".join(QUICK), help=f"of {', '.join(SCENARIOS)}; or all")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--cuts", type=int, default=1000, help="of each scenario")
@@ -37,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--reuse", action="store_true", help="use the recordings that are there; starts nothing")
     made.add_argument("--replay", type=Path, metavar="FAILURE", help="check the one cut of this file, and nothing else")
     return made
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
 
 
 def main(arguments: list[str] | None = None) -> int:
