@@ -148,7 +148,7 @@ static int begin(struct installer *installer, const struct revision *revision, c
 static int finish(struct installer *installer, const struct revision *revision, const char *signature, struct error *err)
 {
 	report(installer, "sync", 0, 0);
-	return revisions_finish(installer->fs, revision, signature, installer->keep[0], err);
+	return revisions_finish(installer->fs, revision, signature, err);
 }
 
 static int install(struct installer *installer, struct bundle *bundle, const struct revision *revision,

@@ -551,6 +551,17 @@ static int mem_link(struct fs *fs, const char *from, const char *to)
 	return 0;
 }
 
+static int mem_same(struct fs *fs, const char *path, const char *other)
+{
+	struct memfs *memfs = of(fs);
+	size_t parent;
+	const char *last;
+	long one = begin(memfs) < 0 ? -1 : walk(memfs, path, &parent, &last);
+	long two = one < 0 ? -1 : walk(memfs, other, &parent, &last);
+
+	return two < 0 ? -1 : one == two;
+}
+
 static ssize_t mem_readlink(struct fs *fs, const char *path, char *target, size_t size)
 {
 	struct memfs *memfs = of(fs);
@@ -655,7 +666,7 @@ static int mem_room(struct fs *fs, uint64_t *bytes)
 
 static const struct fs_calls calls = {
 	mem_open, mem_read, mem_write, mem_size, mem_truncate, mem_sync, mem_close, mem_seal, mem_rename, mem_unlink,
-	mem_symlink, mem_link, mem_readlink, mem_mkdir, mem_rmdir, mem_list, mem_sync_folder, mem_sync_all, mem_checkpoint,
+	mem_symlink, mem_link, mem_same, mem_readlink, mem_mkdir, mem_rmdir, mem_list, mem_sync_folder, mem_sync_all, mem_checkpoint,
 	mem_room,
 };
 
