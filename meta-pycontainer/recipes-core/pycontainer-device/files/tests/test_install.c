@@ -3,6 +3,7 @@
 #include "blobs.h"
 #include "check.h"
 #include "install.h"
+#include "names.h"
 #include "product.h"
 #include "references.h"
 #include "revisions.h"
@@ -88,6 +89,35 @@ static void test_shared(void)
 	finish(&setup);
 }
 
+// So few that all their names are in one sector of their folder.
+static void test_installed_most(void)
+{
+	static const struct sample more[] = {{.kernel = "kernel b"}, {.kernel = "kernel c"}, {.kernel = "kernel d"},
+					     {.kernel = "kernel e"}};
+	static const struct sample fifth = {.kernel = "kernel f"};
+	struct setup setup;
+	struct made made;
+	struct names names;
+	struct error err;
+	char id[HEX_SIZE];
+
+	prepare(&setup, more, 4);
+	product_install(&setup.storage, &fifth, &made);
+	for (size_t i = 0; i < 4; i++) {
+		check(install_bundle(&setup.installer, &setup.bundle, setup.made[i].id, id, &err) == 0);
+		check(product_whole(&setup.storage, id, &err) && product_whole(&setup.storage, setup.running.id, &err));
+		check(names_list(&names, &setup.storage.fs, "revisions", REVISIONS_MOST, &err) == 0);
+		check(names.count == (i < 3 ? 3 + i : 2));
+		names_free(&names);
+	}
+	// One that is installed is no further one.
+	for (size_t i = 0; i < 3; i++)
+		check(install_bundle(&setup.installer, &setup.bundle, setup.made[i].id, id, &err) == 0);
+	check(install_bundle(&setup.installer, &setup.bundle, setup.made[0].id, id, &err) == 0);
+	check(product_whole(&setup.storage, setup.made[3].id, &err));
+	finish(&setup);
+}
+
 static void test_bundle(void)
 {
 	struct setup setup;
@@ -128,6 +158,7 @@ static void test_bundle(void)
 	finish(&setup);
 
 	test_shared();
+	test_installed_most();
 	// A device tree is one more file that the boot loader finds by its name; without it there is none.
 	struct sample board = new_;
 	board.dtb = "a device tree";
