@@ -135,7 +135,12 @@ class Campaign:
         if self.workshop is not None and self.boots:
             _say(f"{scenario.name}: starting {self.boots}")
             cuts = generate(subject.entries, 0, len(subject.entries), self.plan.seed, self.plan.cuts)
-            run_boots(self.workshop, subject, cuts, self.plan, self.boots, result, recoveries, keep)
+
+            def told() -> None:
+                keep()
+                _say(f"{scenario.name}: {len(result.booted)} of {self.boots} done, {result.boots} starts")
+
+            run_boots(self.workshop, subject, cuts, self.plan, self.boots, result, recoveries, told)
         for each in (*result.failures, *recoveries.failures):
             _say(f"LOST: {each.lost}\n      {failure.save(each, self.failures)}")
 
