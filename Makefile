@@ -55,7 +55,7 @@ powercut: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.powercut
 
 powercut-full: $(VENV)/.ready-dev
-	$(BIN)/python -m tests.powercut --scenarios all --cuts 1500 --e2fsck 50 --boots 30
+	$(BIN)/python -m tests.powercut --scenarios all --cuts 1200 --e2fsck 20 --boots 14
 
 # Needs checkouts of OE-core and BitBake, which PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE name (docs/yocto.md).
 yocto: $(VENV)/.ready-dev

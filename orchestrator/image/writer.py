@@ -22,6 +22,7 @@ from orchestrator.image import bmap, esp, gpt, record, storage
 from orchestrator.run import Tools
 
 ESP_SIZE = 64 * storage.MIB
+_SIGNATURE = "signature"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def storage_tree(request: ImageRequest) -> storage.Tree:
     if missing:
         raise BuildError("the revision names blobs that the store does not have", ", ".join(missing))
     folder = f"revisions/{hex_of(request.revision)}"
+    target = {name: f"blobs/sha256/{hex_of(digest)}" for name, digest in request.links.items()}
     return storage.Tree(
         folders={
             "blobs": 0o755,
@@ -124,7 +126,10 @@ def storage_tree(request: ImageRequest) -> storage.Tree:
             "state": 0o700,
         },
         files={f"blobs/sha256/{hex_of(digest)}": path for digest, path in request.blobs.items()},
-        links={f"{folder}/{name}": f"../../blobs/sha256/{hex_of(digest)}" for name, digest in request.links.items()},
+        # What the boot loader reads are other names of the blobs themselves: it does not replay the journal, and the
+        # folder of blobs, where names come and go, may be torn. The signature's text tells the device which blob it is.
+        links={f"{folder}/{name}": f"../../{path}" for name, path in target.items() if name == _SIGNATURE},
+        names={f"{folder}/{name}": path for name, path in target.items() if name != _SIGNATURE},
     )
 
 
