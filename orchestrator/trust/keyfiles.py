@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from orchestrator.canonical import canonical_json, write_atomically
+from orchestrator.canonical import canonical_json, make_folders, sync_folder, write_atomically
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci.files import exclusive_lock, explained
 from orchestrator.oci.strict import decode
@@ -79,9 +79,10 @@ def refuse_name(product: str, folder: Path, name: str) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder when it is missing, and keep every other writer out."""
     with explained("make the folder of the keys", folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(folder.parent)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)
     check_folder(folder)
     with exclusive_lock(folder / ".lock", timeout=30), explained("write a key", folder):
         for pattern in (".*.new", ".*.tmp"):  # of a command that was killed; the lock says that nobody writes them now
