@@ -173,7 +173,7 @@ def _of_descriptor(process: int, descriptor: int) -> str:
 
 
 def _at(process: int, folder: int, address: int) -> str:
-    """The absolute path that a folder's descriptor and a string in the caller's memory name, its last part unfollowed."""
+    """The absolute path that a folder's descriptor and a string in the caller's memory name, links in it followed."""
     text = _string(process, address)
     if not text.startswith("/"):
         base = Path(f"/proc/{process}/cwd").readlink() if _int(folder) == AT_FDCWD else _of_descriptor(process, folder)

@@ -62,7 +62,7 @@ class Answer:
 DONE = Answer()
 
 
-class Stop(Exception):  # noqa: N818 - not an error: the word of whoever decides
+class Stop(Exception):
     """The process and all that it started are killed before the call."""
 
 
@@ -117,7 +117,7 @@ def _child(
         for stream in (1, 2):
             os.dup2(descriptor, stream)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdin, sys.stdout, sys.stderr = (open(each, mode) for each, mode in ((0, "r"), (1, "w"), (2, "w")))
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(each, mode) for each, mode in ((0, "r"), (1, "w"), (2, "w")))
         if watched:
             listener = _listen()
             socket.send_fds(theirs, [b"l"], [listener])
@@ -127,7 +127,7 @@ def _child(
             code = action()
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
-    except BaseException:  # noqa: BLE001 - as the interpreter does
+    except BaseException:
         traceback.print_exc()
     finally:
         with contextlib.suppress(Exception):
@@ -177,7 +177,7 @@ def _try() -> bool:
     if child == 0:
         try:
             _listen()
-        except BaseException:  # noqa: BLE001 - in whatever way it does not work
+        except BaseException:
             os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1] == 0

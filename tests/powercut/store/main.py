@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""python -m tests.powercut.store: kill the commands that change a store, fill the disk, and cut the power, at every change
-of a file; check what is left, run them again, and print the table."""
+"""python -m tests.powercut.store: kill the commands that change a store, fill the disk, and cut the power, at every
+change of a file; check what is left, run them again, and print the table."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from tests.powercut.main import scratch_folder
 from tests.powercut.store.faults import KINDS
 from tests.powercut.store.intercept import available
 from tests.powercut.store.scenes import SCENES, warm
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.folder:
         outcomes = _run(options, names, kinds, options.folder.resolve())
     else:
-        with tempfile.TemporaryDirectory(prefix="powercut-store-") as folder:
-            outcomes = _run(options, names, kinds, Path(folder).resolve())
+        with scratch_folder() as folder:
+            outcomes = _run(options, names, kinds, folder.resolve())
     print(table(outcomes, time.monotonic() - begun))
     return 5 if any(each.lost for each in outcomes) else 0
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The commands that change a store, a product's folder, a remote, a bundle or keys; each with the state it finds.
 
-All are the real command line's; a scene's folder holds everything that they may touch: `ours` and `theirs` (two people's
-product folders, with the same keys), `remote` (a store), `keys`, `home`, `tmp`.
+All are the real command line's; a scene's folder holds everything that they may touch: `ours` and `theirs` (two
+people's product folders, with the same keys), `remote` (a store), `keys`, `home`, `tmp`.
 """
 
 from __future__ import annotations

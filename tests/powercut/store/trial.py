@@ -202,7 +202,7 @@ class Trial:
 
 
 def _between(place: str, now: str | None, before: str | None, after: str | None) -> bool:
-    """Whether a value is the old or the new one; of a list, nothing that is in both is missing, and nothing else there."""
+    """Whether a value is the old or the new one; of a list, all that is in both is there, and nothing else."""
     if now in (before, after):
         return True
     if ATTACHED not in place or now is None:

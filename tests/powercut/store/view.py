@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a scene's folder says to people, so that two of them can be compared: a store by its names and revisions, keys by
-what they are for, all else by its bytes. Of a store also whether it is whole, by the store's own check and ours."""
+"""What a scene's folder says to people, so that two of them can be compared: a store by its names and revisions, keys
+by what they are for, all else by its bytes. Of a store also whether it is whole, by the store's own check and ours."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def _content(path: Path, place: str, before: View) -> str:
         if place.endswith(".pub.json"):
             private = path.with_name(path.name.replace(".pub.json", ".key.pem"))
             fits = PrivateKey.load(private, None).public.keyid == value["keyid"]
-            return f"a public key {value.get('role')} {value.get('retired')} {'of its' if fits else 'OF ANOTHER'} private one"
+            whose = "of its private one" if fits else "OF ANOTHER"
+            return f"a public key {value.get('role')} {value.get('retired')} {whose}"
         return f"JSON of {sorted(value)}"
     except (ValueError, OSError, KeyError, PyContainerError) as problem:
         return f"DAMAGED: {problem}"

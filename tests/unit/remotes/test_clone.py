@@ -184,3 +184,15 @@ def test_a_source_that_somebody_else_attached_is_not_written(ours: Site, newcome
     assert "did not sign were not taken" in done.err
     assert "carries no sources" in done.out
     assert not (newcomer.folder / "demo" / "pycontainer.yaml").exists()
+
+
+def test_what_a_clone_left_that_was_killed_when_it_was_done_goes_with_the_next(ours: Site, newcomer: Site, pushed: str):
+    newcomer.run("clone", pushed)
+    (newcomer.folder / ".demo.clone").mkdir()
+    (newcomer.folder / ".demo.clone.lock").touch()
+    assert "is there already" in newcomer.run("clone", pushed, code=2).err
+    assert [path.name for path in newcomer.folder.iterdir()] == ["demo"]
+    (newcomer.folder / ".demo.clone" / "store").mkdir(parents=True)  # not done: the next one goes on with it
+    (newcomer.folder / ".demo.clone.lock").touch()
+    newcomer.run("clone", pushed, code=2)
+    assert (newcomer.folder / ".demo.clone" / "store").is_dir()

@@ -239,3 +239,14 @@ def test_a_channel_that_stands_for_something_else_is_refused(ours: Site, theirs:
     assert theirs.store.index.path.read_bytes() == before
     assert theirs.head() == head
     assert fsck(theirs.store).whole
+
+
+def test_a_push_removes_what_a_killed_one_left_in_the_remote(ours: Site, tmp_path: Path):
+    ours.run("remote", "add", "origin", tmp_path / "remote")
+    ours.commit("one")
+    ours.run("push")
+    (tmp_path / "remote" / ".tmp" / ("0" * 32)).write_bytes(b"half a blob")
+    ours.run("ls-remote", "origin")
+    assert list((tmp_path / "remote" / ".tmp").iterdir())
+    ours.run("push")
+    assert not list((tmp_path / "remote" / ".tmp").iterdir())
