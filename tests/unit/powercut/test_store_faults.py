@@ -117,9 +117,16 @@ def test_the_same_place_is_the_same_fault(place: Place):
     assert list(spread(0)(3)) == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("scene", "at_most"), [("tag", 0), ("remote-add", 0), ("key-rotate", 3), ("push", 1)])
+@pytest.mark.parametrize(("scene", "at_most"), [("tag", 3), ("remote-add", 0), ("key-rotate", 2), ("push", 1)])
 def test_a_command_loses_nothing(scene: str, at_most: int):
     with scratch_folder() as folder:
         outcome = Trial(SCENES[scene], folder).run(spread(at_most))
     assert not outcome.lost
     assert min(outcome.changes, outcome.kills, outcome.full, outcome.cuts) > 0
+
+
+@pytest.mark.parametrize("scene", ["clone", "trust-init", "checkout", "push-new", "bundle-folder"])
+def test_what_is_reported_done_outlives_a_power_cut(scene: str):
+    with scratch_folder() as folder:
+        trial = Trial(SCENES[scene], folder)
+        assert [trial.try_one(kind, 0) for kind in CUTS] == ["", "", ""]
