@@ -53,9 +53,11 @@ integration: $(VENV)/.ready-dev
 # Every write of an update recorded, cut everywhere, checked and started (docs/reliability.md): a selection, or all.
 powercut: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.powercut
+	$(BIN)/python -m tests.powercut.store --at-most 1
 
 powercut-full: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.powercut --scenarios all --cuts 1200 --e2fsck 20 --boots 14
+	$(BIN)/python -m tests.powercut.store
 
 # Needs checkouts of OE-core and BitBake, which PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE name (docs/yocto.md).
 yocto: $(VENV)/.ready-dev

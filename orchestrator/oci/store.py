@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.canonical import canonical_json
+from orchestrator.canonical import canonical_json, make_folders
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.oci.blobs import OCTETS, Blobs
 from orchestrator.oci.descriptor import (
@@ -80,7 +80,7 @@ class Store(Layout):
     def _create(self) -> None:
         files = self._files
         with explained("make a store", self.root):
-            self.root.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self.root.parent)
             files.make_folder(self.root)
             foreign = sorted(path.name for path in self.root.iterdir() if path.name not in _OWN_NAMES)
             if foreign:

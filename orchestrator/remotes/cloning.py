@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.errors import ConfigError, TrustError
+from orchestrator.canonical import make_folders, sync_folder
+from orchestrator.errors import ConfigError, TrustError, TryAgainError
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
@@ -93,11 +94,11 @@ def clone(
     channel = _choose(listing, request)
     folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        _forget_done(folder)
         raise ConfigError(f"{folder} is there already", "a clone is made in a new folder", "name another one")
     target = folder.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work_folder = target.with_name(f".{target.name}.clone")
-    lock = target.with_name(f".{target.name}.clone.lock")
+    make_folders(target.parent)
+    work_folder, lock = _beside(target)
     with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
         store = Store.open_or_create(work_folder / "store")
         trusted, first = _decide(request, peer, listing, channel, store, tell)
@@ -116,9 +117,24 @@ def clone(
         if target.exists():
             target.rmdir()
         made.replace(target)
+        sync_folder(target.parent)
         shutil.rmtree(work_folder, ignore_errors=True)
     lock.unlink(missing_ok=True)
     return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+
+
+def _beside(target: Path) -> tuple[Path, Path]:
+    """Return where a clone is made, and its lock."""
+    return target.with_name(f".{target.name}.clone"), target.with_name(f".{target.name}.clone.lock")
+
+
+def _forget_done(folder: Path) -> None:
+    """Remove what a clone that was killed when it was done left beside it; never what one can go on with."""
+    work_folder, lock = _beside(folder.resolve())
+    if lock.is_file() and not (work_folder / "store").exists():
+        with suppress(TryAgainError), exclusive_lock(lock, timeout=0):
+            shutil.rmtree(work_folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -240,6 +256,7 @@ def _lay_out(
     absent = checkout(store, revision, product)
     RemoteConfig(product).add(ORIGIN, _lasting(request.location)).write()
     (folder / "store").replace(product / ".pycontainer" / "store")
+    sync_folder(product / ".pycontainer")
     return None if absent is None else tuple(absent)
 
 

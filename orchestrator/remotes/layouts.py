@@ -110,7 +110,8 @@ def open_layout(path: Path, *, write: bool) -> Iterator[LayoutPeer]:
     """
     place = store_of(path)
     if place is not None and _is_store(place):
-        yield LayoutPeer(Store.open(place))
+        # A writer also removes what one that was killed left: nobody else may ever do so in a store that is a remote.
+        yield LayoutPeer(Store.open_or_create(place) if write else Store.open(place))
         return
     if write:
         if path.is_file() or path.suffix == ".tar" or place is not None:

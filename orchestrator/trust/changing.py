@@ -30,19 +30,25 @@ def new_key(
     *,
     role: RoleName | None = None,
     secret: bytes | None = None,
+    replaces: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> NamedKey:
     """Make another key of a product for a role (None: revisions and channels), encrypted by `secret`.
 
-    Without `secret` the passphrase that the environment names encrypts it, if any. Raises ConfigError when the name is
-    taken.
+    Without `secret` the passphrase that the environment names encrypts it, if any. `replaces` is the id of the key in
+    whose place it is made. One whose maker was killed before its public file was written is gone on with. Raises
+    ConfigError when the name is taken.
     """
     folder = keys_folder(product, environment)
     with keyfiles.locked(folder):
-        keyfiles.refuse_name(product, folder, name)
-        private = PrivateKey.generate()
-        private.save(folder / (name + PRIVATE), secret or passphrase(environment))
-        keyfiles.write_public(product, folder, name, private.public, role=role)
+        keyfiles.refuse_name(product, folder, name, unfinished=True)
+        path, secret = folder / (name + PRIVATE), secret or passphrase(environment)
+        if path.exists():
+            private = PrivateKey.load(path, secret)
+        else:
+            private = PrivateKey.generate()
+            private.save(path, secret)
+        keyfiles.write_public(product, folder, name, private.public, role=role, replaces=replaces)
     return named(load_keys(product, environment=environment), name)
 
 
@@ -129,7 +135,13 @@ def _rewrite(
     with keyfiles.locked(folder):
         public, file = keyfiles.load_public(product, folder, name)
         keyfiles.write_public(
-            product, folder, name, public, role=role or file.role, retired=retired or (file.retired and role is None)
+            product,
+            folder,
+            name,
+            public,
+            role=role or file.role,
+            retired=retired or (file.retired and role is None),
+            replaces=file.replaces,
         )
 
 

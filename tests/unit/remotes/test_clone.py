@@ -223,3 +223,15 @@ def test_keys_that_were_pinned_half_are_not_believed(ours: Site, newcomer: Site,
     other.run("clone", tmp_path / "remote")
     known = load_keys("demo", environment={"PYCONTAINER_KEYS": str(other.keys_folder)})
     assert (known.threshold, known.public_keys()) == (2, ours.keys.public_keys())
+
+
+def test_what_a_clone_left_that_was_killed_when_it_was_done_goes_with_the_next(ours: Site, newcomer: Site, pushed: str):
+    newcomer.run("clone", pushed)
+    (newcomer.folder / ".demo.clone").mkdir()
+    (newcomer.folder / ".demo.clone.lock").touch()
+    assert "is there already" in newcomer.run("clone", pushed, code=2).err
+    assert [path.name for path in newcomer.folder.iterdir()] == ["demo"]
+    (newcomer.folder / ".demo.clone" / "store").mkdir(parents=True)  # not done: the next one goes on with it
+    (newcomer.folder / ".demo.clone.lock").touch()
+    newcomer.run("clone", pushed, code=2)
+    assert (newcomer.folder / ".demo.clone" / "store").is_dir()

@@ -330,3 +330,14 @@ def test_a_head_of_before_is_found_by_the_beginning_of_its_id(ours: Site, theirs
     if word != "push":
         theirs.run("pull", *(["--reset"] if word == "reset" else []))
     assert site.run("show", first.id[7:19], "--json").json
+
+
+def test_a_push_removes_what_a_killed_one_left_in_the_remote(ours: Site, tmp_path: Path):
+    ours.run("remote", "add", "origin", tmp_path / "remote")
+    ours.commit("one")
+    ours.run("push")
+    (tmp_path / "remote" / ".tmp" / ("0" * 32)).write_bytes(b"half a blob")
+    ours.run("ls-remote", "origin")
+    assert list((tmp_path / "remote" / ".tmp").iterdir())
+    ours.run("push")
+    assert not list((tmp_path / "remote" / ".tmp").iterdir())
