@@ -37,7 +37,6 @@ def check_accepted(pinned: Iterable[Locked], accepted: str) -> None:
         if (wanted := flag(one)) and wanted not in known and component(one.filename) not in known:
             raise DebianError(
                 f"the licence of {one.name} is not accepted",
-                f"the package is in Debian's {component(one.filename)}: it may be shipped on terms of its own, which its "
-                "copyright file has",
+                f"it is in Debian's {component(one.filename)}: on terms of its own, which its copyright file has",
                 f"read them, and if they suit you build with PYCONTAINER_LICENSE_FLAGS={wanted}",
             )
