@@ -6,6 +6,7 @@ Each question to the machine costs a second or more, so what can be asked at onc
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -104,6 +105,15 @@ def test_an_app_is_checked_entered_and_seen_under_both(running: Running, name: s
     assert done.code == 7
     assert not re.search(r"-> /dev/(?!null)|socket:", done.out), done.out
     assert "app starts as 1000" in running.logs(name)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_what_an_app_starts_is_told_under_both(running: Running, name: str) -> None:
+    running.inside(name, "/bin/uname")
+    events = json.loads(running.device("observe", name, "--lines", "1000", "--json").out)["events"]
+    told = [(each["path"], each["declared"], each["uid"]) for each in events]
+    # Nothing of the runtime's comes before the container's own program.
+    assert told[0] == ("/bin/sh", True, 1000) and ("/bin/uname", False, 1000) in told
 
 
 def test_an_end_under_lxc_is_told_as_it_was(running: Running) -> None:

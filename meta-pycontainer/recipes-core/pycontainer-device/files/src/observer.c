@@ -122,19 +122,22 @@ static bool is_alive(const struct container *container)
 	return container->state == STATE_STARTING || container->state == STATE_RUNNING || container->state == STATE_STOPPING;
 }
 
-// A control group is known by its number; which container's it is, is asked for once in a container's life.
-static bool owns(struct container *container, uint64_t cgroup)
+// The number of the control group of one that lives, 0 when it has none yet.
+static uint64_t group_of(const struct container *container)
 {
 	char path[NAME_SIZE + 64];
 	struct stat status;
 
-	if (container->observed.cgroup != 0 || !is_alive(container))
-		return container->observed.cgroup == cgroup;
 	snprintf(path, sizeof path, CGROUP "/%s", container->layer->name);
-	if (stat(path, &status) < 0 || (uint64_t)status.st_ino != cgroup)
-		return false;
-	container->observed.cgroup = cgroup;
-	return true;
+	return is_alive(container) && stat(path, &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+// A control group is known by its number; which container's it is, is asked for once in a container's life.
+static bool owns(struct container *container, uint64_t cgroup)
+{
+	if (container->observed.cgroup == 0 && group_of(container) == cgroup)
+		container->observed.cgroup = cgroup;
+	return container->observed.cgroup == cgroup;
 }
 
 static struct container *find(struct containers *all, uint64_t cgroup, bool *fresh)
@@ -263,6 +266,9 @@ static void want_again(struct observer *observer, struct container *container)
 	// Without the exec by which its program begins nothing of a container counts.
 	stops |= stops == 0 ? 0u : OBSERVED_EXEC;
 	container->observed.blind = (stops & ~observer->kinds) != 0;
+	// The kernel may have been told that nothing is wanted of one that was not observed before, and tells nothing that it be known by.
+	if (container->observed.cgroup == 0)
+		container->observed.cgroup = group_of(container);
 	if (observer->bpf.open && container->observed.cgroup != 0 &&
 	    bpf_want(&observer->bpf, container->observed.cgroup, observed_wanted(observe), &err) < 0)
 		console_line("observe: %s", err.text);
