@@ -121,6 +121,13 @@ def _box(**members: Any) -> Callable[[File], None]:
     return change
 
 
+def _rootfs(**members: Any) -> Callable[[File], None]:
+    def change(file: File) -> None:
+        file["layers"]["rootfs"] |= members
+
+    return change
+
+
 def _top(**members: Any) -> Callable[[File], None]:
     def change(file: File) -> None:
         file.update(members)
@@ -148,7 +155,7 @@ _CRASHING = _web(entrypoint=["/usr/sbin/nginx", "-c", "/nothing"], command=[], r
 CHANGES: dict[str, Callable[[File], None]] = {
     "base": lambda file: None,
     # Live: only containers differ.
-    "page": lambda file: None,
+    "page": _rootfs(observe={"exec": "record"}),
     "held": _top(confirm={"timeout": "300s", "manual": True}),
     "secure": _top(securityVersion=2),
     "never-well": _all(_web(health=NEVER_WELL), _top(confirm={"timeout": "6s"})),
