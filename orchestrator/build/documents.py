@@ -200,6 +200,9 @@ class Documents:
 
     def _single(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
         tree = Tree()
+        if "board" in deployed.files:
+            board = bitbake_source(self.base, deployed, "board")
+            tree.merge(board.load(workspace, self.around.limits, self.around.source_date_epoch).tree, b"/")
         path = self._put(tree, deployed, "efi", blobs["efi"])
         return Contained(tree, images={path: "bootloader"})
 

@@ -30,6 +30,7 @@ from orchestrator.delta import attach_chunks
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError, TrustError, VerificationError
 from orchestrator.history.source import attach_source, read_source
+from orchestrator.image.board import Board, read_board
 from orchestrator.image.writer import ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
@@ -352,6 +353,7 @@ def image_request(
         efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),
         efi_name=deploy.efi_name(),
+        board=read_board(store.blob_path(platform["board"])) if "board" in platform else Board(),
     )
 
 
