@@ -16,7 +16,8 @@ from orchestrator.product.words import PLATFORM, RECIPE, SIGNER
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """Where a layer comes from: exactly one of a BitBake recipe, a container image, a root file system tar, a
     directory, or a layer that a team has published. `platform` chooses among an image's platforms (default: the
-    machine's); `signers` are the ids, or the public keys in PEM, of which one must have signed a published layer."""
+    machine's); `signers` are the ids, or the public keys in PEM, of which one must have signed a published layer;
+    `spdx` is BitBake's document of the image that a tar or a directory is: of SPDX 3.0.1, or an archive of SPDX 2.2."""
 
     bitbake: Annotated[str, msgspec.Meta(pattern=RECIPE)] | None = None
     image: str | None = None
@@ -25,6 +26,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     layer: str | None = None
     signers: Annotated[list[str], msgspec.Meta(max_length=64)] = []
     platform: Annotated[str, msgspec.Meta(pattern=PLATFORM)] | None = None
+    spdx: str | None = None
 
     def __post_init__(self) -> None:
         given = [word for word in ("bitbake", "image", "tar", "directory", "layer") if getattr(self, word)]
@@ -35,6 +37,10 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             within("image", parse_reference, self.image)
         elif self.platform is not None:
             raise FieldError("platform", "only an image has platforms to choose from", "remove it")
+        if self.spdx is not None and self.tar is None and self.directory is None:
+            raise FieldError(
+                "spdx", "only a tar or a directory can have a document of BitBake's beside it", "remove it"
+            )
 
     def _check_layer(self) -> None:
         if self.layer is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.build.imagelock import pinned_images, update_images
@@ -27,9 +29,11 @@ from orchestrator.product.reference import parse_reference
 from orchestrator.progress import Reporter, Silent
 from orchestrator.publish import check_signers, look_at, read_layer, signatures
 from orchestrator.run import Tools
+from orchestrator.sbom import Document
 from orchestrator.trust import load_keys
 from tests.unit.registry.fake import Registry, serving
 
+YOCTO = Path(__file__).parents[2] / "data" / "sbom" / "yocto"
 LAYER = """\
 layer: kiosk
 version: 1.2.0
@@ -130,6 +134,21 @@ def product(tmp_path: Path, reference: str, signer: str, more: str = "") -> tupl
 
 def take(found: tuple[Product, Workspace]) -> Any:
     return take_layers(*found, pinned_images(*found, REPORTER), REPORTER)
+
+
+def test_what_bitbake_wrote_of_a_root_file_system_becomes_its_document(team: Team):
+    shutil.copy(YOCTO / "kiosk-image.spdx.tar.zst", team.folder / "kiosk.spdx.tar.zst")
+    team.write("", LAYER.replace("{directory: root}", "{directory: root, spdx: kiosk.spdx.tar.zst}"))
+    team.build()
+    store, layer = last_built(team.folder, "kiosk")
+    found = msgspec.json.decode(store.read_blob(layer.parts["document"].digest, limit=10**7), type=Document)
+    assert {"base-files", "hello", "libgreet1"} <= {each.name for each in found.components}
+    (team.folder / "kiosk.spdx.tar.zst").write_bytes((YOCTO / "kiosk-bsp.spdx.tar.zst").read_bytes())
+    team.build()
+    _, again = last_built(team.folder, "kiosk")
+    assert again.parts["document"].digest != layer.parts["document"].digest
+    (team.folder / "kiosk.spdx.tar.zst").unlink()
+    assert "kiosk.spdx.tar.zst" in team.run("layer", "build", "-C", team.folder, code=2)
 
 
 def test_the_same_layer_has_the_same_bytes_and_tells_who_made_it(team: Team):
