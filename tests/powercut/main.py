@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             _say(f"there is no recording of {', '.join(missing)} in {recordings}")
             return 2
         workshop = None if options.reuse else Workshop(options.folder)
-        done = Done(options.folder / "done.json", resume=options.resume)
+        done = None if options.reuse else Done(options.folder / "done.json", resume=options.resume)
         campaign = Campaign(recordings, plan, options.boots, options.folder / "failures", workshop, done)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
