@@ -175,7 +175,7 @@ class Campaign:
         return table(self.results, self.plan.seed, time.monotonic() - self._begun)
 
     def status(self) -> int:
-        """0 when all could be played, nothing was lost but in the controls, and in each of them something was; else 5."""
+        """0 when all were played, nothing was lost but in the controls, and in each of them something was; else 5."""
         blind = [result.scenario for result in self.results if result.scenario in DESIGNS and not result.failures]
         for name in blind:
             _say(f"BLIND: nothing was found in {name}")
