@@ -56,7 +56,7 @@ powercut: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.powercut.store --at-most 1
 
 powercut-full: $(VENV)/.ready-dev
-	$(BIN)/python -m tests.powercut --scenarios all --cuts 1200 --e2fsck 20 --boots 14
+	$(BIN)/python -m tests.powercut --scenarios all --cuts 1200 --e2fsck 20 --boots 13
 	$(BIN)/python -m tests.powercut.store
 
 # Needs checkouts of OE-core and BitBake, which PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE name (docs/yocto.md).

@@ -66,12 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
             _say(f"there is no recording of {', '.join(missing)} in {recordings}")
             return 2
         workshop = None if options.reuse else Workshop(options.folder)
-        done = Done(options.folder / "done.json", resume=options.resume)
+        done = None if options.reuse else Done(options.folder / "done.json", resume=options.resume)
         campaign = Campaign(recordings, plan, options.boots, options.folder / "failures", workshop, done)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             for name in names:
-                campaign.run(SCENARIOS[name])
+                campaign.attempt(SCENARIOS[name])
         except KeyboardInterrupt:
             print(campaign.table(), flush=True)
             _say("stopped: --resume goes on with the rest")
@@ -107,7 +107,16 @@ class Campaign:
         self.recordings, self.plan, self.boots, self.failures = recordings, plan, boots, failures
         self.workshop, self.done = workshop, done
         self.results: list[Result] = []
+        self.broken: list[str] = []
         self._begun = time.monotonic()
+
+    def attempt(self, scenario: Scenario) -> None:
+        """Run a scenario; one that cannot be played does not keep the others from their turns."""
+        try:
+            self.run(scenario)
+        except Exception as problem:
+            self.broken.append(scenario.name)
+            _say(f"BROKEN: {scenario.name}: {type(problem).__name__}: {problem}"[:2000])
 
     def run(self, scenario: Scenario) -> None:
         """Record a scenario, cut it, start a sample; of the one with the restart, the controls too."""
@@ -166,12 +175,12 @@ class Campaign:
         return table(self.results, self.plan.seed, time.monotonic() - self._begun)
 
     def status(self) -> int:
-        """0 when nothing was lost but in the controls, and in each of them something was; else 5."""
+        """0 when all were played, nothing was lost but in the controls, and in each of them something was; else 5."""
         blind = [result.scenario for result in self.results if result.scenario in DESIGNS and not result.failures]
         for name in blind:
             _say(f"BLIND: nothing was found in {name}")
         lost = [result for result in self.results if result.failures and result.scenario not in DESIGNS]
-        return 5 if blind or lost else 0
+        return 5 if blind or lost or self.broken else 0
 
 
 def replay(path: Path, recordings: Path, plan: Plan) -> int:

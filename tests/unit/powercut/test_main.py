@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.powercut.campaign import Result
+from tests.powercut.campaign import Plan, Result
 from tests.powercut.done import Done
 from tests.powercut.failure import Failure
-from tests.powercut.main import parser
+from tests.powercut.main import Campaign, parser
+from tests.powercut.scenarios import SCENARIOS
 
 
 def test_its_folder_is_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,12 @@ def test_what_is_done_is_known_again_for_the_same_plan_only(tmp_path: Path) -> N
     assert known.of("live", plan) == [result, Result("live, recovery", 1)]
     assert known.of("live", ("ac", *plan[1:])) is None and known.of("full", plan) is None
     assert Done(path, resume=False).of("live", plan) is None
+
+
+def test_a_scenario_that_cannot_be_played_is_told_and_the_others_have_their_turns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign = Campaign(tmp_path / "recordings", Plan(10, 0, 1, tmp_path), 0, tmp_path / "failures")
+    campaign.attempt(SCENARIOS["live"])
+    assert "BROKEN: live: FileNotFoundError" in capsys.readouterr().err
+    assert campaign.status() == 5 and "sum without controls" in campaign.table()

@@ -294,10 +294,9 @@ static int real_room(struct fs *fs, uint64_t *bytes)
 void fs_real(struct fs *fs, const char *root)
 {
 	static const struct fs_calls calls = {
-		real_open,     real_read,   real_write,	   real_size,	 real_truncate,
-		real_sync,     real_close,  real_seal,	   real_rename,	 real_unlink,
-		real_symlink,  real_link,   real_same, real_readlink, real_mkdir,	 real_rmdir,
-		real_list,     real_sync_folder, real_sync_all, real_checkpoint, real_room,
+		real_open, real_read, real_write, real_size, real_truncate, real_sync, real_close, real_seal, real_rename,
+		real_unlink, real_symlink, real_link, real_same, real_readlink, real_mkdir, real_rmdir, real_list,
+		real_sync_folder, real_sync_all, real_checkpoint, real_room,
 	};
 
 	*fs = (struct fs){.calls = &calls, .root = root};
