@@ -11,6 +11,7 @@ import re
 
 import pytest
 
+from tests.integration.conftest import Product, pycontainer
 from tests.integration.distributions.running import INITS, SYSTEMD, Running
 
 BOTH = ["app", "app-lxc"]
@@ -114,6 +115,12 @@ def test_what_an_app_starts_is_told_under_both(running: Running, name: str) -> N
     assert ("/bin/uname", False) in [(each["path"], each["declared"]) for each in events]
     # None is the runtime's own doing, which is another user.
     assert {each["uid"] for each in events} == {1000}
+
+
+def test_the_program_behind_lxc_is_one_component_of_the_host_with_its_licence(distributions: Product) -> None:
+    listed = pycontainer("sbom", "list", distributions.folder, "--json").json["components"]
+    found = [each["concluded"] for each in listed if (each["layer"], each["name"]) == ("host", "pycontainer-lxc")]
+    assert found == ["MIT"]
 
 
 def test_an_end_under_lxc_is_told_as_it_was(running: Running) -> None:
