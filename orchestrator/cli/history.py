@@ -34,14 +34,21 @@ def init(options: Namespace) -> Result:
     """`pycontainer init`."""
     from orchestrator.build.kas import configuration
     from orchestrator.machines.read import checkout as repository
-    from orchestrator.machines.read import usual_machine
+    from orchestrator.machines.read import usual_base, usual_machine
 
     home = repository()
-    machine = options.machine or usual_machine(home, "debian")
-    configuration(home, "debian", machine)  # a machine that the base does not have, above all
-    made = make_product(options.folder, options.name, machine)
+    machine = options.machine or ("qemux86-64" if options.base == "yocto" else usual_machine(home, "debian"))
+    base = options.base or usual_base(home, machine)
+    configuration(home, base, machine)  # a machine that the base does not have, above all
+    made = make_product(options.folder, options.name, machine, base)
     where = "" if made.folder.resolve() == Path.cwd() else f" -C {shlex.quote(str(options.folder))}"
     build = "" if not where else f" {shlex.quote(str(options.folder))}"
+    image = shlex.quote(str(options.folder / "build" / f"{made.name}-{machine}.img"))
+    start = (
+        (f"pycontainer run{build}", "boot it here, in QEMU")
+        if machine.startswith("qemu")
+        else (f"pycontainer flash {image} /dev/sdX", "write it to a disk")
+    )
     text = "\n".join(
         [
             f"Made the product {made.name} for {made.machine} in {made.folder}",
@@ -51,7 +58,7 @@ def init(options: Namespace) -> Result:
             *columns(
                 [
                     (f"pycontainer build{build}", "the host, the layers, a signed revision and an image"),
-                    (f"pycontainer run{build}", "boot it here, in QEMU"),
+                    start,
                     (f'pycontainer commit{where} -m "First"', "the first revision of the channel main"),
                 ],
                 indent=2,
