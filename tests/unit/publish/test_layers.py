@@ -287,6 +287,21 @@ def test_the_pin_holds_until_it_is_moved(team: Team, target: str, tmp_path: Path
     assert "kiosk 1.2.0" in shown
 
 
+def test_a_pin_does_not_move_to_what_a_stranger_signed(team: Team, target: str, tmp_path: Path):
+    first = team.build()
+    team.run("layer", "push", target, "-C", team.folder)
+    found = product(tmp_path, target, team.keyid)
+    take(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYCONTAINER_KEYS", str(tmp_path / "keys-of-a-stranger"))
+        team.write("environment: {A: b}\n")
+        team.build()
+        team.run("layer", "push", target, "-C", team.folder)
+    with pytest.raises(TrustError, match=r"the pin of layer front was not moved: .* is not signed by who may"):
+        update_images(*found, REPORTER)
+    assert take(found)[1]["front"].layer.id == first["manifest"]
+
+
 def test_a_damaged_layer_never_becomes_a_products(team: Team, tmp_path: Path):
     made = team.build()
     team.run("layer", "push", f"oci:{tmp_path}/published:1.2", "-C", team.folder)
