@@ -35,6 +35,8 @@ from orchestrator.sbom import Blob as SbomBlob
 from orchestrator.sbom import (
     Document,
     LayerFacts,
+    bitbake,
+    bitbake22,
     check_spdx23,
     cyclonedx_bytes,
     layer_document,
@@ -178,6 +180,12 @@ class Documents:
                 raise ConfigError(
                     f"the layer {name} has no {given.spdx}", why, "correct 'spdx' of the layer"
                 ) from problem
+            if not (bitbake22.is_archive(written) or bitbake.is_bitbakes(written)):
+                raise ConfigError(
+                    f"{written} is no SPDX document of BitBake's",
+                    "neither SPDX 3 in JSON-LD nor an archive of SPDX 2.2",
+                    f"layer {name}: name IMAGE.spdx.json or IMAGE.spdx.tar.zst as 'spdx'",
+                )
         return self._layer(name, kind, version, blobs, deployed, origin, load, exactly, written)
 
     def published(

@@ -127,6 +127,7 @@ class _Making:
         self.edges: set[Dependency] = set()
         self.remarks: list[str] = []
         self.known = False
+        self.packages_of_bitbake: frozenset[str] = frozenset()
 
     def by_hand(self) -> None:
         """What people wrote comes first: they wrote it because nothing else says it, or says it right."""
@@ -139,6 +140,7 @@ class _Making:
         """What the base says, or else the package databases."""
         if self.layer.spdx is not None:
             owners: Mapping[str, Sequence[str]] = self.contents.owners if self.contents else {}
+            found: bitbake.Import | None = None
             archived = bitbake22.is_archive(self.layer.spdx)
             if archived or bitbake.is_bitbakes(self.layer.spdx):
                 of_its_form = bitbake22.read if archived else bitbake.read
@@ -152,6 +154,8 @@ class _Making:
             self.components += made
             self.edges |= edges
             self.known = True
+            if found is not None:
+                self.packages_of_bitbake = frozenset(component.key for component in made)
             self._owners(made, owners)
             return
         if self.layer.tree is None:
@@ -227,10 +231,15 @@ class _Making:
             self.accounts.inner[path] = inner
 
     def finished(self) -> list[Component]:
-        """Return the components with their files counted; one that came without a package file is its own program."""
+        """Return the components with their files counted; one that came without a package file is its own program.
+
+        A package of several files that BitBake made is none of them, and its own file is not in the layer.
+        """
         owned = self.accounts.owned_by()
         return [
-            basefacts.with_own_program(self.reader, component, owned.get(component.key, []))
+            component
+            if component.key in self.packages_of_bitbake and len(owned.get(component.key, [])) != 1
+            else basefacts.with_own_program(self.reader, component, owned.get(component.key, []))
             for component in counted(self.components, owned, self.inventory)
         ]
 

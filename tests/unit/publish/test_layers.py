@@ -147,6 +147,8 @@ def test_what_bitbake_wrote_of_a_root_file_system_becomes_its_document(team: Tea
     team.build()
     _, again = last_built(team.folder, "kiosk")
     assert again.parts["document"].digest != layer.parts["document"].digest
+    (team.folder / "kiosk.spdx.tar.zst").write_text('{"spdxVersion": "SPDX-2.3"}')
+    assert "no SPDX document of BitBake's" in team.run("layer", "build", "-C", team.folder, code=2)
     (team.folder / "kiosk.spdx.tar.zst").unlink()
     assert "kiosk.spdx.tar.zst" in team.run("layer", "build", "-C", team.folder, code=2)
 

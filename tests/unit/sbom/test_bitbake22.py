@@ -119,7 +119,9 @@ def test_the_layers_document_has_them_and_passes_its_checks() -> None:
     assert document.census is not None
     assert document.census.owned.files == 4
     assert [each.path for each in document.census.unowned] == ["opt/stray"]
-    greet = next(each for each in document.components if each.name == "libgreet1")
+    hello, greet = (next(each for each in document.components if each.name == name) for name in ("hello", "libgreet1"))
+    assert (hello.files, hello.file_name, hello.checksums) == (2, "", ())
+    assert (greet.files, greet.file_name) == (1, "libgreet.so.1")
     assert greet.licence.expression == "LGPL-2.1-or-later AND LicenseRef-Kiosk-EULA"
     assert [entry.text for entry in greet.licence.extracted] == ["Kiosk end user licence.\nOne copy on one device.\n"]
     assert [each for each in check_spdx23(spdx23_bytes(document)) if each.severity == "error"] == []
