@@ -120,7 +120,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
                     attach_documents(store, revision, aggregate, {})
                 attach_chunks(store, revision.id)
                 step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
-        summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
+        summary = _summary(product, place, deploy, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
             {
@@ -360,6 +360,7 @@ def image_request(
 def _summary(
     product: Product,
     place: Workspace,
+    deploy: Deploy,
     revision: Revision,
     layers: list[Assembled],
     image: ImageResult,
@@ -398,6 +399,7 @@ def _summary(
         bitbake_tasks=tasks,
         assembled=[entry.layer.name for entry in layers if not entry.cached],
         signed_by=[key.keyid for key in keys.public_keys()],
+        emulated=deploy.manifest.emulator is not None,
         unchanged=False,
         seconds=seconds,
     )
