@@ -3,9 +3,9 @@
 # What starts a board up to UEFI (its own firmware, U-Boot) becomes a part of the boot loader's layer, and of the image:
 # files of the EFI system partition, and bytes at places of the disk before it. An update does not write them.
 #
-#   PYCONTAINER_BOARD_RECIPES:my-board = "u-boot"
-#   PYCONTAINER_BOARD_FILES:my-board = "boot.cfg u-boot.bin;loader.bin"
-#   PYCONTAINER_BOARD_AREAS:my-board = "spl=spl.img@32+480 u-boot=u-boot.itb@512+3584"
+#   PYCONTAINER_BOARD_RECIPES = "u-boot"
+#   PYCONTAINER_BOARD_FILES = "boot.cfg u-boot.bin;loader.bin"
+#   PYCONTAINER_BOARD_AREAS = "spl=spl.img@32+480 u-boot=u-boot.itb@512+3584"
 
 PYCONTAINER_BOARD_FILES ??= ""
 PYCONTAINER_BOARD_FILES[doc] = "Deployed files for the EFI system partition, written as IMAGE_BOOT_FILES is"
