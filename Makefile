@@ -10,7 +10,7 @@ FOR := $(if $(MACHINE),--machine $(MACHINE))
 BIN := $(VENV)/bin
 DEBIAN := meta-pycontainer-debian
 # Two processes, whatever the machine has: an emulated device keeps one core busy, and the tests wait for its clock.
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadscope --no-loadscope-reorder
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
 .PHONY: image run test lint unit device integration powercut powercut-full yocto bench lock clean

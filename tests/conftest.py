@@ -4,29 +4,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
-
-HERE = Path(__file__).parent
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say to pytest-xdist what shares a process, and so what was built for it: the tests of a file, or of a folder.
-
-    Before pytest-xdist reads it, and it does so in this hook.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
-
-
-def group_of(file: Path) -> str:
-    """Name the group of a file's tests."""
-    parts = file.relative_to(HERE).parts
+def group_of(nodeid: str) -> str:
+    """Name what a test shares its process with: those of its file, or of its folder where builds are shared."""
+    parts = Path(nodeid.partition("::")[0]).parts[1:]
     # Those of the updates take the longest and share little.
     together = parts[0] == "integration" and len(parts) > 2 and parts[1] != "updates"
     return "/".join(parts[:2] if together else parts)
+
+
+class Together(LoadScopeScheduling):
+    """Gives each process of pytest-xdist whole groups, in the order of their turns."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Say to pytest-xdist which tests share a process, and so what was built for it."""
+    return Together(config, log)
