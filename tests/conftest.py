@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+
+# Whoever starts the tests in the background may have them ignore interrupts, which some of them are about.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def group_of(nodeid: str) -> str:
