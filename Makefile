@@ -9,6 +9,8 @@ MACHINE ?=
 FOR := $(if $(MACHINE),--machine $(MACHINE))
 BIN := $(VENV)/bin
 DEBIAN := meta-pycontainer-debian
+# Two processes, whatever the machine has: an emulated device keeps one core busy, and the tests wait for its clock.
+SIDE_BY_SIDE := -n 2 --dist loadscope --no-loadscope-reorder
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
 
 .PHONY: image run test lint unit device integration powercut powercut-full yocto bench lock clean
@@ -25,7 +27,7 @@ test: $(VENV)/.ready-dev
 	$(BIN)/pycontainer doctor --for build,run,test --install --quiet
 	$(MAKE) lint
 	$(MAKE) device
-	$(BIN)/python -m pytest tests/unit tests/integration
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration
 	$(MAKE) yocto
 
 lint: $(VENV)/.ready-dev
@@ -40,20 +42,22 @@ lint: $(VENV)/.ready-dev
 	  pycontainer_bitbake hashserv prserv
 
 unit: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit
 
 device:
 	$(MAKE) -C $(DEVICE) check BUILD=$(CURDIR)/build/device-check
 
 integration: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration
 
 # Every write of an update recorded, cut everywhere, checked and started (docs/reliability.md): a selection, or all.
 powercut: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.powercut
+	$(BIN)/python -m tests.powercut.store --at-most 1
 
 powercut-full: $(VENV)/.ready-dev
-	$(BIN)/python -m tests.powercut --scenarios all --cuts 1500 --e2fsck 50 --boots 30
+	$(BIN)/python -m tests.powercut --scenarios all --cuts 1200 --e2fsck 20 --boots 13
+	$(BIN)/python -m tests.powercut.store
 
 # Needs checkouts of OE-core and BitBake, which PYCONTAINER_OE_CORE and PYCONTAINER_BITBAKE name (docs/yocto.md).
 yocto: $(VENV)/.ready-dev

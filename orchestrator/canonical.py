@@ -56,10 +56,11 @@ def hex_of(digest: str) -> str:
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file so that readers and a power cut see the old content or the new, never a part.
 
-    Temporary name in the same folder, fsync, rename, fsync of the folder. Raises OSError, having removed the
-    temporary file.
+    Temporary name in the same folder, fsync, rename, fsync of the folder; folders on the way are made, and are as safe.
+    What a killed writer of the same file left is removed. Raises OSError, having removed the temporary file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
+    remove_leftovers(path.parent, rf"\.{re.escape(path.name)}\.([0-9]+)\.tmp")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
@@ -72,6 +73,19 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those that it lies in, where they are missing, and bring their names to the disk.
+
+    Raises OSError.
+    """
+    missing = [path]
+    while not missing[-1].exists():
+        missing.append(missing[-1].parent)
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing[1:]:
+        sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:

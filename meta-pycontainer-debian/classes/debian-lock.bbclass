@@ -22,7 +22,8 @@ def debian_pinning(d):
         d.setVar("DEBIAN_MIRROR", "http://mirror.invalid/debian")
         d.setVar("DEBIAN_SECURITY_MIRROR", "http://mirror.invalid/debian-security")
     return Pinning(d.getVar("DEBIAN_SUITE"), Path(d.getVar("DEBIAN_LOCK")), Path(d.getVar("DL_DIR"), "debian-index"),
-                   mirror, d.getVar("PYCONTAINER_LOCK") == "update")
+                   mirror, d.getVar("PYCONTAINER_LOCK") == "update",
+                   tuple((d.getVar("DEBIAN_COMPONENTS") or "main").split()))
 
 # Once, before the recipes are parsed: what no recipe can do without fails here with one message, not with one a recipe.
 addhandler debian_lock_begin

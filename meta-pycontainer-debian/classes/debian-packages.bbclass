@@ -59,12 +59,14 @@ do_populate_sysroot() {
 
 python () {
     from pycontainer_debian.errors import DebianError
+    from pycontainer_debian.licences import check_accepted
     pinning = debian_pinning(d)
     try:
         if not d.getVar("SOURCE_DATE_EPOCH"):
             d.setVar("SOURCE_DATE_EPOCH", str(pinning.source_date_epoch(d.getVar("DEBIAN_ARCH"))))
         pinned = pinning.pinned(debian_request(d)) if d.getVar("DEBIAN_PACKAGES") or d.getVar("DEBIAN_ESSENTIAL") else []
         native = debian_native(d)
+        check_accepted(pinned + native, d.getVar("PYCONTAINER_LICENSE_FLAGS") or "")
     except DebianError as problem:
         bb.fatal("%s: %s" % (d.getVar("PN"), problem))
     bb.parse.mark_dependency(d, str(pinning.target))

@@ -16,7 +16,7 @@ PYCONTAINER_LAYER[doc] = "The layer's name in the revision: lower case letters, 
 PYCONTAINER_KIND ??= "app"
 PYCONTAINER_KIND[doc] = "What the layer is: bootloader, bsp, host, rootfs or app"
 PYCONTAINER_FILES ??= ""
-PYCONTAINER_FILES[doc] = "The layer's files as role=path; roles are efi, kernel, modules, firmware, dtb, initramfs, rootfs"
+PYCONTAINER_FILES[doc] = "The layer's files as role=path; roles are efi, board, kernel, modules, firmware, dtb, initramfs, rootfs"
 PYCONTAINER_COMMAND_LINE ??= ""
 PYCONTAINER_COMMAND_LINE[doc] = "Kernel arguments that the layer brings (a BSP's)"
 PYCONTAINER_CONFIG ??= "{}"

@@ -13,6 +13,7 @@ from orchestrator.apps.inspect import Inspected
 from orchestrator.layers.audit import relaxations
 from orchestrator.layers.userns import why_shared
 from orchestrator.product.model import Layer
+from orchestrator.product.observation import Peer
 from orchestrator.product.supervision import Health
 
 Origin = Literal["image", "product", "default", "image, product"]
@@ -30,7 +31,7 @@ class Value:
 
 def values(layer: Layer, found: Inspected) -> list[Value]:
     """Return everything that holds for a container, in the order in which one asks for it."""
-    parts = (_published, _program, _watch, _reach, _places, _confinement, _limits, _life)
+    parts = (_published, _program, _watch, _reach, _places, _confinement, _observed, _limits, _life)
     return [value for part in parts for value in part(layer, found)]
 
 
@@ -153,6 +154,32 @@ def _users(found: Inspected) -> Value:
         return Value("users", f"its own: its root is the user {first} of the device", "default", first)
     why = why_shared(found.options)
     return Value("users", f"the device's: {why}", "product")
+
+
+def _observed(layer: Layer, found: Inspected) -> Iterator[Value]:
+    """What of its doings is recorded, and what it is stopped for."""
+    if layer.observe is None:
+        return
+    allow = layer.observe.allow
+    peers = [_peer(each) for each in allow.connect]
+    kinds = (
+        ("exec", "programs", layer.observe.exec, allow.exec),
+        ("connect", "connections", layer.observe.connect, peers),
+        ("write", "written files", layer.observe.write, allow.write),
+    )
+    for key, what, watch, declared in kinds:
+        if watch == "off":
+            continue
+        others = f"; {', '.join(declared) or 'none'} declared"
+        text = f"{what}, recorded" if watch == "record" else f"{what}, stopped for what is not declared"
+        data = {"event": key, "watch": watch, "declared": list(declared)}
+        yield Value("observed", text + (others if declared or watch == "stop" else ""), "product", data)
+
+
+def _peer(peer: Peer) -> str:
+    address = "any" if peer.address is None else f"[{peer.address}]" if ":" in peer.address else peer.address
+    port = "" if peer.port is None else f":{peer.port}"
+    return address + port + ("" if peer.protocol is None else f"/{peer.protocol}")
 
 
 def _limits(layer: Layer, found: Inspected) -> Iterator[Value]:

@@ -136,7 +136,8 @@ class Assembly:
         return self._keep(self.deploy.verified(deployed.files[role]).read_bytes())
 
     def _bootloader(self, deployed: DeployLayer) -> dict[str, _Part]:
-        return {"efi": self._plain(deployed, "efi")}
+        roles = [role for role in ("efi", "board") if role == "efi" or role in deployed.files]
+        return {role: self._plain(deployed, role) for role in roles}
 
     def _bsp(self, deployed: DeployLayer) -> dict[str, _Part]:
         parts = {"kernel": self._plain(deployed, "kernel")}

@@ -115,6 +115,7 @@ def ensure_base(
         log=place.logs / "kas.log",
         held=held,
         own_interface=product.base != "debian",
+        provenance=product.base != "debian",
     )
     with reporter.step(f"build the {product.base} base with BitBake") as step:
         try:

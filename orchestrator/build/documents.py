@@ -19,9 +19,9 @@ from orchestrator.build.curated import Curated
 from orchestrator.build.layerfiles import LayerFiles
 from orchestrator.build.origins import Origin, origin_of
 from orchestrator.build.stamp import tree_fingerprint
-from orchestrator.canonical import canonical_json, hex_of, read_limited, sha256_digest, write_atomically
+from orchestrator.canonical import canonical_json, hash_file, hex_of, read_limited, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
-from orchestrator.errors import BuildError, VerificationError
+from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.layers.build import Surroundings, add_files
 from orchestrator.layers.cache import Blob
 from orchestrator.layers.cpioread import read_initramfs
@@ -35,6 +35,8 @@ from orchestrator.sbom import Blob as SbomBlob
 from orchestrator.sbom import (
     Document,
     LayerFacts,
+    bitbake,
+    bitbake22,
     check_spdx23,
     cyclonedx_bytes,
     layer_document,
@@ -167,8 +169,24 @@ class Documents:
             return Contained(loaded.tree, tuple(own), removed=_whited_out(loaded.removed), origin=image)
 
         # Two images can have the same files: which one it was counts, too.
-        exactly = source.digest() if self.product.layers[name].source.image else ""
-        return self._layer(name, kind, version, blobs, deployed, origin, load, exactly)
+        given = self.product.layers[name].source
+        exactly = source.digest() if given.image else ""
+        written = self.root / given.spdx if given.spdx else None
+        if written is not None:
+            try:
+                exactly = hash_file(written)
+            except OSError as problem:
+                why = problem.strerror or str(problem)
+                raise ConfigError(
+                    f"the layer {name} has no {given.spdx}", why, "correct 'spdx' of the layer"
+                ) from problem
+            if not (bitbake22.is_archive(written) or bitbake.is_bitbakes(written)):
+                raise ConfigError(
+                    f"{written} is no SPDX document of BitBake's",
+                    "neither SPDX 3 in JSON-LD nor an archive of SPDX 2.2",
+                    f"layer {name}: name IMAGE.spdx.json or IMAGE.spdx.tar.zst as 'spdx'",
+                )
+        return self._layer(name, kind, version, blobs, deployed, origin, load, exactly, written)
 
     def published(
         self, name: str, kind: Kind, version: str, blobs: Mapping[str, Blob], known: Document, origin: str
@@ -190,6 +208,9 @@ class Documents:
 
     def _single(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
         tree = Tree()
+        if "board" in deployed.files:
+            board = bitbake_source(self.base, deployed, "board")
+            tree.merge(board.load(workspace, self.around.limits, self.around.source_date_epoch).tree, b"/")
         path = self._put(tree, deployed, "efi", blobs["efi"])
         return Contained(tree, images={path: "bootloader"})
 
@@ -229,6 +250,7 @@ class Documents:
         origin: str,
         load: Callable[[Path], Contained],
         exactly: str = "",
+        written: Path | None = None,
     ) -> LayerDocuments:
         hand = tuple(each for each in self.by_hand if each.component.layer == name)
         files = (
@@ -251,7 +273,7 @@ class Documents:
         )
         document = self._known(key)
         if document is None:
-            document = self._made(name, kind, version, blobs, deployed, origin, load, hand)
+            document = self._made(name, kind, version, blobs, deployed, origin, load, hand, written)
             write_atomically(self._record(key), msgspec.json.encode(document))
         return self._written(sourcehashes.apply(self.curated.apply(document), self.sources))
 
@@ -265,6 +287,7 @@ class Documents:
         origin: str,
         load: Callable[[Path], Contained],
         hand: tuple[Handmade, ...],
+        written: Path | None,
     ) -> Document:
         def verified(file: Any) -> Path | None:
             return self.base.verified(file) if file else None
@@ -282,7 +305,7 @@ class Documents:
                     origin=came.words,
                     origin_uri=came.uri,
                     base_image=came.base,
-                    spdx=verified(deployed.spdx) if deployed else None,
+                    spdx=verified(deployed.spdx) if deployed else written,
                     packages=verified(deployed.packages) if deployed else None,
                     copyright=verified(deployed.copyright) if deployed else None,
                     contents=verified(deployed.contents) if deployed else None,

@@ -7,7 +7,9 @@ part alone. Without one, a build folder keeps what it resolved first.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 from orchestrator.build.workspace import LOCK_NAME, Workspace
 from orchestrator.canonical import DIGEST, canonical_json, hash_file, read_limited, sha256_digest, write_atomically
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, TrustError
 from orchestrator.product.model import Product
 from orchestrator.product.reference import ImageReference
 from orchestrator.progress import Reporter
@@ -143,7 +145,8 @@ def update_images(
 ) -> tuple[ImageChange, ...]:
     """Move the pins of the images of the layers `names` (default: all) to what their tags mean now; returns changes.
 
-    Images that the product no longer names lose their pins. The caller holds the build folder.
+    Images that the product no longer names lose their pins. The caller holds the build folder. Raises TrustError, and
+    moves none, when a published layer's tag now means one that none of its signers signed.
     """
     path = image_lock(place)
     value = read_lock(path)
@@ -152,8 +155,29 @@ def update_images(
     kept = {key: digest for key, digest in before.items() if key in all_wanted}
     after = kept | resolve(tagged_images(product, names), place.root, reporter)
     if after != before:
+        _check_signers(product, place, {key: after[key] for key in after if after[key] != before.get(key)})
         write_atomically(path, with_pins(value, after))
     return changes(before, after)
+
+
+def _check_signers(product: Product, place: Workspace, moved: Mapping[str, str]) -> None:
+    """Look at the signatures of published layers whose pins are about to move; no large blob comes for that."""
+    from orchestrator.oci import Store
+    from orchestrator.publish import check_signers, look_at
+
+    for name, layer in product.layers.items():
+        reference = layer.source.reference
+        if layer.source.layer is None or reference is None or key_of(reference) not in moved:
+            continue
+        with tempfile.TemporaryDirectory(prefix="pycontainer-") as folder:
+            store = Store.open_or_create(Path(folder) / "store")
+            found = look_at(dataclasses.replace(reference, digest=moved[key_of(reference)]), place.root, store)
+            try:
+                check_signers(store, found, layer.source.signers)
+            except TrustError as problem:
+                raise TrustError(
+                    f"the pin of layer {name} was not moved: {problem.what}", problem.why, problem.hint
+                ) from problem
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[ImageChange, ...]:

@@ -70,6 +70,8 @@ class KasRun:
     """The build folder's lock, which kas holds too: it outlives this process for a moment when that is killed."""
     own_interface: bool = False
     """BitBake's own user interface is used, and its output followed; else ours, which writes events."""
+    provenance: bool = False
+    """kas writes `attestation/kas-build.provenance.json`: what was built, and from what."""
 
 
 def configuration(home: Path, base: str, machine: str) -> Path:
@@ -99,6 +101,8 @@ def run_kas(run: KasRun, view: View) -> Outcome:
     argv = [sys.executable, "-m", "kas", "build", str(run.config)]
     for target in run.targets:
         argv += ["--target", target]
+    if run.provenance:
+        argv += ["--provenance", "true"]
     if run.arguments:
         argv += ["--", *run.arguments]
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -30,6 +30,7 @@ from orchestrator.delta import attach_chunks
 from orchestrator.deploy import MANIFEST_NAME, Deploy
 from orchestrator.errors import PyContainerError, TrustError, VerificationError
 from orchestrator.history.source import attach_source, read_source
+from orchestrator.image.board import Board, read_board
 from orchestrator.image.writer import ImageRequest, ImageResult, write_image
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
@@ -119,7 +120,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
                     attach_documents(store, revision, aggregate, {})
                 attach_chunks(store, revision.id)
                 step.result = f"{place.sbom.name}/{place.image.stem}.spdx3.json"
-        summary = _summary(product, place, revision, layers, image, keys, tasks, time.monotonic() - started)
+        summary = _summary(product, place, deploy, revision, layers, image, keys, tasks, time.monotonic() - started)
         write_stamp(
             place.stamp,
             {
@@ -352,12 +353,14 @@ def image_request(
         efi=store.blob_path(platform["efi"]),
         storage_size=parse_size(product.image.storage),
         efi_name=deploy.efi_name(),
+        board=read_board(store.blob_path(platform["board"])) if "board" in platform else Board(),
     )
 
 
 def _summary(
     product: Product,
     place: Workspace,
+    deploy: Deploy,
     revision: Revision,
     layers: list[Assembled],
     image: ImageResult,
@@ -396,6 +399,7 @@ def _summary(
         bitbake_tasks=tasks,
         assembled=[entry.layer.name for entry in layers if not entry.cached],
         signed_by=[key.keyid for key in keys.public_keys()],
+        emulated=deploy.manifest.emulator is not None,
         unchanged=False,
         seconds=seconds,
     )

@@ -39,7 +39,7 @@ def layer_paths(product: Product) -> list[str]:
     for layer in product.layers.values():
         given, reference = layer.source, layer.source.reference
         found.append(reference.place if reference and reference.transport != "docker" else None)
-        found += [given.tar, given.directory, layer.apparmor, layer.lxc_template]
+        found += [given.tar, given.directory, given.spdx, layer.apparmor, layer.lxc_template]
         found += [each.source for each in layer.files]
     return [path for path in found if path]
 

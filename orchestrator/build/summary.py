@@ -27,7 +27,7 @@ class LayerSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class BuildSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One build: `unchanged` when nothing had to be done, `seconds` the time it took, sizes in bytes.
 
-    `relaxations` are those of the product as a whole, which no layer has.
+    `relaxations` are those of the product as a whole, which no layer has; `emulated` is whether QEMU shows the machine.
     """
 
     product: str
@@ -45,6 +45,7 @@ class BuildSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     bitbake_tasks: int
     assembled: list[str]
     signed_by: list[str]
+    emulated: bool
     unchanged: bool
     seconds: float
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from orchestrator.bundle import ustar
-from orchestrator.canonical import canonical_json, hex_of, remove_leftovers, sha256_digest, sync_folder
+from orchestrator.canonical import canonical_json, hex_of, make_folders, remove_leftovers, sha256_digest, sync_folder
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.oci.descriptor import EMPTY_BYTES, INDEX_TYPE, MANIFEST_TYPE, REF_NAME, Descriptor, canonical_bytes
 from orchestrator.oci.files import explained
@@ -233,7 +233,7 @@ def _members(store: Layout, content: _Content, progress: Progress) -> Iterator[t
 
 
 def _temporary(out: Path) -> Path:
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(out.parent)
     remove_leftovers(out.parent, re.escape(f".{out.name}.") + r"(\d+)\.tmp")
     return out.with_name(f".{out.name}.{os.getpid()}.tmp")
 

@@ -21,7 +21,7 @@ from orchestrator.cli.result import Result as Result
 from orchestrator.cli.result import loaded as loaded
 from orchestrator.cli.update_bundle import bundle_of
 from orchestrator.cli.view import LiveView, Phase, choose_view
-from orchestrator.emulator import accel, session
+from orchestrator.emulator import accel, session, stick
 from orchestrator.emulator.forwards import exposed_forwards, parse_forwards
 from orchestrator.emulator.qemu import options_for
 from orchestrator.errors import ConfigError, TrustError, TryAgainError
@@ -102,6 +102,11 @@ def run(options: Namespace) -> Result:
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
     job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store)
+    if options.stick is not None:
+        bundle = bundle_of(options.stick, place)
+        job = updates.stick_job(bundle, stick.LABEL)
+        image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", pipeline.tools_of(deployed(place)))
+        machine = stick.plugged(machine, image)
     if options.expect is None:
         return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
     line = session.expect(

@@ -34,14 +34,21 @@ def init(options: Namespace) -> Result:
     """`pycontainer init`."""
     from orchestrator.build.kas import configuration
     from orchestrator.machines.read import checkout as repository
-    from orchestrator.machines.read import usual_machine
+    from orchestrator.machines.read import usual_base, usual_machine
 
     home = repository()
-    machine = options.machine or usual_machine(home, "debian")
-    configuration(home, "debian", machine)  # a machine that the base does not have, above all
-    made = make_product(options.folder, options.name, machine)
+    machine = options.machine or ("qemux86-64" if options.base == "yocto" else usual_machine(home, "debian"))
+    base = options.base or usual_base(home, machine)
+    configuration(home, base, machine)  # a machine that the base does not have, above all
+    made = make_product(options.folder, options.name, machine, base)
     where = "" if made.folder.resolve() == Path.cwd() else f" -C {shlex.quote(str(options.folder))}"
     build = "" if not where else f" {shlex.quote(str(options.folder))}"
+    image = shlex.quote(str(options.folder / "build" / f"{made.name}-{machine}.img"))
+    start = (
+        (f"pycontainer run{build}", "boot it here, in QEMU")
+        if machine.startswith("qemu")
+        else (f"pycontainer flash {image} /dev/sdX", "write it to a disk")
+    )
     text = "\n".join(
         [
             f"Made the product {made.name} for {made.machine} in {made.folder}",
@@ -51,7 +58,7 @@ def init(options: Namespace) -> Result:
             *columns(
                 [
                     (f"pycontainer build{build}", "the host, the layers, a signed revision and an image"),
-                    (f"pycontainer run{build}", "boot it here, in QEMU"),
+                    start,
                     (f'pycontainer commit{where} -m "First"', "the first revision of the channel main"),
                 ],
                 indent=2,
@@ -151,15 +158,13 @@ def tag(options: Namespace) -> Result:
     revision = names.load(options.revision or HEAD)
     with names.store.together():
         before = names.store.resolve(options.name)
-        if before is not None and before.digest != revision.id:
-            if not options.force:
-                raise ConfigError(
-                    f"the tag {options.name} is there already",
-                    f"it stands for {before.digest[7:19]}",
-                    "choose another name, or move it: --force",
-                )
-            names.store.index.untag(options.name, keep=True)
-        names.store.tag(options.name, revision.descriptor)
+        if before is not None and before.digest != revision.id and not options.force:
+            raise ConfigError(
+                f"the tag {options.name} is there already",
+                f"it stands for {before.digest[7:19]}",
+                "choose another name, or move it: --force",
+            )
+        names.store.move(options.name, revision.descriptor)
     return Result(f"{options.name} is {named(revision, Paint())}", {"tag": options.name, "revision": revision.id})
 
 
@@ -280,9 +285,12 @@ def fsck(options: Namespace) -> Result:
     for problem in (*store.problems, *found.problems):
         lines.append(paint(f"damaged: {problem.digest[:19]}: {problem.what}", "red"))
     lines += [paint(f"not signed: {each.digest[7:19]}: {each.what}", "red") for each in found.unsigned]
+    if found.unsigned:
+        lines.append("  (pycontainer sign REVISION adds the signatures of today's keys to what you believe)")
     lines += [f"cannot be checked: {digest}" for digest in store.unknown]
     if store.unreachable:
-        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to (pycontainer gc removes them)")
+        advice = " (pycontainer gc removes them)" if found.whole else ""
+        lines.append(f"{count(len(store.unreachable), 'blob')} that nothing leads to{advice}")
     if store.leftovers:
         lines.append(
             f"{len(store.leftovers)} temporary files of commands that were stopped (the next write removes them)"

@@ -32,6 +32,7 @@ def add_history(sub: Commands) -> None:
     names_a_folder(init.add_argument("folder", nargs="?", type=Path, default=Path(), help="where (default: here)"))
     init.add_argument("--name", help="the product's name (default: the folder's)")
     init.add_argument("--machine", help="what it runs on (default: an emulated machine)")
+    init.add_argument("--base", choices=["debian", "yocto"], help="what it is built from (default: Debian's packages)")
 
     commit = _command(sub, "commit", "record the last build as the next revision of a channel")
     _place(commit)

@@ -20,6 +20,28 @@ def _firmware(each: Described) -> list[str]:
     return [one.name for one in each.data.emulator.firmware] if each.data and each.data.emulator else []
 
 
+def _board(each: Described) -> dict[str, Any] | None:
+    """What an image has for a board before UEFI: packages, files on the EFI system partition, areas in bytes."""
+    board = each.data.firmware if each.data else None
+    if board is None:
+        return None
+    return {
+        "packages": board.packages,
+        "components": board.components,
+        "files": [one.path for one in board.files],
+        "areas": [
+            {"name": one.name, "offset": one.offset_kib * 1024, "size": one.size_kib * 1024, "type": one.type}
+            for one in board.areas
+        ],
+    }
+
+
+def _runs(each: Described) -> str:
+    if _firmware(each):
+        return ", ".join(_firmware(each))
+    return "-" if each.data is None else "board" if each.data.tried else "board, untried"
+
+
 def _data(each: Described) -> dict[str, Any]:
     return {
         "name": each.name,
@@ -28,16 +50,18 @@ def _data(each: Described) -> dict[str, Any]:
         "description": each.data.description if each.data else None,
         "emulated": bool(_firmware(each)),
         "firmware": _firmware(each),
+        "board": _board(each),
+        "tried": bool(_firmware(each)) or bool(each.data and each.data.tried),
         "deviceTree": each.data.kernel.device_tree if each.data else None,
     }
 
 
 def _screen(found: list[Described]) -> str:
-    rows = [("machine", "base", "architecture", "runs here", "what")]
+    rows = [("machine", "base", "architecture", "runs in QEMU by", "what")]
     for each in found:
         what = each.data.description if each.data else "a machine of OpenEmbedded's BitBake layers"
-        runs = ", ".join(_firmware(each)) or "-"
-        rows.append((each.name, " ".join(each.bases) or "-", each.data.architecture if each.data else "", runs, what))
+        architecture = each.data.architecture if each.data else ""
+        rows.append((each.name, " ".join(each.bases) or "-", architecture, _runs(each), what))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from orchestrator.cli.history_parser import WORDS as HISTORY_WORDS
 from orchestrator.cli.history_parser import add_history
+from orchestrator.cli.plain import harmless
 from orchestrator.errors import ConfigError, PyContainerError, TryAgainError
 
 
@@ -51,7 +52,7 @@ def _run(options: Namespace) -> int:
         if options.json:
             print(json.dumps(result.data, sort_keys=True, ensure_ascii=False))
         elif result.text:
-            print(result.text)
+            print(harmless(result.text) if sys.stdout.isatty() else result.text)
         sys.stdout.flush()
     except PyContainerError as problem:
         return _complain(problem, options.json)
@@ -91,10 +92,10 @@ def _complain(problem: PyContainerError, as_json: bool) -> int:
         print(json.dumps({"error": error}, sort_keys=True, ensure_ascii=False))
         return problem.exit_code
     red, plain = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() and "NO_COLOR" not in os.environ else ("", "")
-    print(f"{red}error:{plain} {problem.what}", file=sys.stderr)
+    print(f"{red}error:{plain} {harmless(problem.what)}", file=sys.stderr)
     for label, text in (("why:  ", problem.why), ("do:   ", problem.hint)):
         if text:
-            print(f"{label} {text}", file=sys.stderr)
+            print(f"{label} {harmless(text)}", file=sys.stderr)
     return problem.exit_code
 
 

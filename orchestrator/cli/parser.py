@@ -63,12 +63,21 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--console", action="store_true", help="with --expect: show the console on standard error")
     run.add_argument("--expect", metavar="TEXT", help="end well as soon as the console shows TEXT (for CI)")
+    update = run.add_mutually_exclusive_group()
     names_a_file(
-        run.add_argument(
+        update.add_argument(
             "--update",
             type=Path,
             metavar="BUNDLE|REV",
             help="when the device is ready, update it to this bundle's revision, or to one of the store (main, v1.2)",
+        )
+    )
+    names_a_file(
+        update.add_argument(
+            "--stick",
+            type=Path,
+            metavar="BUNDLE|REV",
+            help="the same from a USB stick that is plugged in: the device reads it by itself",
         )
     )
     run.add_argument("--timeout", type=float, default=120.0, metavar="S", help="how long --expect waits (120)")

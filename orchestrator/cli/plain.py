@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+_STEERING = re.compile(
+    "\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f"
+    "\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}]"
+)
+"""All control characters but tab and new line, and those that change the direction; not the sequences of colours."""
 
 
 class Paint:
@@ -41,6 +48,11 @@ def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent:
 def count(number: int, word: str) -> str:
     """Return so many of something: 1 blob, 2 blobs."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def harmless(text: str) -> str:
+    """Return what is about to be printed without what would steer a terminal, whoever wrote it; colours stay."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def shown(text: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -30,8 +30,8 @@ def _step(before: str | None, after: str) -> str:
     return f"{_short(before)}..{_short(after)}" if before else _short(after)
 
 
-def push_screen(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> str:
-    """The end of a push."""
+def push_screen(done: remotes.Pushed, remote: str, tags: Mapping[str, str]) -> str:
+    """The end of a push; `tags` are those that were set, with the revisions that they stand for."""
     head = Text.assemble((f"{done.revision.config.product} {done.revision.config.version}", "bold"), f" to {remote}")
     rows = []
     if done.channel is not None:
@@ -45,7 +45,7 @@ def push_screen(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> str:
         rows.append((done.channel.name, _step(done.before, done.revision.id), what, number))
     else:
         rows.append(("-", _short(done.revision.id), "no channel moved", ""))
-    rows += [(tag, _short(done.revision.id), "tag", "") for tag in dict.fromkeys(tags)]
+    rows += [(tag, _short(digest), "tag", "") for tag, digest in tags.items()]
     columns = [("name", "left"), ("revision", "left"), ("what", "left"), ("pointer", "left")]
     sent = (
         f"{_count(done.count)} sent, {moved(done.moved)}"
@@ -55,7 +55,7 @@ def push_screen(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> str:
     return render(head, "", table(columns, rows), "", sent)
 
 
-def push_data(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> dict[str, Any]:
+def push_data(done: remotes.Pushed, remote: str, tags: Mapping[str, str]) -> dict[str, Any]:
     """A push as plain values."""
     return {
         "remote": remote,
@@ -67,7 +67,7 @@ def push_data(done: remotes.Pushed, remote: str, tags: Sequence[str]) -> dict[st
         "pointerVersion": done.pointer.pointer.version if done.pointer else None,
         "revisions": done.count,
         "moved": done.moved.bytes,
-        "tags": list(dict.fromkeys(tags)),
+        "tags": list(tags),
         "unchanged": done.unchanged,
     }
 

@@ -70,19 +70,25 @@ def push(options: Namespace) -> Result:
         _work(report, place, config, options.remote, product.product, write=True) as work,
         report.step(f"push {name or options.what} to {work.remote}") as step,
     ):
+        named = dict.fromkeys(tags, revision.id)
+        if options.tags:
+            named = {name: each.digest for name, each in store.tags().items() if is_users(name)} | named
+        remotes.check_tags_there(work, named, force=options.force)
         remotes.push_roots(work)  # before what their keys sign
         if name is not None:
             channel = remotes.channel(name, place.machine)
             done = remotes.push_channel(work, channel, revision, _signers(product.product), force=options.force)
-            for tag in tags:
-                work.peer.set_tag(store, tag, revision.id)
         else:
-            done = remotes.push_revision(work, revision, tags)
-        others = _push_tags(work, store) if options.tags else []
+            done = remotes.push_revision(work, revision)
+        for tag, digest in named.items():
+            if digest == revision.id:
+                work.peer.set_tag(store, tag, digest)
+            else:
+                remotes.push_revision(work, read_revision(store, digest), [tag])
         step.result = remote_screens.moved(done.moved)
     return Result(
-        remote_screens.push_screen(done, work.remote, [*tags, *others]),
-        remote_screens.push_data(done, work.remote, [*tags, *others]),
+        remote_screens.push_screen(done, work.remote, named),
+        remote_screens.push_data(done, work.remote, named),
     )
 
 
@@ -113,13 +119,6 @@ def _signers(product: str) -> list[Signer]:
     keys = load_keys(product)
     role = keys.role("channel")
     return keys.signers("channel") if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
-
-
-def _push_tags(work: remotes.Work, store: Store) -> list[str]:
-    found = {name: entry.digest for name, entry in store.tags().items() if is_users(name)}
-    for name, digest in found.items():
-        remotes.push_revision(work, read_revision(store, digest), [name])
-    return list(found)
 
 
 def fetch(options: Namespace) -> Result:

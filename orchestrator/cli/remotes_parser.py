@@ -23,7 +23,7 @@ def add_remotes(sub: Commands) -> None:
     push.add_argument("--channel", metavar="NAME", help="let this channel stand for the revision there")
     push.add_argument("--tag", action="append", default=[], metavar="NAME", help="tag it there; may be given again")
     push.add_argument("--tags", action="store_true", help="send the tags of the store, too")
-    push.add_argument("--force", action="store_true", help="move the channel even if it loses revisions")
+    push.add_argument("--force", action="store_true", help="move the channel, and tags, even if that loses revisions")
 
     pull = _command(sub, "pull", remotes.pull, "fetch a channel and let the local one follow")
     _from(pull)

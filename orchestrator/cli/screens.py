@@ -84,10 +84,14 @@ def build_screen(summary: BuildSummary, place: Path, machine: str | None = None)
         facts.add_row("relaxed", f"{loosened} confinements (pycontainer audit lists them with their reasons)")
     shown = near(str(place))
     product = ("" if shown == "." else f" {shown}") + (f" --machine {machine}" if machine else "")
-    following = Text.assemble(
-        ("next  ", "bold"), f"{program()} run{product}", ("   boot it in QEMU\n", "dim"),
-        f"      {program()} flash {near(summary.image)} /dev/sdX", ("   write it to a disk", "dim"),
-    )  # fmt: skip
+    steps = [(f"flash {near(summary.image)} /dev/sdX", "write it to a disk")]
+    if summary.emulated:
+        steps.insert(0, (f"run{product}", "boot it in QEMU"))
+    parts: list[str | tuple[str, str]] = []
+    leads: tuple[str | tuple[str, str], ...] = (("next  ", "bold"), "\n      ")
+    for lead, (words, what) in zip(leads, steps, strict=False):
+        parts += [lead, f"{program()} {words}", (f"   {what}", "dim")]
+    following = Text.assemble(*parts)
     return render("", head, "", table(columns, rows), "", facts, "", following)
 
 

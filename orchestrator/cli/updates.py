@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""`pycontainer run --update`: an update of the machine whose console is shown, told in lines between its own."""
+"""`pycontainer run --update` and `--stick`: an update of the machine whose console is shown, told in lines between."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from orchestrator.bundle import open_bundle
-from orchestrator.device import Link, parse_transport
+from orchestrator.device import DeviceError, Link, parse_transport, try_revision
 from orchestrator.device import update as update_device
+from orchestrator.device.answers import Installed
+from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.session import Job, Say
 from orchestrator.oci import Store
+
+_STICK_SECONDS = 60.0
 
 
 class _Lines:
@@ -39,3 +44,32 @@ def job(bundle: Path, store: Path) -> Job:
             update_device(link, opened, opened.select(), _Lines(say), go_on=machine.running, known=known).check()
 
     return carry_out
+
+
+def stick_job(bundle: Path, label: str) -> Job:
+    """Return what lets a machine install the revision of a bundle that is on its stick, and try it."""
+    with open_bundle(bundle) as opened:
+        revision = opened.select()
+
+    def carry_out(machine: Machine, say: Say) -> None:
+        lines = _Lines(say)
+        with Link(parse_transport(f"unix:{machine.control_path}")) as link:
+            installed = _from_stick(link, machine, {"label": label, "revision": revision.id})
+            lines.say(f"revision {revision.short} is installed from the stick, {installed.copied} blobs copied")
+            try_revision(link, revision.id, lines, go_on=machine.running).check()
+
+    return carry_out
+
+
+def _from_stick(link: Link, machine: Machine, wanted: dict[str, str]) -> Installed:
+    """Let the device install; it may find the stick only some seconds after its start."""
+    deadline = time.monotonic() + _STICK_SECONDS
+    while True:
+        try:
+            return link.ask_for("install", Installed, wanted, timeout=WORK_SECONDS)
+        except DeviceError as problem:
+            if "no attached disk" not in f"{problem.what} {problem.why}" or time.monotonic() > deadline:
+                raise
+            if not machine.running():
+                raise
+        time.sleep(1)

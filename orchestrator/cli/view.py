@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.plain import harmless
 from orchestrator.product.units import format_size
 from orchestrator.progress import Task, View
 
@@ -29,7 +30,7 @@ class PlainView:
         self._last = 0.0
 
     def _line(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        print(harmless(text), file=self.stream, flush=True)
 
     def begin(self, step: str) -> None:
         self._last = time.monotonic()
@@ -113,7 +114,7 @@ class LiveView:
 
     def message(self, level: str, text: str) -> None:
         style = {"warning": "yellow", "error": "red"}.get(level, "")
-        self.console.print(Text(f"  {text}", style=style))
+        self.console.print(Text(f"  {harmless(text)}", style=style))
 
     def _picture(self) -> RenderableType:
         now = time.monotonic()

@@ -112,7 +112,7 @@ def binary(emulator: Emulator) -> str:
 _ACCELERATORS = {"kvm": "kvm", "tcg": "tcg,thread=single"}
 
 
-def _value(path: Path) -> str:
+def path_value(path: Path) -> str:
     """A path inside one of QEMU's comma-separated options."""
     return str(path.absolute()).replace(",", ",,")
 
@@ -121,10 +121,10 @@ def _disk(options: MachineOptions) -> str:
     """The disk of a machine, behind the logging driver when its writes are asked for."""
     if options.write_log is None:
         snapshot = "off" if options.persist else "on"
-        return f"id=disk,if=none,format=raw,file={_value(options.image)},snapshot={snapshot}"
+        return f"id=disk,if=none,format=raw,file={path_value(options.image)},snapshot={snapshot}"
     if not options.persist:
         raise ValueError("a log of writes needs an image that keeps them")
-    image, log = _value(options.image), _value(options.write_log)
+    image, log = path_value(options.image), path_value(options.write_log)
     return (
         f"id=disk,if=none,driver=blklogwrites,file.driver=file,file.filename={image},log.driver=file,log.filename={log}"
     )
@@ -155,10 +155,10 @@ def command(options: MachineOptions, *, variables: Path, console: Path, control:
         *_firmware(options, variables),
         "-drive", _disk(options), "-device", device,
         "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
-        "-chardev", f"pipe,id=console,path={_value(console)}", "-serial", "chardev:console",
+        "-chardev", f"pipe,id=console,path={path_value(console)}", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control",
         "-device", "virtio-serial-pci",
-        "-chardev", f"socket,id=control,path={_value(control)},server=on,wait=off",
+        "-chardev", f"socket,id=control,path={path_value(control)},server=on,wait=off",
         "-device", f"virtserialport,chardev=control,name={CONTROL_PORT}",
     ]  # fmt: skip
     for more in emulator.devices:
@@ -172,9 +172,9 @@ def _firmware(options: MachineOptions, variables: Path) -> list[str]:
     """QEMU's arguments for the firmware, as its kind wants them."""
     if options.firmware_kind != "pflash":
         return [f"-{options.firmware_kind}", str(options.firmware_code.absolute())]
-    words = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(options.firmware_code)}"]
+    words = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={path_value(options.firmware_code)}"]
     if options.firmware_vars is not None:
-        words += ["-drive", f"if=pflash,unit=1,format=raw,file={_value(variables)}"]
+        words += ["-drive", f"if=pflash,unit=1,format=raw,file={path_value(variables)}"]
     return words
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.canonical import DIGEST
+from orchestrator.errors import VerificationError
 from orchestrator.history.reach import Needed, is_referrers
 from orchestrator.oci import MANIFEST_TYPE, REF_NAME, Descriptor, Store
 from orchestrator.oci.files import explained
@@ -43,6 +44,12 @@ def collect(store: Store, *, keep: int | None = None, dry_run: bool = False, wai
     the store is whole, and the next run goes on. Raises TryAgainError when others write for longer than `wait` seconds;
     VerificationError, having removed nothing, when the store is damaged: then nobody can tell what is needed.
     """
+    if malformed := store.index.malformed():
+        raise VerificationError(
+            f"{store.index.path} is damaged",
+            f"an entry is no descriptor ({malformed[0]}), and nobody can tell what it led to",
+            "nothing was removed; restore the file from a copy, or clone the product again",
+        )
     if not dry_run:
         _pack(store)
     with store.writers.alone(timeout=wait), store.index.locked():

@@ -14,18 +14,18 @@ from orchestrator.errors import ConfigError
 from orchestrator.history.graph import Commit, Graph
 from orchestrator.oci import Descriptor, Store
 from orchestrator.revision import Revision, candidate_tag, read_revision
+from orchestrator.revision.parts import CHANNEL, CHANNEL_LIMIT
 
 DEFAULT_CHANNEL = "main"
 HEAD = "HEAD"
 CANDIDATE = "candidate"
 SHORTEST_ID = 4
 
-_WORD = r"[A-Za-z0-9]+(?:(?:[-._]|--)[A-Za-z0-9]+)*"
-_CHANNEL = re.compile(rf"{_WORD}\Z")
+_CHANNEL = re.compile(rf"{CHANNEL}\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 """A tag as distribution-spec writes it, so that every tag of a store can be one of a registry."""
-_CHANNEL_TAG = re.compile(rf"channel/({_WORD})/([^/]+)\Z")
-_REMOTE_TAG = re.compile(rf"remote/([^/]+)/({_WORD})/([^/]+)\Z")
+_CHANNEL_TAG = re.compile(rf"channel/({CHANNEL})/([^/]+)\Z")
+_REMOTE_TAG = re.compile(rf"remote/([^/]+)/({CHANNEL})/([^/]+)\Z")
 _REFERRERS_TAG = re.compile(r"sha256-[0-9a-f]{64}\Z")
 _REVISION = re.compile(r"(?P<base>[^~^]*)(?P<steps>(?:[~^][0-9]*)*)\Z", re.ASCII)
 _STEP = re.compile(r"([~^])([0-9]*)")
@@ -47,10 +47,11 @@ def remote_tag(remote: str, channel: str, machine: str) -> str:
 
 def check_channel(channel: str) -> None:
     """Raise ConfigError unless a channel may have this name."""
-    if len(channel) > 64 or not _CHANNEL.match(channel) or channel in (HEAD, CANDIDATE):
+    if len(channel) > CHANNEL_LIMIT or not _CHANNEL.match(channel) or channel == CANDIDATE:
         raise ConfigError(
             f"not a name for a channel: {channel!r}",
-            f"letters and digits, joined by single - . or _, 64 characters at most, and not {HEAD} or {CANDIDATE}",
+            f"lower-case letters and digits, joined by single - or _, {CHANNEL_LIMIT} characters at most, and not "
+            f"{CANDIDATE}",
             "choose another name, for example stable",
         )
 
@@ -193,7 +194,7 @@ class Names:
             raise ConfigError(
                 f"the revision {name!r} is not here",
                 f"it is {parent[7:19]}, and this store has the history from {commit.short} on only",
-                "fetch it from where the history came from",
+                "fetch it from where the history came from: pycontainer fetch REMOTE --depth N",
             )
         return parent
 

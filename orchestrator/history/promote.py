@@ -9,7 +9,6 @@ from orchestrator.errors import ConfigError
 from orchestrator.history.graph import Graph
 from orchestrator.history.names import Names
 from orchestrator.history.record import move_head
-from orchestrator.revision import read_revision
 from orchestrator.trust import ProductKeys, SignedPointer, issue, next_pointer, publish_roots, verify_revision
 
 
@@ -50,5 +49,5 @@ def promote(
             publish_roots(store, keys.chain)
         found = issue(store, pointer, signers)
         if head is None or head.digest != revision.id:
-            move_head(store, target, revision, read_revision(store, head.digest) if head else None)
+            move_head(target, revision)
     return found

@@ -137,17 +137,15 @@ def record(
         store.index.add(revision.descriptor)  # the others must be able to find and sign it
         store.pack(revision.id)
         return Recorded(revision, head, names.channel, waits=problem.report.steps[-1].detail)
-    move_head(store, names, revision, head)
+    move_head(names, revision)
     return Recorded(revision, head, names.channel)
 
 
-def move_head(store: Store, names: Names, revision: Revision, head: Revision | None) -> None:
+def move_head(names: Names, revision: Revision) -> None:
     """Let a channel's head stand for a revision; the one before stays in the index, by its id."""
-    with store.together():
-        store.pack(revision.id)
-        if head is not None:
-            store.index.untag(channel_tag(names.channel, names.machine), keep=True)
-        store.tag(channel_tag(names.channel, names.machine), revision.descriptor)
+    with names.store.together():
+        names.store.pack(revision.id)
+        names.store.move(channel_tag(names.channel, names.machine), revision.descriptor)
 
 
 def _blobs(config: RevisionConfig, sources: Sequence[Revision]) -> list[LayerBlob]:

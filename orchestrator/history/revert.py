@@ -123,5 +123,5 @@ def _parent(names: Names, revision: Revision) -> Revision:
         raise ConfigError(
             f"the parent of revision {revision.short} is not here",
             f"{revision.config.parents[0][7:19]}: the history in this store is not whole",
-            "fetch it from where the history came from",
+            "fetch it from where the history came from: pycontainer fetch REMOTE --depth N",
         ) from problem

@@ -156,9 +156,9 @@ def _replace(store: Store, root: Path, files: Iterable[SourceFile], gone: Iterab
             temporary = root / f".pycontainer-{os.getpid()}-{position}.tmp"
             ready.append((temporary, root / file.path))
             _write(store, temporary, file)
-        folders = set()
+        folders: set[Path] = set()
         for temporary, target in ready:
-            _make_folder(root, target.parent)
+            folders |= _make_folder(root, target.parent)
             if target.is_dir() and not target.is_symlink():
                 raise ConfigError(f"{target} is a folder", "a file of the product is to be there", "move it away")
             temporary.replace(target)
@@ -193,15 +193,18 @@ def _write(store: Store, temporary: Path, file: SourceFile) -> None:
         os.fsync(stream.fileno())
 
 
-def _make_folder(root: Path, folder: Path) -> None:
-    """Make folders down to one, following no link."""
+def _make_folder(root: Path, folder: Path) -> set[Path]:
+    """Make folders down to one, following no link; returns those that got a new one in them."""
     here = root
+    changed = set()
     for part in folder.relative_to(root).parts:
         here = here / part
         with contextlib.suppress(FileExistsError):
             here.mkdir()
+            changed.add(here.parent)
         if here.is_symlink() or not here.is_dir():
             raise ConfigError(f"{here} is not a folder", "a file of the product is to be in it", "move it away")
+    return changed
 
 
 def _remove_empty(root: Path, gone: Iterable[str]) -> None:

@@ -24,6 +24,8 @@ LINUX_TYPE = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
 _ENTRIES = 128
 _ENTRY_SIZE = 128
 _TABLE_SECTORS = _ENTRIES * _ENTRY_SIZE // SECTOR
+TABLE_BYTES = (2 + _TABLE_SECTORS) * SECTOR
+"""What the table takes at the disk's start: protective MBR, header, entries."""
 _HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
 
 
@@ -79,7 +81,7 @@ def table(disk: uuid.UUID, size: int, partitions: Sequence[Partition]) -> tuple[
     sectors, rest = divmod(size, SECTOR)
     if rest or sectors < 2 * _TABLE_SECTORS + 4:
         raise ValueError(f"not a disk size: {size}")
-    free_from = (2 + _TABLE_SECTORS) * SECTOR
+    free_from = TABLE_BYTES
     for partition in sorted(partitions, key=lambda each: each.start):
         if partition.start % SECTOR or partition.size % SECTOR or partition.size <= 0:
             raise ValueError(f"partition {partition.name} is not made of whole sectors")

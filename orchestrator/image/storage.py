@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +50,14 @@ MIB = 1024 * 1024
 class Tree:
     """What storage holds: folders (path -> mode), files (path -> source), symlinks (path -> target); all of root's.
 
-    Paths are relative, of letters, digits, dot, dash and underscore; parents are named before their children.
+    `names` are more names of files (path -> path of one of `files`). Paths are relative, of letters, digits, dot, dash
+    and underscore; parents are named before their children.
     """
 
     folders: Mapping[str, int]
     files: Mapping[str, Path]
     links: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_storage(
@@ -107,7 +110,7 @@ def too_small(size: int, need: int) -> ConfigError:
 def _fill(
     image: Path, tree: Tree, start: int, tools: Tools, scratch: Path, environment: dict[str, str], log: Path | None
 ) -> None:
-    for name in (*tree.folders, *tree.files, *tree.links, *tree.links.values()):
+    for name in (*tree.folders, *tree.files, *tree.links, *tree.links.values(), *tree.names):
         if not _SAFE_NAME.match(name):
             raise ValueError(f"not a name for storage: {name!r}")
     commands: list[str] = []
@@ -118,6 +121,9 @@ def _fill(
         (scratch / f"s{number}").symlink_to(source.absolute())
         commands += [f"write s{number} {path}", f"sif {path} mode 0100444"]
     commands += [f"symlink {path} {target}" for path, target in sorted(tree.links.items())]
+    commands += [f"ln {file} {path}" for path, file in sorted(tree.names.items())]
+    # `ln` of debugfs leaves the count to its caller.
+    commands += [f"sif {file} links_count {1 + more}" for file, more in sorted(Counter(tree.names.values()).items())]
     script = scratch / "debugfs.commands"
     script.write_text("".join(f"{command}\n" for command in commands))
     where = f"{image.absolute()}?offset={start}"
@@ -128,27 +134,32 @@ def _fill(
 
 
 def _check(tree: Tree, where: str, tools: Tools, scratch: Path, environment: dict[str, str], log: Path | None) -> None:
-    """Compare names, kinds, modes and sizes of everything in storage with what was meant to be there."""
+    """Compare names, kinds, modes, sizes and second names of all in storage with what was meant to be there."""
     expected: dict[str, tuple[int, int]] = {
         path: (0o100444, source.stat().st_size) for path, source in tree.files.items()
     }
+    expected |= {path: expected[file] for path, file in tree.names.items()}
     expected |= {path: (0o120777, len(target)) for path, target in tree.links.items()}
     expected |= {path: (0o040000 | mode, -1) for path, mode in tree.folders.items()}
     script = scratch / "debugfs.list"
     script.write_text("".join(f"ls -p /{folder}\n" for folder in ("", *tree.folders)))
     listing = run(tools.argv("debugfs", "-f", script, where), cwd=scratch, env=environment, log=log).decode()
     found: dict[str, tuple[int, int]] = {}
+    inodes: dict[str, str] = {}
     folder = ""
     for line in listing.splitlines():
         if line.startswith("debugfs: ls -p /"):
             folder = line.removeprefix("debugfs: ls -p /")
         elif line.startswith("/"):
-            _, _inode, mode_text, _uid, _gid, name, length, *_ = line.split("/")
+            _, inode, mode_text, _uid, _gid, name, length, *_ = line.split("/")
             if name not in (".", "..", "lost+found"):
                 mode = int(mode_text, 8)
-                found[f"{folder}/{name}".lstrip("/")] = (mode, -1 if mode & 0o170000 == 0o040000 else int(length))
-    if found != expected:
-        wrong = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))
+                path = f"{folder}/{name}".lstrip("/")
+                inodes[path] = inode
+                found[path] = (mode, -1 if mode & 0o170000 == 0o040000 else int(length))
+    wrong = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))
+    wrong += sorted(path for path, file in tree.names.items() if inodes.get(path) != inodes.get(file))
+    if wrong:
         raise BuildError(
             "debugfs did not write the storage partition as told",
             f"differs: {', '.join(wrong[:3])}",

@@ -13,15 +13,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.canonical import hex_of, remove_leftovers, sync_folder, write_atomically
 from orchestrator.errors import BuildError, ConfigError, TryAgainError
 from orchestrator.image import bmap, esp, gpt, record, storage
+from orchestrator.image.board import Board
 from orchestrator.run import Tools
 
 ESP_SIZE = 64 * storage.MIB
+_SIGNATURE = "signature"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class ImageRequest:
 
     `revision` is the revision id (`sha256:<hex>`); `blobs` maps every digest of it to a file; `links` maps the names
     in the revision's folder (signature, kernel, initramfs, boot-env, dtb) to digests; `efi` is the boot loader,
-    `efi_name` its name under EFI/BOOT; `storage_size` is the storage partition's size in bytes.
+    `efi_name` its name under EFI/BOOT; `storage_size` is the storage partition's size in bytes; `board` is what the
+    machine needs before that, if it has no firmware of its own.
     """
 
     product: str
@@ -41,6 +44,7 @@ class ImageRequest:
     efi: Path
     storage_size: int
     efi_name: str
+    board: Board = field(default_factory=Board)
 
 
 @dataclass(frozen=True)
@@ -89,17 +93,22 @@ def write_image(
     return ImageResult(out, bmap.path_for(out), block_map.image_size, block_map.mapped_bytes)
 
 
-def layout(product: str, machine: str, storage_size: int) -> tuple[int, list[gpt.Partition]]:
-    """Return an image's size and partitions for a storage partition of at least `storage_size` bytes."""
+def layout(
+    product: str, machine: str, storage_size: int, board: Board | None = None
+) -> tuple[int, list[gpt.Partition]]:
+    """Return an image's size and partitions for a storage partition of at least `storage_size` bytes.
+
+    The first two are ours, whatever the board has before them: GRUB and the device know them by their numbers.
+    """
+    board = board or Board()
     storage_size = -(-storage_size // gpt.ALIGNMENT) * gpt.ALIGNMENT
-    start = gpt.ALIGNMENT + ESP_SIZE
+    start = board.end + ESP_SIZE
     partitions = [
-        gpt.Partition(
-            "pycontainer-esp", gpt.ESP_TYPE, gpt.stable_uuid(product, machine, "esp"), gpt.ALIGNMENT, ESP_SIZE
-        ),
+        gpt.Partition("pycontainer-esp", gpt.ESP_TYPE, gpt.stable_uuid(product, machine, "esp"), board.end, ESP_SIZE),
         gpt.Partition(
             "pycontainer-storage", gpt.LINUX_TYPE, gpt.stable_uuid(product, machine, "storage"), start, storage_size
         ),
+        *board.partitions(product, machine),
     ]
     return start + storage_size + gpt.ALIGNMENT, partitions
 
@@ -113,6 +122,7 @@ def storage_tree(request: ImageRequest) -> storage.Tree:
     if missing:
         raise BuildError("the revision names blobs that the store does not have", ", ".join(missing))
     folder = f"revisions/{hex_of(request.revision)}"
+    target = {name: f"blobs/sha256/{hex_of(digest)}" for name, digest in request.links.items()}
     return storage.Tree(
         folders={
             "blobs": 0o755,
@@ -124,14 +134,18 @@ def storage_tree(request: ImageRequest) -> storage.Tree:
             "state": 0o700,
         },
         files={f"blobs/sha256/{hex_of(digest)}": path for digest, path in request.blobs.items()},
-        links={f"{folder}/{name}": f"../../blobs/sha256/{hex_of(digest)}" for name, digest in request.links.items()},
+        # What the boot loader reads are other names of the blobs themselves: it does not replay the journal, and the
+        # folder of blobs, where names come and go, may be torn. The signature's text tells the device which blob it is.
+        links={f"{folder}/{name}": f"../../{path}" for name, path in target.items() if name == _SIGNATURE},
+        names={f"{folder}/{name}": path for name, path in target.items() if name != _SIGNATURE},
     )
 
 
 def _write(
     request: ImageRequest, image: Path, tools: Tools, scratch: Path, source_date_epoch: int, log: Path | None
 ) -> bmap.BlockMap:
-    size, (esp_partition, storage_partition) = layout(request.product, request.machine, request.storage_size)
+    size, partitions = layout(request.product, request.machine, request.storage_size, request.board)
+    esp_partition, storage_partition = partitions[:2]
     first = record.encode(record.Record(1, hex_of(request.revision)))
     fs_uuid = gpt.stable_uuid(request.product, request.machine, "storage file system")
     descriptor = os.open(image, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -141,8 +155,11 @@ def _write(
             descriptor,
             gpt.stable_uuid(request.product, request.machine, "disk"),
             size,
-            [esp_partition, storage_partition],
+            partitions,
         )
+        for area in request.board.areas:
+            if os.pwrite(descriptor, area.data, area.offset) != len(area.data):
+                raise OSError(f"short write of {area.name}")
         esp.make_esp(
             image,
             start=esp_partition.start,
@@ -152,6 +169,7 @@ def _write(
                 f"EFI/BOOT/{request.efi_name}": request.efi,
                 "pycontainer/record.0": first,
                 "pycontainer/record.1": first,
+                **request.board.files,
             },
             tools=tools,
             scratch=scratch,
@@ -171,11 +189,18 @@ def _write(
         )
         with ThreadPoolExecutor(max_workers=1) as pool:
             synced = pool.submit(os.fsync, descriptor)
-            block_map = bmap.map_image(descriptor, size, used_spans(image, size, esp_partition, storage_partition))
+            block_map = bmap.map_image(descriptor, size, _spans(image, size, partitions, request.board))
             synced.result()
     finally:
         os.close(descriptor)
     return block_map
+
+
+def _spans(image: Path, size: int, partitions: list[gpt.Partition], board: Board) -> Iterator[tuple[int, int]]:
+    """Yield `used_spans` with the board's areas, in the order of the disk."""
+    spans = used_spans(image, size, partitions[0], partitions[1])
+    areas = [(a.offset // bmap.BLOCK, (a.offset + max(len(a.data), 1) - 1) // bmap.BLOCK) for a in board.areas]
+    yield from (*areas, *spans)
 
 
 def used_spans(
@@ -199,6 +224,14 @@ def used_spans(
 
 
 def _check_room(request: ImageRequest, folder: Path) -> None:
+    # A block is left for each file's end, and the first mebibyte for FAT's own tables.
+    files = [request.efi.stat().st_size, *map(len, request.board.files.values())]
+    if (needed := sum(files) + len(files) * bmap.BLOCK) > ESP_SIZE - storage.MIB:
+        raise BuildError(
+            "the boot loader and the board's firmware do not fit on the EFI system partition",
+            f"they need {needed // storage.MIB + 1} MiB, it has {ESP_SIZE // storage.MIB}",
+            "leave files out of 'firmware' in the machine's data file",
+        )
     need = sum(path.stat().st_size for path in request.blobs.values()) + 32 * storage.MIB
     free = os.statvfs(folder)
     available = free.f_bavail * free.f_frsize

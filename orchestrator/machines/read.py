@@ -74,6 +74,12 @@ def machine(home: Path, name: str) -> Described:
     return _described(home, name, bases[name])
 
 
+def usual_base(home: Path, name: str) -> str:
+    """Return the base for those who name none: `debian` where it has the machine, else that which has it."""
+    found = bases_of(home).get(name, ())
+    return found[0] if found and "debian" not in found else "debian"
+
+
 def usual_machine(home: Path, base: str) -> str:
     """Return the machine for those who name none: an emulated one of `base`, best of this computer's architecture."""
     found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -55,7 +56,7 @@ class Blobs(BlobReader):
         """Return a blob as a stream; raises VerificationError when it is not here."""
         path = self.path(digest)
         try:
-            return path.open("rb")
+            return open(path, "rb", opener=_regular)
         except FileNotFoundError as problem:
             raise VerificationError(
                 f"blob {digest} is not in the store", "nothing by this name is here", self.hint
@@ -227,6 +228,15 @@ class Blobs(BlobReader):
             finally:
                 os.close(descriptor)
         return found
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer of what is none; raises OSError for anything but a regular file."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
 
 
 def _check(digest: str, size: int, expected: str | None, limit: int | None) -> None:

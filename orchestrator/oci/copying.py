@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import VerificationError
 from orchestrator.oci.descriptor import MANIFEST_LIMIT, MANIFEST_TYPE, Descriptor, Manifest, decode_manifest
-from orchestrator.oci.layout import SUBJECT, Layout
+from orchestrator.oci.layout import SUBJECT, AttachedRoom, Layout
 from orchestrator.oci.store import Store
 
 Tell = Callable[[int, int], None]
@@ -63,9 +63,13 @@ def family(source: Layout, digest: str) -> list[tuple[Descriptor, Manifest, byte
     """Return a manifest and all that is attached to it, each after its subject, with their bytes."""
     found = {digest: _read(source, digest)}
     level = [digest]
+    room = AttachedRoom()
     for _ in range(_DEPTH):
         level = [each.digest for parent in level for each in source.referrers(parent) if each.digest not in found]
-        found |= {each: _read(source, each) for each in level}
+        read = {each: _read(source, each) for each in dict.fromkeys(level)}
+        taken = {each: one for each, one in read.items() if room.takes(one[1])}
+        found |= taken
+        level = list(taken)
         if len(found) > _MANIFESTS:
             raise VerificationError(f"too much is attached to {digest}", f"more than {_MANIFESTS} manifests")
     return list(found.values())

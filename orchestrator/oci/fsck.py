@@ -63,7 +63,12 @@ def fsck(store: Store) -> FsckReport:
     Lists what is wrong, entries that cannot be checked (other digest algorithms), blobs that nothing leads to, and
     temporary files of killed writers. Changes nothing. Raises VerificationError only when `index.json` is unreadable.
     """
-    report = FsckReport(unknown=store.index.unknown(), leftovers=store.blobs.leftovers())
+    malformed = store.index.malformed()
+    report = FsckReport(
+        problems=[Problem(each, "the index has an entry that is no descriptor") for each in malformed],
+        unknown=[each for each in store.index.unknown() if each not in malformed],
+        leftovers=store.blobs.leftovers(),
+    )
     seen: set[str] = set()
     waiting = list(reversed(store.entries()))
     while waiting:

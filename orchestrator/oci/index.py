@@ -25,6 +25,9 @@ _LOCK_TIMEOUT = 30.0
 _NAME = re.compile(r"[A-Za-z0-9]+(?:(?:[-._:@/+]|--)[A-Za-z0-9]+)*\Z")
 """The grammar of org.opencontainers.image.ref.name (image-spec annotations.md)."""
 
+_FOREIGN = re.compile(r"(?!sha256:)[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+\Z")
+"""A digest of another algorithm than SHA-256 (image-spec descriptor.md, digests)."""
+
 RawEntry = dict[str, Any]
 Change = Callable[[list[RawEntry]], list[RawEntry]]
 
@@ -45,6 +48,10 @@ class IndexReader(ABC):
     def unknown(self) -> list[str]:
         """Return the digests of entries that we cannot check (another algorithm, or no descriptor at all)."""
         return [str(raw.get("digest", "?"))[:140] for raw in self._load()["manifests"] if descriptor_of(raw) is None]
+
+    def malformed(self) -> list[str]:
+        """Return those of `unknown` that are nobody's descriptor: no tool writes them, so the index is damaged."""
+        return [digest for digest in self.unknown() if not _FOREIGN.match(digest)]
 
     def tags(self) -> dict[str, Descriptor]:
         """Return the tags, sorted; raises VerificationError when one name stands for two manifests."""

@@ -32,6 +32,9 @@ SUBJECT = "vnd.pycontainer.subject"
 THINNED = "vnd.pycontainer.thinned"
 """Annotation of an index entry: the blobs of this manifest's layers were given up, and are not missing."""
 
+ATTACHED_LIMIT = 2 << 30
+"""Bytes of all that is attached to a manifest and taken along with it: anybody may attach anything."""
+
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 """What the file `oci-layout` says."""
 LAYOUT_LIMIT = 4096
@@ -129,6 +132,26 @@ class Layout:
             except (VerificationError, msgspec.MsgspecError, RecursionError):
                 return _Relation()
         return self._relations[digest]
+
+
+class AttachedRoom:
+    """How much may still be taken along that is attached to a manifest; what does not fit is left where it is."""
+
+    def __init__(self) -> None:
+        self._left = ATTACHED_LIMIT
+
+    def takes(self, manifest: Manifest) -> bool:
+        """Whether what a manifest names fits; then it is counted."""
+        size = size_of_parts(manifest)
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+def size_of_parts(manifest: Manifest) -> int:
+    """Return the bytes of all blobs that a manifest names."""
+    return sum({part.digest: part.size for part in (manifest.config, *manifest.layers)}.values())
 
 
 def check_layout(data: bytes, place: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.canonical import canonical_json
+from orchestrator.canonical import canonical_json, make_folders
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.oci.blobs import OCTETS, Blobs
 from orchestrator.oci.descriptor import (
@@ -80,7 +80,7 @@ class Store(Layout):
     def _create(self) -> None:
         files = self._files
         with explained("make a store", self.root):
-            self.root.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self.root.parent)
             files.make_folder(self.root)
             foreign = sorted(path.name for path in self.root.iterdir() if path.name not in _OWN_NAMES)
             if foreign:
@@ -140,6 +140,12 @@ class Store(Layout):
                 raise VerificationError(f"cannot tag {name!r}", f"manifest {descriptor.digest} is not in the store")
             self._check_parts(descriptor)
             self.index.tag(name, descriptor)
+
+    def move(self, name: str, descriptor: Descriptor) -> None:
+        """Let `name` stand for another manifest, as `tag` does; the one before stays in the index, by its digest."""
+        with self.together():
+            self.index.untag(name, keep=True)
+            self.tag(name, descriptor)
 
     def _check_parts(self, descriptor: Descriptor) -> None:
         """Refuse to lead to what is not all here: a writer that held no lock may have lost a blob to the collector."""

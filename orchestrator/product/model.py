@@ -8,7 +8,6 @@ an auditor reads one list; published ports and the network that they need speak 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -18,18 +17,16 @@ from orchestrator.product.confinement import PublishedPort, Relaxation, publishe
 from orchestrator.product.fields import FieldError, Path, within
 from orchestrator.product.observation import Observe
 from orchestrator.product.process import After, Tmpfs, Ulimit, check_labels, check_sysctls
-from orchestrator.product.reference import ImageReference, parse_reference
+from orchestrator.product.reference import parse_reference
+from orchestrator.product.source import Source
 from orchestrator.product.supervision import Confirm, Health, Io, LayerConfirm, Logs, Restart
 from orchestrator.product.units import parse_duration, parse_size
 from orchestrator.product.words import (
     ARGUMENT,
     CHANNEL,
     HOST,
-    PLATFORM,
     PORTS,
-    RECIPE,
     SIGNAL,
-    SIGNER,
     ULIMIT,
     VARIABLE,
     AbsolutePath,
@@ -44,52 +41,6 @@ LEAST_STORAGE = 8 * 2**20
 """Below this no file system with verity and a journal holds anything: better said before BitBake than after."""
 
 UserLimit = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-
-
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
-    """Where a layer comes from: exactly one of a BitBake recipe, a container image, a root file system tar, a
-    directory, or a layer that a team has published. `platform` chooses among an image's platforms (default: the
-    machine's); `signers` are the ids, or the public keys in PEM, of which one must have signed a published layer."""
-
-    bitbake: Annotated[str, msgspec.Meta(pattern=RECIPE)] | None = None
-    image: str | None = None
-    tar: str | None = None
-    directory: str | None = None
-    layer: str | None = None
-    signers: Annotated[list[str], msgspec.Meta(max_length=64)] = []
-    platform: Annotated[str, msgspec.Meta(pattern=PLATFORM)] | None = None
-
-    def __post_init__(self) -> None:
-        given = [word for word in ("bitbake", "image", "tar", "directory", "layer") if getattr(self, word)]
-        if len(given) != 1:
-            raise FieldError(given[1] if given else (), "name exactly one of bitbake, image, tar, directory, layer")
-        self._check_layer()
-        if self.image is not None:
-            within("image", parse_reference, self.image)
-        elif self.platform is not None:
-            raise FieldError("platform", "only an image has platforms to choose from", "remove it")
-
-    def _check_layer(self) -> None:
-        if self.layer is None:
-            if self.signers:
-                raise FieldError("signers", "only a published layer has signers", "remove it")
-            return
-        if within("layer", parse_reference, self.layer).transport == "docker-archive":
-            raise FieldError("layer", "a docker archive holds no published layer", "use oci: or oci-archive:")
-        if not self.signers:
-            hint = "write signers: [KEY ID], as 'pycontainer layer show' tells it, once you have asked the team"
-            raise FieldError("layer", "who must have signed the layer is not said", hint)
-        for position, text in enumerate(self.signers):
-            if not re.fullmatch(SIGNER, text):
-                raise FieldError(
-                    ("signers", position), "neither the id of a key (64 hex digits) nor a public key in PEM"
-                )
-
-    @property
-    def reference(self) -> ImageReference | None:
-        """Where the image or the published layer is, or None when the layer is made of something else."""
-        named = self.image or self.layer
-        return None if named is None else parse_reference(named)
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):

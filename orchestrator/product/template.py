@@ -19,7 +19,7 @@ _PRODUCT = """\
 product: {name}
 version: 0.1.0
 machine: {machine}
-base: debian
+base: {base}
 image:
   storage: 512MiB
 control:
@@ -29,7 +29,7 @@ control:
 layers:
   rootfs:
     kind: rootfs
-    from: {{bitbake: rootfs-debian}}
+    from: {{bitbake: {rootfs}}}
     relax:
       - network: host
         reason: it configures the device's own network card
@@ -39,7 +39,7 @@ layers:
 
   web:
     kind: app
-    from: {{bitbake: app-nginx}}
+    from: {{bitbake: {web}}}
     after: [rootfs]
     files:
       - {{source: www, destination: /srv/www}}
@@ -49,6 +49,11 @@ layers:
     memory: 32MiB
     health: {{http: {{port: 8080}}, interval: 10s, timeout: 5s, startPeriod: 10s}}
 """
+
+_RECIPES = {
+    "debian": {"rootfs": "rootfs-debian", "web": "app-nginx"},
+    "yocto": {"rootfs": "pycontainer-rootfs-minimal", "web": "app-web"},
+}
 
 _PAGE = """\
 <!doctype html>
@@ -71,8 +76,10 @@ class Made:
     files: tuple[str, ...]
 
 
-def make_product(folder: Path, name: str | None, machine: str) -> Made:
+def make_product(folder: Path, name: str | None, machine: str, base: str = "debian") -> Made:
     """Write a new product into a folder, made when missing; other files in it stay, `.gitignore` is added to.
+
+    `base` is what BitBake builds it from, `debian` or `yocto`.
 
     Raises ConfigError when a product is there already, or a name is out of form; nothing is written then.
     """
@@ -88,7 +95,7 @@ def make_product(folder: Path, name: str | None, machine: str) -> Made:
             "lower-case letters, digits, . _ and -, 63 characters at most, a letter or digit first",
             "give one: --name NAME",
         )
-    text = _PRODUCT.format(name=chosen, machine=machine)
+    text = _PRODUCT.format(name=chosen, machine=machine, base=base, **_RECIPES[base])
     parse_product(folder / PRODUCT_FILE, text)  # a machine that is none, above all
     files = {"www/index.html": _PAGE.format(name=chosen)}
     if taken := [path for path in files if (folder / path).exists()]:

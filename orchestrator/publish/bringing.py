@@ -8,16 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.bundle import open_bundle
 from orchestrator.errors import ConfigError, FetchError
-from orchestrator.oci import Store, decode_manifest
+from orchestrator.oci import MANIFEST_TYPE, Descriptor, Store, decode_manifest
 from orchestrator.oci.copying import Moved, Tell, copy_family, descriptor_of
-from orchestrator.oci.layout import Layout
+from orchestrator.oci.layout import SUBJECT, Layout, size_of_parts
 from orchestrator.product.reference import ImageReference
 from orchestrator.publish.model import CONFIG_LIMIT, LAYER_TYPE, PublishedLayer, read_layer
+from orchestrator.trust import SIGNATURE_TYPE
 
 Say = Callable[[str], None]
 _ATTACHED = 256
+_SIGNATURE_LIMIT = 1 << 20
+"""Bytes of a signature and the public keys beside it, at most."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,13 @@ def bring_layer(
 
 
 def look_at(reference: ImageReference, root: Path, store: Store, *, say: Say | None = None) -> PublishedLayer:
-    """Bring a layer's manifest, configuration and what is attached to it into a store, and none of its large blobs."""
+    """Bring a layer's manifest, configuration and signatures into a store, and what else is attached by its manifest.
+
+    No large blob comes, whatever somebody attached.
+    """
     digest = reference.digest or resolve_layer(reference, root, say=say)
     if reference.transport == "docker":
-        from orchestrator.registry import Web, parse_reference, pull
+        from orchestrator.registry import Web, parse_reference
         from orchestrator.registry.sources import Sources
         from orchestrator.registry.transfer import Meter
 
@@ -86,15 +94,29 @@ def look_at(reference: ImageReference, root: Path, store: Store, *, say: Say | N
                 raise FetchError(f"layer {digest[:19]} is refused", "its configuration is too large")
             sources.download(store, manifest.config, Meter(0))
             for each in sources.referrers(digest)[:_ATTACHED]:
-                pull(wanted.at(each.digest), store, web=web)
+                for part in _enter(store, digest, each.digest, sources.document(each.digest).data):
+                    sources.download(store, part, Meter(0))
     else:
         with opened(reference, root) as layout:
             manifest = layout.read_manifest(digest)
             store.put_blob(layout.read_blob(digest), expected=digest)
             store.put_blob(layout.read_blob(manifest.config.digest, limit=CONFIG_LIMIT))
             for each in layout.referrers(digest)[:_ATTACHED]:
-                copy_family(layout, store, each.digest)
+                for part in _enter(store, digest, each.digest, layout.read_blob(each.digest)):
+                    store.put_blob(layout.read_blob(part.digest, limit=part.size))
     return read_layer(store, digest)
+
+
+def _enter(store: Store, layer: str, digest: str, data: bytes) -> list[Descriptor]:
+    """Enter what is attached to a layer, when it says so itself; returns the blobs to be brought: a signature's."""
+    manifest = decode_manifest(data, f"manifest {digest[:19]}", error=FetchError)
+    if manifest.subject is None or manifest.subject.digest != layer:
+        return []
+    descriptor = store.put_blob(data, media_type=MANIFEST_TYPE, expected=digest)
+    store.index.add(msgspec.structs.replace(descriptor.plain(**{SUBJECT: layer}), artifact_type=manifest.artifact_type))
+    if manifest.artifact_type != SIGNATURE_TYPE or size_of_parts(manifest) > _SIGNATURE_LIMIT:
+        return []
+    return [manifest.config, *manifest.layers]
 
 
 def send_layer(

@@ -14,7 +14,7 @@ from orchestrator.delta import Plan, Seeds, attach_chunks, indexes_of, make_plan
 from orchestrator.errors import FetchError, PyContainerError, VerificationError
 from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store, decode_manifest
 from orchestrator.oci.descriptor import MANIFEST_LIMIT
-from orchestrator.oci.layout import SUBJECT
+from orchestrator.oci.layout import SUBJECT, AttachedRoom
 from orchestrator.oci.partial import forget_old
 from orchestrator.registry.errors import NotFoundError
 from orchestrator.registry.places import Places
@@ -249,6 +249,7 @@ def _all_manifests(sources: Sources, store: Store, digest: str) -> list[_Held]:
     """Return a manifest and those attached to it, each after its subject."""
     found = {digest: _manifest(sources, store, digest)}
     level = [digest]
+    room = AttachedRoom()
     for _ in range(_DEPTH):
         following = []
         for subject in level:
@@ -257,7 +258,7 @@ def _all_manifests(sources: Sources, store: Store, digest: str) -> list[_Held]:
                     continue
                 one = _manifest(sources, store, each.digest)
                 # What a list of referrers says is anybody's word; to what it belongs a manifest must say itself.
-                if one.manifest.subject is not None and one.manifest.subject.digest == subject:
+                if (of := one.manifest.subject) is not None and of.digest == subject and room.takes(one.manifest):
                     found[each.digest] = one
                     following.append(each.digest)
                 if len(found) > _MANIFESTS:

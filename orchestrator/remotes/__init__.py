@@ -16,13 +16,14 @@ from __future__ import annotations
 from orchestrator.oci.copying import Moved
 from orchestrator.remotes.cloning import Cloned, CloneRequest, clone
 from orchestrator.remotes.config import ORIGIN, RemoteConfig, RemoteEntry, load_remotes
-from orchestrator.remotes.fetching import DivergedError, Fetched, Pulled, Work, fetch, forget, pull, wanted_channels
+from orchestrator.remotes.fetching import DivergedError, Fetched, Pulled, fetch, forget, pull, wanted_channels
 from orchestrator.remotes.listing import Seen, Signed, look
 from orchestrator.remotes.location import Location, parse_location
 from orchestrator.remotes.naming import MAIN, Channel, channel
 from orchestrator.remotes.peer import Listing, Peer, open_peer
-from orchestrator.remotes.pushing import Pushed, check_tag, push_channel, push_revision, push_roots
+from orchestrator.remotes.pushing import Pushed, check_tag, check_tags_there, push_channel, push_revision, push_roots
 from orchestrator.remotes.trusted import Trusted, known_keys, trusted_here
+from orchestrator.remotes.work import Work
 
 __all__ = [
     "MAIN",
@@ -46,6 +47,7 @@ __all__ = [
     "Work",
     "channel",
     "check_tag",
+    "check_tags_there",
     "clone",
     "fetch",
     "forget",

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.errors import ConfigError, TrustError
+from orchestrator.canonical import make_folders, sync_folder
+from orchestrator.errors import ConfigError, TrustError, TryAgainError
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Tell
+from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, Work, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, bring_roots, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
-from orchestrator.remotes.looking import glimpse
+from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.trusted import (
@@ -33,9 +34,10 @@ from orchestrator.remotes.trusted import (
     plain_id,
     trusted_here,
 )
+from orchestrator.remotes.work import Work
 from orchestrator.revision import Revision
 from orchestrator.trust import PublicKey, load_keys
-from orchestrator.trust.channel import read_pointer
+from orchestrator.trust.channel import POINTER_TYPE, read_pointer
 from orchestrator.trust.published import accept_roots, read_root
 
 Checkout = Callable[[Store, Revision, Path], list[str] | None]
@@ -92,17 +94,19 @@ def clone(
     channel = _choose(listing, request)
     folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        _forget_done(folder)
         raise ConfigError(f"{folder} is there already", "a clone is made in a new folder", "name another one")
     target = folder.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work_folder = target.with_name(f".{target.name}.clone")
-    lock = target.with_name(f".{target.name}.clone.lock")
+    make_folders(target.parent)
+    work_folder, lock = _beside(target)
     with exclusive_lock(lock, timeout=0.1), _kept_to_go_on(work_folder, lock):
         store = Store.open_or_create(work_folder / "store")
-        trusted = _decide(request, peer, listing, channel, store, tell)
-        work = Work(peer, ORIGIN, store, trusted, tell, say, fresh=True)
+        trusted, first = _decide(request, peer, listing, channel, store, tell)
+        work = Work(peer, ORIGIN, store, trusted, tell, say)
         names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
         pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
+        fetched = replace(pulled[0].fetched, moved=pulled[0].fetched.moved + first)
+        pulled = (replace(pulled[0], fetched=fetched), *pulled[1:])
         for each in pulled:
             demand_signers(each, request, trusted)
         pinned: tuple[str, ...] = ()
@@ -113,9 +117,24 @@ def clone(
         if target.exists():
             target.rmdir()
         made.replace(target)
+        sync_folder(target.parent)
         shutil.rmtree(work_folder, ignore_errors=True)
     lock.unlink(missing_ok=True)
     return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+
+
+def _beside(target: Path) -> tuple[Path, Path]:
+    """Return where a clone is made, and its lock."""
+    return target.with_name(f".{target.name}.clone"), target.with_name(f".{target.name}.clone.lock")
+
+
+def _forget_done(folder: Path) -> None:
+    """Remove what a clone that was killed when it was done left beside it; never what one can go on with."""
+    work_folder, lock = _beside(folder.resolve())
+    if lock.is_file() and not (work_folder / "store").exists():
+        with suppress(TryAgainError), exclusive_lock(lock, timeout=0):
+            shutil.rmtree(work_folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -166,26 +185,32 @@ def _revision_of(peer: Peer, listing: Listing, channel: Channel, store: Store) -
     digest = listing.pointers.get(channel)
     if digest is None:
         return glimpse(peer, store, listing.heads[channel])
-    peer.bring(digest, store, lambda done, total: None)
+    bring_as(peer, store, digest, POINTER_TYPE)
     return glimpse(peer, store, read_pointer(store, digest).pointer.revision)
 
 
-def _decide(request: CloneRequest, peer: Peer, listing: Listing, channel: Channel, store: Store, tell: Tell) -> Trusted:
-    """Return whose signatures count: keys that were named, else those known here, else those of the first contact."""
+def _decide(
+    request: CloneRequest, peer: Peer, listing: Listing, channel: Channel, store: Store, tell: Tell
+) -> tuple[Trusted, Moved]:
+    """Return whose signatures count, and what had to come to know it.
+
+    They are keys that were named, else those known here, else those of the first contact.
+    """
+    moved = Moved()
     revision = _revision_of(peer, listing, channel, store)
     product = revision.config.product
     known = known_keys(product)
     if listing.roots:
-        return _by_roots(request, peer, listing, store, product, known)
+        return _by_roots(request, peer, listing, store, product, known), moved
     if request.keys:
         if known is not None:
             _agree(known, request.keys)
-        return known or given_keys(product, request.keys)
+        return known or given_keys(product, request.keys), moved
     if known is None:
-        peer.bring(revision.id, store, tell)  # the host image says whom its devices trust
+        moved = peer.bring(revision.id, store, tell)  # the host image says whom its devices trust
         known = first_contact(store, revision)
     demand(known, request.keyids)
-    return known
+    return known, moved
 
 
 def _by_roots(
@@ -231,6 +256,7 @@ def _lay_out(
     absent = checkout(store, revision, product)
     RemoteConfig(product).add(ORIGIN, _lasting(request.location)).write()
     (folder / "store").replace(product / ".pycontainer" / "store")
+    sync_folder(product / ".pycontainer")
     return None if absent is None else tuple(absent)
 
 

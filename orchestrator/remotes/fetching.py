@@ -9,27 +9,26 @@ verified, and what has come is not fetched again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.history.names import check_tag
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Moved, Tell, descriptor_of
+from orchestrator.oci.copying import Moved, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
-from orchestrator.remotes.looking import forgotten_on_failure, glimpse, known_parents
+from orchestrator.remotes.looking import bring_as, forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.sealing import drop_unsealed
-from orchestrator.remotes.trusted import Trusted, trusted_here
+from orchestrator.remotes.trusted import trusted_here
+from orchestrator.remotes.work import Work, accept, bring_pointer
 from orchestrator.revision import Revision, read_revision, revisions
 from orchestrator.trust import load_keys, verify_revision
-from orchestrator.trust.channel import SignedPointer, read_pointer
-from orchestrator.trust.following import accept_pointer, check_revision, known_pointer, time_floor, verify_pointer
-from orchestrator.trust.published import accept_roots
-
-Say = Callable[[str], None]
+from orchestrator.trust.channel import SignedPointer
+from orchestrator.trust.following import check_revision
+from orchestrator.trust.published import ROOT_TYPE, accept_roots
 
 
 class DivergedError(TrustError):
@@ -59,34 +58,19 @@ class Pulled:
     ahead: int = 0
 
 
-@dataclass
-class Work:
-    """What all steps of one command share: the other end by the name it has here, the store, whom one believes.
-
-    `fresh` says that nothing in the store was made here.
-    """
-
-    peer: Peer
-    remote: str
-    store: Store
-    trusted: Trusted
-    tell: Tell = field(default=lambda done, total: None)
-    say: Say = field(default=lambda text: None)
-    fresh: bool = False
-
-
 def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -> list[Channel]:
     """Return the channels of a machine that a remote has, or those of `names`; raises ConfigError for what it lacks."""
     there = sorted({*listing.pointers, *listing.heads})
     found = [each for each in there if each.machine == machine and (not names or each.name in names)]
     lacking = [name for name in names if name not in {each.name for each in found}]
     if lacking or not found:
+        what = f"channel {lacking[0]}" if lacking else "channel"
         raise ConfigError(
-            f"the remote has no channel {lacking[0]} for {machine}"
-            if lacking
-            else f"the remote has nothing for {machine}",
+            f"the remote has no {what} for {machine}" if machine else f"the remote has no {what}",
             f"it has {', '.join(map(str, there))}" if there else "it has no channel at all",
-            "push one: pycontainer push" if not there else "choose one of them, or another --machine",
+            "choose one of them, or another --machine"
+            if there
+            else "check the name, or let somebody who has the product push to it: pycontainer push",
         )
     return found
 
@@ -123,7 +107,7 @@ def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:
     """Bring a remote's root documents, nothing verified; returns their manifests' digests by number, in order."""
     for digest in listing.roots.values():
         if not store.has_blob(digest):
-            peer.bring(digest, store, lambda done, total: None)
+            bring_as(peer, store, digest, ROOT_TYPE)
     return dict(sorted(listing.roots.items()))
 
 
@@ -146,7 +130,8 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
     with forgotten_on_failure(store):
         pointer = _pointer(work, listing, channel)
         target = pointer.pointer.revision if pointer else listing.heads[channel]
-        own = set() if work.fresh else {entry.digest for entry in store.referrers(target, SOURCE_TYPE)}
+        named = _named(store)
+        own = {entry.digest for entry in store.referrers(target, SOURCE_TYPE)} if target in named else set()
         revision = glimpse(work.peer, store, target)
         config = revision.config
         if (config.product, config.machine) != (trusted.product, channel.machine):
@@ -160,13 +145,13 @@ def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) ->
         report = verify_revision(
             store, revision, trusted.revision.keys, trusted.revision.threshold, product=trusted.product, blobs=False
         )
-        brought, moved = _bring_history(work, revision.id, depth)
+        brought, moved = _bring_history(work, revision.id, named, depth)
         if pointer and not store.has_blob(pointer.manifest.digest):
             moved += work.peer.bring(pointer.manifest.digest, store, work.tell)
         if drop_unsealed(store, [*brought, revision.id], trusted.for_sources, own):
             work.say("sources that the product's keys did not sign were not taken")
         with store.together():
-            store.tag(channel.seen(work.remote), revision.descriptor)
+            store.move(channel.seen(work.remote), revision.descriptor)
             for digest in brought:
                 store.pack(digest)
     before = last.digest if last else None
@@ -178,30 +163,27 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
     digest = listing.pointers.get(channel)
     if digest is None:
         return None
-    work.peer.bring(digest, work.store, lambda done, total: None)
-    found = read_pointer(work.store, digest)
-    verify_pointer(
-        found,
-        work.trusted.channel,
-        product=work.trusted.product,
-        machine=channel.machine,
-        channel=channel.name,
-        seen=known_pointer(work.store, channel.name, channel.machine),
-        time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
-    )
-    return found
+    return bring_pointer(work, channel, digest)
 
 
-def _bring_history(work: Work, head: str, depth: int | None) -> tuple[list[str], Moved]:
-    """Bring a revision and those that it comes from, oldest first: whoever is here has its ancestors here too."""
-    local = parents_in(work.store)
-    here = known(local, [entry.digest for entry in revisions(work.store)])
+def _named(store: Store) -> set[str]:
+    """Return the revisions that a name leads to. Another is what a fetch left that was killed: as good as not here."""
+    tagged = {entry.digest for entry in store.tags().values()}
+    return known(parents_in(store), [entry.digest for entry in revisions(store) if entry.digest in tagged])
+
+
+def _bring_history(work: Work, head: str, here: set[str], depth: int | None) -> tuple[list[str], Moved]:
+    """Bring a revision and those that it comes from, oldest first, but for `here`, whose ancestors are here too."""
     parents = known_parents(work.peer, work.store)
     order: list[str] = []
-    for digest in walk(head, parents, lambda digest: digest in here):
-        if depth is not None and len(order) >= depth:
-            work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
+    # A depth that was asked for is counted from the head, so that it also deepens a history that is not whole here.
+    for number, digest in enumerate(walk(head, parents, lambda digest: depth is None and digest in here)):
+        if depth is not None and number >= depth:
+            if digest not in here:
+                work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
             break
+        if digest in here:
+            continue
         if digest != head and not work.peer.has(digest):
             work.say(f"the remote does not have revision {digest[7:19]}: the history begins after it")
             continue
@@ -229,34 +211,27 @@ def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
         here = head.digest if head else None
         if not reset and here is not None and here != target.id and not comes_from(target.id, here, parents):
             if comes_from(here, target.id, parents):
-                _accept(work, fetched)
+                _seen(work, fetched)
                 return Pulled(fetched, "ahead", here, count_between(here, target.id, parents))
             raise _diverged(work, fetched, here)
-        _accept(work, fetched)
+        _seen(work, fetched)
         if here != target.id:
-            work.store.tag(channel.head, target.descriptor)
+            work.store.move(channel.head, target.descriptor)
     outcome = "new" if here is None else "same" if here == target.id else "reset" if reset else "forward"
     return Pulled(fetched, outcome, target.id)
 
 
-def _accept(work: Work, fetched: Fetched) -> None:
+def _seen(work: Work, fetched: Fetched) -> None:
     if fetched.pointer is not None:
-        accept_pointer(
-            work.store,
-            fetched.pointer.manifest.digest,
-            work.trusted.channel,
-            product=work.trusted.product,
-            machine=fetched.channel.machine,
-            channel=fetched.channel.name,
-            times=work.trusted.times,
-        )
+        accept(work, fetched.channel, fetched.pointer)
 
 
 def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:
     parents = parents_in(work.store)
     target = fetched.revision.id
     ours, theirs = count_between(here, target, parents), count_between(target, here, parents)
-    common = next((each for each in walk(here, parents) if comes_from(target, each, parents)), None)
+    reached = set(walk(target, parents))
+    common = next((each for each in walk(here, parents) if each in reached), None)
     since = f"since revision {common[7:19]}" if common else "and have no revision in common"
     return DivergedError(
         f"{fetched.channel.name} has gone two ways",

@@ -14,7 +14,7 @@ from orchestrator.oci.copying import Moved, Tell, copy_family, descriptor_of
 from orchestrator.oci.layout import Layout
 from orchestrator.remotes.location import store_of
 from orchestrator.remotes.naming import MAIN, Channel, channel_in_store, head_in_store, is_users, root_number
-from orchestrator.remotes.peer import Listing
+from orchestrator.remotes.peer import Listing, Standing
 from orchestrator.revision import read_revision, revisions
 
 
@@ -49,9 +49,9 @@ class LayoutPeer:
                 tips.setdefault(each.config.machine, []).append(each.id)
         return {Channel(MAIN, machine): ids[0] for machine, ids in tips.items() if len(ids) == 1}
 
-    def pointer(self, channel: Channel) -> str | None:
-        found = self.layout.resolve(channel.pointer)
-        return found.digest if found else None
+    def standing(self, channel: Channel) -> Standing:
+        pointer, head = (self.layout.resolve(name) for name in (channel.pointer, channel.head))
+        return Standing(pointer.digest if pointer else None, head.digest if head else None)
 
     def tagged(self, tag: str) -> str | None:
         found = self.layout.resolve(tag) if is_users(tag) else None
@@ -75,11 +75,15 @@ class LayoutPeer:
     def send(self, store: Store, digest: str, tell: Tell) -> Moved:
         return copy_family(store, self._store(), digest, tell)
 
-    def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str) -> None:
+    def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str, *, instead_of: Standing) -> bool:
         target = self._store()
-        with target.locked():
+        with target.together():  # whoever looks in between, or after a power cut, sees both or neither
+            now = self.standing(channel)
+            if now.pointer not in (instead_of.pointer, pointer) or now.head not in (instead_of.head, revision):
+                return False
             target.tag(channel.pointer, descriptor_of(target, pointer))
-            target.tag(channel.head, descriptor_of(target, revision))
+            target.move(channel.head, descriptor_of(target, revision))
+        return True
 
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         target = self._store()
@@ -106,7 +110,8 @@ def open_layout(path: Path, *, write: bool) -> Iterator[LayoutPeer]:
     """
     place = store_of(path)
     if place is not None and _is_store(place):
-        yield LayoutPeer(Store.open(place))
+        # A writer also removes what one that was killed left: nobody else may ever do so in a store that is a remote.
+        yield LayoutPeer(Store.open_or_create(place) if write else Store.open(place))
         return
     if write:
         if path.is_file() or path.suffix == ".tar" or place is not None:

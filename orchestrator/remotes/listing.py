@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.errors import FetchError, PyContainerError, TryAgainError
+from orchestrator.errors import PyContainerError, TryAgainError
 from orchestrator.oci import Store
-from orchestrator.remotes.looking import glimpse
+from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.trusted import Trusted, known_keys
 from orchestrator.revision import Revision
 from orchestrator.trust import SIGNATURE_TYPE, Envelope, verify_revision
-from orchestrator.trust.channel import SignedPointer, read_pointer
+from orchestrator.trust.channel import POINTER_TYPE, SignedPointer, read_pointer
 from orchestrator.trust.dsse import ENVELOPE_LIMIT
 from orchestrator.trust.following import verify_pointer
 
@@ -80,7 +80,7 @@ class _Looked:
         if digest is None:
             return self._seen("channel", channel.name, listing.heads[channel], channel, None)
         try:
-            self._peer.bring(digest, self._store, lambda done, total: None)
+            bring_as(self._peer, self._store, digest, POINTER_TYPE)
             pointer = read_pointer(self._store, digest)
         except TryAgainError:
             raise
@@ -102,8 +102,6 @@ class _Looked:
         machine = channel.machine if channel else ""
         try:
             revision = self._known.get(digest) or glimpse(self._peer, self._store, digest)
-        except FetchError as problem:
-            return Seen(kind, name, digest, machine=machine, problem=problem.what)
         except TryAgainError:
             raise
         except PyContainerError as problem:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from orchestrator.errors import ConfigError
+from orchestrator.history.names import check_channel
+from orchestrator.revision.parts import CHANNEL, CHANNEL_LIMIT
 
 MAIN = "main"
-_CHANNEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
-_IN_REGISTRY = re.compile(r"channel\.([a-z0-9][a-z0-9_-]{0,31})\.([a-z0-9][a-z0-9._-]{0,62})\Z")
-_IN_STORE = re.compile(r"channel\.pointer/([a-z0-9][a-z0-9_-]{0,31})/([a-z0-9][a-z0-9._-]{0,62})\Z")
-_HEAD = re.compile(r"channel/([a-z0-9][a-z0-9_-]{0,31})/([a-z0-9][a-z0-9._-]{0,62})\Z")
+_MACHINE = r"[a-z0-9][a-z0-9._-]{0,62}"
+_IN_REGISTRY = re.compile(rf"channel\.({CHANNEL})\.({_MACHINE})\Z")
+_IN_STORE = re.compile(rf"channel\.pointer/({CHANNEL})/({_MACHINE})\Z")
+_HEAD = re.compile(rf"channel/({CHANNEL})/({_MACHINE})\Z")
 _ROOT = re.compile(r"root[./]([1-9][0-9]{0,8})\Z")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _OURS = re.compile(r"channel\.|root\.[0-9]+\Z|revision-[0-9a-f]{64}\Z|sha256-[0-9a-f]{64}(?:\.[a-z]+)?\Z")
@@ -53,31 +54,30 @@ class Channel(NamedTuple):
 
 def channel(name: str, machine: str) -> Channel:
     """Return a channel by the name that a user gave; raises ConfigError when it cannot be one."""
-    if not _CHANNEL.match(name):
-        raise ConfigError(
-            f"not the name of a channel: {name[:80]!r}",
-            "lower-case letters, digits, _ and -, 32 characters at most",
-            "the usual one is main",
-        )
+    check_channel(name)
     return Channel(name, machine)
 
 
 def channel_in_registry(tag: str) -> Channel | None:
     """Return the channel whose pointer a registry's tag stands for, or None."""
     match = _IN_REGISTRY.match(tag)
-    return Channel(match[1], match[2]) if match else None
+    return _found(match)
 
 
 def channel_in_store(tag: str) -> Channel | None:
     """Return the channel whose pointer a store's tag stands for, or None."""
     match = _IN_STORE.match(tag)
-    return Channel(match[1], match[2]) if match else None
+    return _found(match)
 
 
 def head_in_store(tag: str) -> Channel | None:
     """Return the channel whose head a store's tag stands for, or None."""
     match = _HEAD.match(tag)
-    return Channel(match[1], match[2]) if match else None
+    return _found(match)
+
+
+def _found(match: re.Match[str] | None) -> Channel | None:
+    return Channel(match[1], match[2]) if match and len(match[1]) <= CHANNEL_LIMIT else None
 
 
 def root_number(tag: str) -> int | None:

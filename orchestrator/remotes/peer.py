@@ -28,6 +28,14 @@ class Listing:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a channel is at a remote: the digests of its pointer, and of its head where there is one beside that."""
+
+    pointer: str | None
+    head: str | None = None
+
+
 class Peer(Protocol):
     """A remote that is open. Everything it says is a stranger's word, but for bytes with the right digest."""
 
@@ -38,8 +46,8 @@ class Peer(Protocol):
     def listing(self, *, tags: bool = False) -> Listing:
         """Return what is here; users' tags, each of which may cost a question, only when asked for."""
 
-    def pointer(self, channel: Channel) -> str | None:
-        """Return the digest of a channel's pointer now."""
+    def standing(self, channel: Channel) -> Standing:
+        """Return what a channel is now."""
 
     def tagged(self, tag: str) -> str | None:
         """Return the digest of what a user's tag stands for."""
@@ -62,8 +70,8 @@ class Peer(Protocol):
     def send(self, store: Store, digest: str, tell: Tell) -> Moved:
         """Copy a manifest, its blobs and all that is attached to it from `store` to here."""
 
-    def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str) -> None:
-        """Let a channel be what a pointer, which is here, says."""
+    def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str, *, instead_of: Standing) -> bool:
+        """Let a channel be what a pointer, which is here, says; False, and nothing, when it is not `instead_of` now."""
 
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         """Let a user's tag stand for a manifest that is here."""

@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, descriptor_of
 from orchestrator.remotes.ancestry import comes_from, parents_in, walk
-from orchestrator.remotes.fetching import DivergedError, Work
+from orchestrator.remotes.fetching import DivergedError
 from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
 from orchestrator.remotes.sealing import seal_sources
+from orchestrator.remotes.work import Work, accept, bring_pointer
 from orchestrator.revision import Revision, read_revision
 from orchestrator.trust import Signer, load_keys, verify_revision
-from orchestrator.trust.channel import SignedPointer, issue, next_pointer, read_pointer, tagged_pointer
-from orchestrator.trust.following import accept_pointer, known_pointer, time_floor, verify_pointer
+from orchestrator.trust.channel import SignedPointer, issue, next_pointer, tagged_pointer
+from orchestrator.trust.following import known_pointer
 from orchestrator.trust.published import publish_roots
 from orchestrator.trust.times import now
 
@@ -33,7 +34,6 @@ class Pushed:
     forced: bool
     count: int
     moved: Moved
-    tags: tuple[str, ...] = ()
 
     @property
     def unchanged(self) -> bool:
@@ -51,25 +51,28 @@ def push_channel(
     unless `force`; TrustError for a revision, or a channel there, that is not signed as required.
     """
     _verify(work, revision)
-    named = work.peer.pointer(channel)
-    there = _pointer_there(work, channel, named, force=force)
-    before = there.pointer.revision if there else _head_there(work, channel)
-    forward = before is None or comes_from(revision.id, before, parents_in(work.store))
-    if not forward and not force:
-        raise _refused(work, channel, revision, before or "")
-    if there is not None:
-        _accept(work, channel, there)  # the next one must be numbered after it
+    standing = work.peer.standing(channel)
+    there, counts = _pointer_there(work, channel, standing.pointer, force=force)
+    before = there.pointer.revision if there else standing.head
+    forward = True
+    for each in dict.fromkeys((before, standing.head)):  # a head may be ahead of its pointer: committed, not pushed
+        if each is not None and not comes_from(revision.id, each, parents_in(work.store)):
+            forward = False
+            if not force:
+                raise _refused(work, channel, revision, each, published=each == before)
+    if there is not None and counts:
+        accept(work, channel, there)  # the next one must be numbered after it
     count, moved = _send_history(work, revision.id)
-    pointer = there if there is not None and before == revision.id else _own_pointer(work, channel, revision, signers)
+    stays = there is not None and counts and before == revision.id
+    pointer = there if there is not None and stays else _own_pointer(work, channel, revision, signers)
     if there is None or pointer.manifest.digest != there.manifest.digest:
         moved += work.peer.send(work.store, revision.id, work.tell)  # the pointer is attached to it
-        if work.peer.pointer(channel) not in (named, pointer.manifest.digest):
+        if not work.peer.set_channel(work.store, channel, pointer.manifest.digest, revision.id, instead_of=standing):
             raise DivergedError(
                 f"{channel.name} at {work.remote} was moved meanwhile",
                 "somebody else has pushed to it since this push began",
                 "pull, and push again",
             )
-        work.peer.set_channel(work.store, channel, pointer.manifest.digest, revision.id)
     _remember(work, channel, pointer, revision)
     return Pushed(revision, channel, pointer, before, not forward, count, moved)
 
@@ -80,7 +83,7 @@ def push_revision(work: Work, revision: Revision, tags: Sequence[str] = ()) -> P
     count, moved = _send_history(work, revision.id)
     for tag in tags:
         work.peer.set_tag(work.store, tag, revision.id)
-    return Pushed(revision, None, None, None, False, count, moved, tuple(tags))
+    return Pushed(revision, None, None, None, False, count, moved)
 
 
 def push_roots(work: Work) -> list[int]:
@@ -99,38 +102,36 @@ def _verify(work: Work, revision: Revision) -> None:
     verify_revision(work.store, revision, role.keys, role.threshold, product=work.trusted.product, blobs=False)
 
 
-def _pointer_there(work: Work, channel: Channel, digest: str | None, *, force: bool) -> SignedPointer | None:
-    """Bring the remote's pointer and verify it; with `force` one that does not verify counts for nothing."""
+def _pointer_there(
+    work: Work, channel: Channel, digest: str | None, *, force: bool
+) -> tuple[SignedPointer | None, bool]:
+    """Bring the remote's pointer, and return it with whether it verifies.
+
+    One that does not is taken as what the next pointer comes after, when it is the one that was accepted here before:
+    keys and thresholds change, and time passes, and it is this push that replaces it. Any other one is refused; with
+    `force` it counts for nothing.
+    """
     if digest is None:
-        return None
+        return None, False
+    seen = known_pointer(work.store, channel.name, channel.machine)
     try:
         with forgotten_on_failure(work.store):
-            work.peer.bring(digest, work.store, lambda done, total: None)
-            found = read_pointer(work.store, digest)
-            verify_pointer(
-                found,
-                work.trusted.channel,
-                product=work.trusted.product,
-                machine=channel.machine,
-                channel=channel.name,
-                seen=known_pointer(work.store, channel.name, channel.machine),
-                time=time_floor(work.store, work.trusted.product, work.trusted.channel, work.trusted.times),
-            )
+            return bring_pointer(work, channel, digest), True
     except TrustError as problem:
+        if seen is not None and seen.manifest.digest == digest:
+            work.say(f"{channel.name} at {work.remote} is signed anew: {problem.why}")
+            return seen, False
         if not force:
             raise
         work.say(f"what {work.remote} says of {channel.name} counts for nothing: {problem.why}")
-        return None
-    return found
+        return None, False
 
 
-def _head_there(work: Work, channel: Channel) -> str | None:
-    """What a remote without a pointer has as the channel's head; registries have none."""
-    return work.peer.listing().heads.get(channel)
-
-
-def _refused(work: Work, channel: Channel, revision: Revision, before: str) -> DivergedError:
-    if not work.store.has_blob(before):
+def _refused(work: Work, channel: Channel, revision: Revision, before: str, *, published: bool) -> DivergedError:
+    if not published:
+        why = f"its head, {before[7:19]}, was committed there and is not published yet"
+        hint = "push it from there first, and pull; or give it up: pycontainer push --force"
+    elif not work.store.has_blob(before):
         why, hint = f"it has revision {before[7:19]}, which is not here", "pull first: pycontainer pull"
     elif comes_from(before, revision.id, parents_in(work.store)):
         why = f"revision {revision.short} comes before what it has, {before[7:19]}"
@@ -203,22 +204,25 @@ def _remember(work: Work, channel: Channel, pointer: SignedPointer, revision: Re
     """Note what the remote has now; that a pointer was seen is worth keeping, but no reason to call the push failed."""
     store = work.store
     try:
-        _accept(work, channel, pointer)
+        accept(work, channel, pointer)
     except PyContainerError as problem:
         work.say(f"the pointer is published, and not kept as seen: {problem.why}")
-    store.tag(channel.seen(work.remote), descriptor_of(store, revision.id))
+    store.move(channel.seen(work.remote), descriptor_of(store, revision.id))
 
 
-def _accept(work: Work, channel: Channel, pointer: SignedPointer) -> None:
-    accept_pointer(
-        work.store,
-        pointer.manifest.digest,
-        work.trusted.channel,
-        product=work.trusted.product,
-        machine=channel.machine,
-        channel=channel.name,
-        times=work.trusted.times,
-    )
+def check_tags_there(work: Work, tags: Mapping[str, str], *, force: bool) -> None:
+    """Raise ConfigError when a tag, with the digest it is to have, stands for something else at the remote.
+
+    With `force` it may be moved.
+    """
+    for tag, digest in tags.items():
+        there = None if force else work.peer.tagged(tag)
+        if there not in (None, digest):
+            raise ConfigError(
+                f"the tag {tag} is at {work.remote} already",
+                f"it stands for {(there or '')[7:19]} there, and here for {digest[7:19]}",
+                "choose another name, or move it: --force",
+            )
 
 
 def check_tag(store: Store, tag: str) -> None:

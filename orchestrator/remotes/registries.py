@@ -16,7 +16,7 @@ from orchestrator.registry import NotFoundError, Place, Places, Reference, Remot
 from orchestrator.registry.revisions import tag_manifest
 from orchestrator.registry.transfer import in_parallel
 from orchestrator.remotes.naming import Channel, channel_in_registry, is_users, root_number
-from orchestrator.remotes.peer import Listing
+from orchestrator.remotes.peer import Listing, Standing
 
 _REVISION = "revision-"
 _SMALL = 1024 * 1024
@@ -79,8 +79,8 @@ class RegistryPeer:
         except NotFoundError:
             return None
 
-    def pointer(self, channel: Channel) -> str | None:
-        return self._digest(channel.in_registry)
+    def standing(self, channel: Channel) -> Standing:
+        return Standing(self._digest(channel.in_registry))
 
     def tagged(self, tag: str) -> str | None:
         return self._digest(tag)
@@ -112,8 +112,12 @@ class RegistryPeer:
         done = push(store, digest, self.repository, tell=tell, web=self._web)
         return Moved(done.manifests, done.blobs, done.moved)
 
-    def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str) -> None:
+    def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str, *, instead_of: Standing) -> bool:
+        # The distribution specification has no conditional PUT: between this look and the tag others can still come.
+        if self.standing(channel).pointer not in (instead_of.pointer, pointer):
+            return False
         tag_manifest(self.remote, store, channel.in_registry, pointer)
+        return True
 
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         tag_manifest(self.remote, store, tag, digest)

@@ -11,7 +11,8 @@ from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci.layout import Layout
 from orchestrator.revision import Revision
 from orchestrator.revision.facts import read_facts
-from orchestrator.trust import ProductKeys, PublicKey, add_public_key, keys_folder, load_keys, set_threshold
+from orchestrator.trust import ProductKeys, PublicKey, keys_folder, load_keys
+from orchestrator.trust.changing import pin_keys
 from orchestrator.trust.role import Role
 
 _SHORTEST = 8
@@ -106,13 +107,9 @@ def plain_id(word: str) -> str:
 
 def pin(trusted: Trusted, name: str) -> list[str]:
     """Keep the keys as the product's on this machine, from now on the only ones that count; returns their names."""
-    names = []
-    for key in trusted.revision.keys:
-        names.append(f"{name}-{key.keyid[:8]}")
-        add_public_key(trusted.product, names[-1], key)
-    if trusted.revision.threshold > 1:
-        set_threshold(trusted.product, trusted.revision.threshold)
-    return names
+    names = {f"{name}-{key.keyid[:8]}": key for key in trusted.revision.keys}
+    pin_keys(trusted.product, names, trusted.revision.threshold)
+    return list(names)
 
 
 def _same(product: str, keys: Sequence[PublicKey], threshold: int, how: How) -> Trusted:

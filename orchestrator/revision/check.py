@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Refuse = Callable[[str, str], None]
 
 ROLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "bootloader": (frozenset({"efi"}), frozenset({"sbom"})),
+    "bootloader": (frozenset({"efi"}), frozenset({"board", "sbom"})),
     "bsp": (frozenset({"kernel"}), frozenset({"modules", "firmware", "dtb", "sbom"})),
     "host": (frozenset({"initramfs", "boot-env"}), frozenset({"sbom"})),
     "rootfs": (frozenset({"rootfs", "run-config"}), frozenset({"policy", "sbom"})),

@@ -22,6 +22,9 @@ BLOBS_LIMIT = 512
 BLOB_SIZE_LIMIT = 1 << 40
 
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{1,128}\Z")]
+CHANNEL = r"[a-z0-9]+(?:[_-][a-z0-9]+)*"
+"""The name of a channel. Without a dot: a registry's tag is `channel.<channel>.<machine>`, and a machine's has some."""
+CHANNEL_LIMIT = 32
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]

@@ -21,6 +21,15 @@ _MAX_MEMBERS = 500_000
 _MAX_LINKS = 16
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
 _ZSTD_WINDOW = 128 * 1024 * 1024
+_DAMAGED = (
+    tarfile.TarError,
+    zstandard.ZstdError,
+    lzma.LZMAError,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+)
 
 
 class Files:
@@ -68,6 +77,31 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             yield archive
 
 
+def regular_files(path: Path, *, largest: int, total: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the regular files of a tar archive (compressed as `read` takes it), name and content, in its order.
+
+    `largest` bytes a file and `total` bytes in all are the limits. Raises BuildError for what is no tar archive, for an
+    entry that is neither file nor folder, and when a limit is exceeded.
+    """
+    members = done = 0
+    try:
+        with _opened(path) as archive:
+            for member in archive:
+                members += 1
+                done += member.size
+                if members > _MAX_MEMBERS:
+                    raise BuildError(f"{path} holds too many files", f"the limit is {_MAX_MEMBERS}")
+                if member.size > largest or done > total:
+                    why = f"the limits are {largest} bytes a file and {total} bytes in all"
+                    raise BuildError(f"{path}: {member.name[:200]} is too large", why)
+                if member.isreg() and (stream := archive.extractfile(member)) is not None:
+                    yield member.name, stream.read()
+                elif not member.isdir():
+                    raise BuildError(f"{path}: {member.name[:200]} is no file")
+    except _DAMAGED as problem:
+        raise BuildError(f"cannot read the archive {path}", str(problem)) from problem
+
+
 def read(path: Path, wanted: Callable[[str], bool]) -> Files:
     """Read the members of a tar archive (plain, gzip, bzip2, xz or zstd) for which `wanted(path)` holds.
 
@@ -98,14 +132,6 @@ def read(path: Path, wanted: Callable[[str], bool]) -> Files:
                         )
                     stream = archive.extractfile(member)
                     regular[name] = stream.read() if stream else b""
-    except (
-        tarfile.TarError,
-        zstandard.ZstdError,
-        lzma.LZMAError,
-        zlib.error,
-        OSError,
-        EOFError,
-        ValueError,
-    ) as problem:
+    except _DAMAGED as problem:
         raise BuildError(f"cannot read the archive {path}", str(problem)) from problem
     return Files(regular, links)

@@ -3,14 +3,15 @@
 
 Read is what create-spdx writes (OE-core, lib/oe/spdx30_tasks.py): packages of the purpose `install` are what is in the
 image, of the purpose `specification` the recipes that they come from; `generates` joins the two, `dependsOn` in the
-scope `runtime` is an edge, `hasDeclaredLicense` the licence. Builds, files, and everything of the security profile
-(vulnerabilities, their assessments: true on the day of the build only) stay out of a document that is signed.
+scope `runtime` is an edge, `hasDeclaredLicense` the licence, the files that a package `contains` are its own. Builds
+and everything of the security profile (vulnerabilities, their assessments: true on the day of the build only) stay out
+of a document that is signed. Older series write archives of SPDX 2.2: `bitbake22`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ _CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 
 @dataclass(frozen=True)
 class Import:
-    """What was read: the facts, and the names in the image's manifest that no package of the document accounts for."""
+    """What was read: the facts, the names in the image's manifest that no package of the document accounts for, and the
+    files of each package, by its name."""
 
     facts: Facts
     unaccounted: tuple[str, ...]
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class _Graph(msgspec.Struct, frozen=True):
@@ -94,7 +97,8 @@ def read(path: Path, manifest: Path | None = None, *, boots: bool = False) -> Im
     known = {each["name"] for each in packages.values()}
     return Import(
         Facts(packages=tuple(facts), depends=tuple(sorted(depends)), linked=(), complete=True, texts=_texts(elements)),
-        tuple(sorted(_names(manifest) - known)) if manifest else (),
+        tuple(sorted(names_of_manifest(manifest) - known)) if manifest else (),
+        _files(elements, packages, relations),
     )
 
 
@@ -133,12 +137,25 @@ def _relations(path: Path, elements: Mapping[str, dict[str, Any]]) -> list[_Rela
     """Return the relationships of the kinds that count here; raises BuildError for one that goes nowhere."""
     found = []
     for each in elements.values():
-        if each.get("relationshipType") in ("generates", "dependsOn", "hasDeclaredLicense"):
+        if each.get("relationshipType") in ("generates", "dependsOn", "hasDeclaredLicense", "contains"):
             try:
                 found.append(msgspec.convert(each, _Relation))
             except msgspec.ValidationError as problem:
                 raise _refuse(path, f"a relationship {each['relationshipType']}: {problem}") from problem
     return found
+
+
+def _files(
+    elements: Mapping[str, dict[str, Any]], packages: Mapping[str, dict[str, Any]], relations: Iterable[_Relation]
+) -> dict[str, tuple[str, ...]]:
+    """Return the files of each package, by its name: it contains them."""
+    found: dict[str, list[str]] = {}
+    for each in relations:
+        if each.kind == "contains" and each.source in packages:
+            for target in map(elements.get, each.targets):
+                if target and target["type"] == "software_File" and isinstance(target.get("name"), str):
+                    found.setdefault(packages[each.source]["name"], []).append(target["name"])
+    return {name: tuple(paths) for name, paths in found.items()}
 
 
 def _licences(elements: Mapping[str, dict[str, Any]], relations: Iterable[_Relation]) -> dict[str, str]:
@@ -189,7 +206,8 @@ def _fact(path: Path, key: str, package: Mapping[str, Any], recipe: Mapping[str,
     )
 
 
-def _names(manifest: Path) -> set[str]:
+def names_of_manifest(manifest: Path) -> set[str]:
+    """Return the names of an image's manifest, the first word of each line; raises BuildError when it is not read."""
     try:
         return {line.split()[0] for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()}
     except (OSError, ValueError) as problem:

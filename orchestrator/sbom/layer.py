@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.deploy import Kind
-from orchestrator.sbom import apk, basefacts, bitbake, byhand, dpkg, facts, languages, opkg, platformparts, rpm
+from orchestrator.sbom import (
+    apk,
+    basefacts,
+    bitbake,
+    bitbake22,
+    byhand,
+    dpkg,
+    facts,
+    languages,
+    opkg,
+    platformparts,
+    rpm,
+)
 from orchestrator.sbom.cache import FindingCache
 from orchestrator.sbom.census import Accounts
 from orchestrator.sbom.components import Reader, check_keys, counted, unnamed
@@ -115,6 +127,7 @@ class _Making:
         self.edges: set[Dependency] = set()
         self.remarks: list[str] = []
         self.known = False
+        self.packages_of_bitbake: frozenset[str] = frozenset()
 
     def by_hand(self) -> None:
         """What people wrote comes first: they wrote it because nothing else says it, or says it right."""
@@ -126,18 +139,24 @@ class _Making:
     def stated(self) -> None:
         """What the base says, or else the package databases."""
         if self.layer.spdx is not None:
-            if bitbake.is_bitbakes(self.layer.spdx):
-                found = bitbake.read(self.layer.spdx, self.layer.packages, boots=self.layer.kind == "bsp")
-                known = found.facts
-                if found.unaccounted:
-                    self.remarks.append(f"Installed, and not in the base's document: {', '.join(found.unaccounted)}.")
+            owners: Mapping[str, Sequence[str]] = self.contents.owners if self.contents else {}
+            found: bitbake.Import | None = None
+            archived = bitbake22.is_archive(self.layer.spdx)
+            if archived or bitbake.is_bitbakes(self.layer.spdx):
+                of_its_form = bitbake22.read if archived else bitbake.read
+                found = of_its_form(self.layer.spdx, self.layer.packages, boots=self.layer.kind == "bsp")
+                known, owners = found.facts, {**found.owners, **owners}
+                if strays := self._strays(found):
+                    self.remarks.append(f"Installed, and not in the base's document: {', '.join(strays)}.")
             else:
                 known = facts.read(self.layer.spdx)
             made, edges = basefacts.components(known, self.layer.copyright, self.reader.findings, self.maker)
             self.components += made
             self.edges |= edges
             self.known = True
-            self._owners(made)
+            if found is not None:
+                self.packages_of_bitbake = frozenset(component.key for component in made)
+            self._owners(made, owners)
             return
         if self.layer.tree is None:
             self.remarks.append("No facts came with this layer: its components are unknown.")
@@ -159,16 +178,22 @@ class _Making:
         for package in packages:
             self.accounts.claim(package.key, package.files)
 
-    def _owners(self, made: list[Component]) -> None:
-        if self.contents is None:
-            return
+    def _strays(self, found: bitbake.Import) -> Sequence[str]:
+        """What is installed and unknown to BitBake's document: by the manifest, else by the package databases."""
+        if self.layer.packages or self.layer.tree is None:
+            return found.unaccounted
+        known = {fact.name for fact in found.facts.packages}
+        databases = (read(self.layer.tree) for read in (dpkg.read, apk.read, rpm.read, opkg.read))
+        return sorted({package.name for each in databases for package in each.packages} - known)
+
+    def _owners(self, made: list[Component], owners: Mapping[str, Sequence[str]]) -> None:
         by_name = {component.name: component.key for component in made}
-        for name, paths in sorted(self.contents.owners.items()):
+        for name, paths in sorted(owners.items()):
             if name in by_name:
                 self.accounts.claim(by_name[name], paths)
             else:
                 self.remarks.append(f"The base gives files to {name}, which it does not list.")
-        for reason, paths in sorted(self.contents.explained.items()):
+        for reason, paths in sorted(self.contents.explained.items()) if self.contents else ():
             self.accounts.explain(reason, paths)
 
     def files(self) -> None:
@@ -206,10 +231,15 @@ class _Making:
             self.accounts.inner[path] = inner
 
     def finished(self) -> list[Component]:
-        """Return the components with their files counted; one that came without a package file is its own program."""
+        """Return the components with their files counted; one that came without a package file is its own program.
+
+        A package of several files that BitBake made is none of them, and its own file is not in the layer.
+        """
         owned = self.accounts.owned_by()
         return [
-            basefacts.with_own_program(self.reader, component, owned.get(component.key, []))
+            component
+            if component.key in self.packages_of_bitbake and len(owned.get(component.key, [])) != 1
+            else basefacts.with_own_program(self.reader, component, owned.get(component.key, []))
             for component in counted(self.components, owned, self.inventory)
         ]
 

@@ -30,19 +30,25 @@ def new_key(
     *,
     role: RoleName | None = None,
     secret: bytes | None = None,
+    replaces: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> NamedKey:
     """Make another key of a product for a role (None: revisions and channels), encrypted by `secret`.
 
-    Without `secret` the passphrase that the environment names encrypts it, if any. Raises ConfigError when the name is
-    taken.
+    Without `secret` the passphrase that the environment names encrypts it, if any. `replaces` is the id of the key in
+    whose place it is made. One whose maker was killed before its public file was written is gone on with. Raises
+    ConfigError when the name is taken.
     """
     folder = keys_folder(product, environment)
     with keyfiles.locked(folder):
-        keyfiles.refuse_name(product, folder, name)
-        private = PrivateKey.generate()
-        private.save(folder / (name + PRIVATE), secret or passphrase(environment))
-        keyfiles.write_public(product, folder, name, private.public, role=role)
+        keyfiles.refuse_name(product, folder, name, unfinished=True)
+        path, secret = folder / (name + PRIVATE), secret or passphrase(environment)
+        if path.exists():
+            private = PrivateKey.load(path, secret)
+        else:
+            private = PrivateKey.generate()
+            private.save(path, secret)
+        keyfiles.write_public(product, folder, name, private.public, role=role, replaces=replaces)
     return named(load_keys(product, environment=environment), name)
 
 
@@ -71,6 +77,25 @@ def add_public_key(
             write_atomically(folder / (name + COMMAND), render(command), 0o600)
         keyfiles.write_public(product, folder, name, public, role=role)
     return named(load_keys(product, environment=environment), name)
+
+
+def pin_keys(
+    product: str, keys: Mapping[str, PublicKey], threshold: int, *, environment: Mapping[str, str] = os.environ
+) -> None:
+    """Take in all public keys of a product that has none here, by their names, and how many of them must sign.
+
+    Raises TrustError when it has some. Killed in between it is refused for too few keys, not believed with too few.
+    """
+    folder = keys_folder(product, environment)
+    with keyfiles.locked(folder):
+        if there := keyfiles.names(folder, PUBLIC):
+            raise TrustError(f"product {product!r} has keys already", f"{', '.join(there[:8])} in {folder}")
+        if threshold > 1:
+            keyfiles.write_threshold(folder, threshold)
+        for name, key in keys.items():
+            keyfiles.refuse_name(product, folder, name)
+            keyfiles.write_public(product, folder, name, key)
+    load_keys(product, environment=environment)
 
 
 def named(keys: ProductKeys, name: str) -> NamedKey:
@@ -110,7 +135,13 @@ def _rewrite(
     with keyfiles.locked(folder):
         public, file = keyfiles.load_public(product, folder, name)
         keyfiles.write_public(
-            product, folder, name, public, role=role or file.role, retired=retired or (file.retired and role is None)
+            product,
+            folder,
+            name,
+            public,
+            role=role or file.role,
+            retired=retired or (file.retired and role is None),
+            replaces=file.replaces,
         )
 
 

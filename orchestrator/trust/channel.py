@@ -23,7 +23,7 @@ from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
 from orchestrator.oci.strict import decode
 from orchestrator.revision.assemble import Revision
-from orchestrator.revision.parts import Name, Natural, Part, Positive, Time
+from orchestrator.revision.parts import CHANNEL, CHANNEL_LIMIT, Name, Natural, Part, Positive, Time
 from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, sign
 from orchestrator.trust.public import Signer
 from orchestrator.trust.times import check_time
@@ -34,10 +34,7 @@ POINTER_PAYLOAD = "application/vnd.pycontainer.channel.v1+json"
 """What the envelope says that it signs."""
 DEFAULT_CHANNEL = "main"
 
-_CHANNEL = r"[a-z0-9]+(?:[_-][a-z0-9]+)*"
-_CHANNEL_LIMIT = 32
-ChannelName = Annotated[str, msgspec.Meta(pattern=rf"^{_CHANNEL}\Z", max_length=_CHANNEL_LIMIT)]
-"""Without a dot: a registry's tag is `channel.<channel>.<machine>`, and a machine's name may have dots."""
+ChannelName = Annotated[str, msgspec.Meta(pattern=rf"^{CHANNEL}\Z", max_length=CHANNEL_LIMIT)]
 
 
 class Pointer(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,10 +98,10 @@ class SignedPointer:
 
 def check_channel(name: str) -> str:
     """Return a channel's name; raises ConfigError for what is none."""
-    if len(name) > _CHANNEL_LIMIT or not re.fullmatch(_CHANNEL, name):
+    if len(name) > CHANNEL_LIMIT or not re.fullmatch(CHANNEL, name):
         raise ConfigError(
             f"not the name of a channel: {name[:80]!r}",
-            f"lower-case letters and digits, joined by - or _, {_CHANNEL_LIMIT} characters at most",
+            f"lower-case letters and digits, joined by - or _, {CHANNEL_LIMIT} characters at most",
         )
     return name
 

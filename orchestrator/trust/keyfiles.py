@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from orchestrator.canonical import canonical_json, write_atomically
+from orchestrator.canonical import canonical_json, make_folders, sync_folder, write_atomically
 from orchestrator.errors import ConfigError, TrustError
 from orchestrator.oci.files import exclusive_lock, explained
 from orchestrator.oci.strict import decode
@@ -34,7 +34,10 @@ PUBLIC = ".pub.json"
 
 
 class PublicFile(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A public key and what the product's owner made it for; a retired key signs along for devices that know it."""
+    """A public key and what the product's owner made it for; a retired key signs along for devices that know it.
+
+    `replaces` is the id of the key in whose place it was made, so that a rotation that was killed is gone on with.
+    """
 
     schema_version: Literal[1]
     product: str
@@ -42,6 +45,7 @@ class PublicFile(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     public: str
     role: RoleName | None = None
     retired: bool = False
+    replaces: str | None = None
 
 
 class _TrustFile(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -67,11 +71,15 @@ def has_keys(product: str, environment: Mapping[str, str] = os.environ) -> bool:
     )
 
 
-def refuse_name(product: str, folder: Path, name: str) -> None:
-    """Raise ConfigError for a name that no new key can have; the caller holds the folder's lock."""
+def refuse_name(product: str, folder: Path, name: str, *, unfinished: bool = False) -> None:
+    """Raise ConfigError for a name that no new key can have; the caller holds the folder's lock.
+
+    With `unfinished`, a private key that lacks its public file does not take the name: its maker was killed.
+    """
     if not _NAME.match(name):
         raise ConfigError(f"not a key name: {name!r}", "lower-case letters, digits, . _ and -")
-    if name in {found for suffix in (PUBLIC, PRIVATE, COMMAND) for found in names(folder, suffix)}:
+    taken = (PUBLIC, COMMAND) if unfinished else (PUBLIC, PRIVATE, COMMAND)
+    if name in {found for suffix in taken for found in names(folder, suffix)}:
         raise ConfigError(f"there is a key {name!r} of product {product!r} already", f"in {folder}", "choose another")
 
 
@@ -79,9 +87,10 @@ def refuse_name(product: str, folder: Path, name: str) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder when it is missing, and keep every other writer out."""
     with explained("make the folder of the keys", folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(folder.parent)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)
     check_folder(folder)
     with exclusive_lock(folder / ".lock", timeout=30), explained("write a key", folder):
         for pattern in (".*.new", ".*.tmp"):  # of a command that was killed; the lock says that nobody writes them now
@@ -90,20 +99,30 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def complete(product: str, folder: Path, environment: Mapping[str, str], role: RoleName | None = None) -> None:
-    """Write the public file of each private key that lacks one: its maker may have been killed in between."""
-    for name in names(folder, PRIVATE):
-        if not (folder / (name + PUBLIC)).exists():
-            private = PrivateKey.load(folder / (name + PRIVATE), passphrase(environment))
-            write_public(product, folder, name, private.public, role=role)
+def complete(product: str, folder: Path, name: str, environment: Mapping[str, str]) -> None:
+    """Write the public file of the first private key when it is lacking: its maker may have been killed in between.
+
+    Of others nobody knows any more what they were made for: they wait for the same command to be run again.
+    """
+    if (folder / (name + PRIVATE)).exists() and not (folder / (name + PUBLIC)).exists():
+        private = PrivateKey.load(folder / (name + PRIVATE), passphrase(environment))
+        write_public(product, folder, name, private.public)
 
 
 def write_public(
-    product: str, folder: Path, name: str, public: PublicKey, *, role: RoleName | None = None, retired: bool = False
+    product: str,
+    folder: Path,
+    name: str,
+    public: PublicKey,
+    *,
+    role: RoleName | None = None,
+    retired: bool = False,
+    replaces: str | None = None,
 ) -> None:
     """Write a key's public file; the caller holds the lock."""
     value = {"schemaVersion": 1, "product": product, "keyid": public.keyid, "public": public.base64}
-    more = ({"role": role} if role else {}) | ({"retired": True} if retired else {})
+    more: dict[str, object] = {"role": role, "retired": retired, "replaces": replaces}
+    more = {name: what for name, what in more.items() if what}
     write_atomically(folder / (name + PUBLIC), canonical_json(value | more) + b"\n")
 
 
@@ -172,7 +191,10 @@ def check_folder(folder: Path) -> None:
         if not isinstance(problem.__cause__, FileNotFoundError):
             raise
         raise TrustError(
-            "there are no keys", f"{folder} does not exist", "'pycontainer key' makes the first one"
+            "there are no keys",
+            f"{folder} does not exist",
+            "take in the public key of who signs (pycontainer key import NAME FILE); or make the product's first key: "
+            "pycontainer key",
         ) from problem
     if not stat.S_ISDIR(mode):
         raise TrustError("the folder of the keys is not a folder", str(folder))

@@ -111,10 +111,10 @@ def product_keys(product: str, *, environment: Mapping[str, str] = os.environ) -
     """
     folder = keys_folder(product, environment)
     with keyfiles.locked(folder):
-        keyfiles.complete(product, folder, environment)
+        keyfiles.complete(product, folder, FIRST, environment)
         if load_chain(folder, product) is None and not _any_for_revisions(product, folder):
             PrivateKey.generate().save(folder / (FIRST + PRIVATE), passphrase(environment))
-            keyfiles.complete(product, folder, environment)
+            keyfiles.complete(product, folder, FIRST, environment)
     return load_keys(product, environment=environment)
 
 
@@ -151,7 +151,7 @@ def load_keys(product: str, *, environment: Mapping[str, str] = os.environ) -> P
         raise TrustError(
             "the threshold can never be met",
             f"{folder / 'trust.json'} demands {threshold} signatures of {count} keys",
-            "lower the threshold or add public keys",
+            f"add public keys, or lower the threshold; after an interrupted clone: remove {folder}, clone again",
         )
     return ProductKeys(product, folder, tuple(keys), threshold)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from orchestrator.errors import ConfigError
 from orchestrator.trust.changing import named, new_key, remove_key, retire
-from orchestrator.trust.keys import NamedKey, load_keys
+from orchestrator.trust.keyfiles import PUBLIC, load_public
+from orchestrator.trust.keys import NamedKey, ProductKeys, load_keys
 from orchestrator.trust.rootchange import Proposal, propose, take_away
 
 
@@ -33,9 +34,9 @@ def rotate(
     if not old.roles:
         raise ConfigError(f"key {old.name!r} has no role", "there is nothing to put another key in the place of")
     if to is None:
-        fresh = new_key(
+        fresh = _begun(keys, old) or new_key(
             product, _following(old.name, {key.name for key in keys.keys}), role=old.meant, secret=secret,
-            environment=environment,
+            replaces=old.public.keyid, environment=environment,
         )  # fmt: skip
     else:
         fresh = named(keys, to)
@@ -60,6 +61,16 @@ def drop(
     if keys.chain is not None and key.roles:
         return propose(product, take_away(key.public), now=now, environment=environment), []
     return None, remove_key(product, key.name, environment=environment)
+
+
+def _begun(keys: ProductKeys, old: NamedKey) -> NamedKey | None:
+    """Return the key that a rotation which did not come to its end made in the place of `old`."""
+    for key in keys.keys:
+        if not key.retired and (keys.folder / (key.name + PUBLIC)).exists():
+            _, file = load_public(keys.product, keys.folder, key.name)
+            if file.replaces == old.public.keyid:
+                return key
+    return None
 
 
 def _following(name: str, taken: set[str]) -> str:

@@ -124,7 +124,7 @@ def verify_revision(
     return report
 
 
-_SIGN = "build it where the product's private keys are; 'pycontainer key' tells which are here"
+_SIGN = "sign it where the keys are that must: pycontainer sign REVISION; 'pycontainer key' tells which are here"
 
 
 def _check_signatures(

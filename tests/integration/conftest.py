@@ -15,13 +15,30 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+
+
+# What takes minutes, the longest first, so that nothing long is left alone at the end.
+LONG = (
+    "updates/test_power_cuts.py", "updates/test_broken_boot.py", "powercut", "machines", "test_build.py", "confinement",
+    "distributions", "test_mistakes.py", "updates", "image", "images", "device", "test_device.py", "registry",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """When a test's turn is: the long ones, the other ones with real builds and boots, and those that need neither."""
+    if HERE not in item.path.parents:
+        return len(LONG) + 1
+    name = str(item.path.relative_to(HERE))
+    return next((place for place, long in enumerate(LONG) if name == long or name.startswith(f"{long}/")), len(LONG))
 
 
 @dataclass(frozen=True)

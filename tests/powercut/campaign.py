@@ -36,6 +36,8 @@ class Result:
     chosen: dict[str, int] = field(default_factory=dict)
     replayed: int = 0
     failures: list[Failure] = field(default_factory=list)
+    booted: list[int] = field(default_factory=list)
+    """The numbers of the sampled starts that are done."""
 
     @property
     def mean_ms(self) -> float:

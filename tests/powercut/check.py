@@ -161,12 +161,12 @@ def _check_recovered(subject: Subject, storage: Span, started: Sequence[Revision
 
 def check_whole(fs: Ext4, revision: RevisionFacts, known: Mapping[str, Content]) -> None:
     """Raise Unreadable unless the kernel finds a whole revision: links, all blobs, and true seals on those sealed."""
-    for name, digest in revision.links.items():
-        path, _ = grub.resolve(fs, f"revisions/{revision.id}/{name}")
-        if path != f"blobs/sha256/{digest}":
-            raise Unreadable(f"{name} of revision {revision.id[:12]} leads to {path}")
     folder = fs.find("blobs/sha256")
     names = {} if folder is None else fs.entries(folder)
+    for name, digest in revision.links.items():
+        path, inode = grub.resolve(fs, f"revisions/{revision.id}/{name}")
+        if inode.number != names.get(digest):
+            raise Unreadable(f"{name} of revision {revision.id[:12]} is {path}, and not its blob")
     for blob in revision.blobs:
         what = f"blob {blob.digest[:12]} of revision {revision.id[:12]}"
         if blob.digest not in names:

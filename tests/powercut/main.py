@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -16,7 +19,9 @@ from tests.powercut.boots import run_boots
 from tests.powercut.campaign import Plan, Result, run_cuts, second_opinion
 from tests.powercut.check import Subject, check
 from tests.powercut.controls import DESIGNS, as_subject
-from tests.powercut.recording import NAME
+from tests.powercut.cuts import generate
+from tests.powercut.done import Done
+from tests.powercut.recording import NAME, load
 from tests.powercut.rig import Workshop, record
 from tests.powercut.scenarios import SCENARIOS, Scenario
 from tests.powercut.table import table
@@ -28,15 +33,21 @@ CONTROLLED = "full"
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m tests.powercut", description=__doc__)
-    made.add_argument("--folder", type=Path, default=Path("build/powercut"), help="for the product and the recordings")
+    # Absolute: the products in it are links to the BitBake folder of one of them.
+    made.add_argument("--folder", type=_absolute, default="build/powercut", help="for the product and the recordings")
     made.add_argument("--scenarios", default=",".join(QUICK), help=f"of {', '.join(SCENARIOS)}; or all")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--cuts", type=int, default=1000, help="of each scenario")
     made.add_argument("--e2fsck", type=int, default=5, help="how many of them e2fsck looks at, too")
     made.add_argument("--boots", type=int, default=1, help="how many of them are started")
     made.add_argument("--reuse", action="store_true", help="use the recordings that are there; starts nothing")
+    made.add_argument("--resume", action="store_true", help="use what is there, and go on where a campaign was stopped")
     made.add_argument("--replay", type=Path, metavar="FAILURE", help="check the one cut of this file, and nothing else")
     return made
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,9 +66,17 @@ def main(arguments: list[str] | None = None) -> int:
             _say(f"there is no recording of {', '.join(missing)} in {recordings}")
             return 2
         workshop = None if options.reuse else Workshop(options.folder)
-        campaign = Campaign(recordings, plan, options.boots, options.folder / "failures", workshop)
-        for name in names:
-            campaign.run(SCENARIOS[name])
+        done = None if options.reuse else Done(options.folder / "done.json", resume=options.resume)
+        campaign = Campaign(recordings, plan, options.boots, options.folder / "failures", workshop, done)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            for name in names:
+                campaign.attempt(SCENARIOS[name])
+        except KeyboardInterrupt:
+            print(campaign.table(), flush=True)
+            _say("stopped: --resume goes on with the rest")
+            shutil.rmtree(scratch, ignore_errors=True)
+            os._exit(130)  # threads wait for machines, which end with this process
         print(campaign.table())
         return campaign.status()
 
@@ -71,32 +90,81 @@ def scratch_folder() -> Iterator[Path]:
 
 
 class Campaign:
-    """Scenarios, one after the other; without a workshop, those that were recorded before, and nothing is started."""
+    """Scenarios, one after the other; without a workshop, those that were recorded before, and nothing is started.
+
+    `done` keeps what was found, boot by boot; with one of a campaign that was stopped, what it did is not done again.
+    """
 
     def __init__(
-        self, recordings: Path, plan: Plan, boots: int, failures: Path, workshop: Workshop | None = None
+        self,
+        recordings: Path,
+        plan: Plan,
+        boots: int,
+        failures: Path,
+        workshop: Workshop | None = None,
+        done: Done | None = None,
     ) -> None:
         self.recordings, self.plan, self.boots, self.failures = recordings, plan, boots, failures
-        self.workshop = workshop
+        self.workshop, self.done = workshop, done
         self.results: list[Result] = []
+        self.broken: list[str] = []
         self._begun = time.monotonic()
+
+    def attempt(self, scenario: Scenario) -> None:
+        """Run a scenario; one that cannot be played does not keep the others from their turns."""
+        try:
+            self.run(scenario)
+        except Exception as problem:
+            self.broken.append(scenario.name)
+            _say(f"BROKEN: {scenario.name}: {type(problem).__name__}: {problem}"[:2000])
 
     def run(self, scenario: Scenario) -> None:
         """Record a scenario, cut it, start a sample; of the one with the restart, the controls too."""
-        if self.workshop is not None:
+        if self.workshop is not None and not self._is_recorded(scenario):
             _say(f"{scenario.name}: recording")
             record(self.workshop, scenario.name, self.workshop.beginning(scenario.fresh), scenario.play)
         subject = Subject.open(self.recordings / scenario.name)
-        result, cuts = run_cuts(subject, self.plan, _progress(scenario.name))
-        found = [result]
+        plan = (subject.recording.log_sha256, self.plan.seed, self.plan.cuts, self.plan.fscks)
+        if (kept := self.done.of(scenario.name, plan) if self.done else None) is not None:
+            result, recoveries, *controls = kept
+        else:
+            result, _ = run_cuts(subject, self.plan, _progress(scenario.name))
+            recoveries = Result(f"{scenario.name}, recovery", self.plan.seed)
+            controls = [self._control(subject, name) for name in DESIGNS] if scenario.name == CONTROLLED else []
+        found = [result, recoveries, *controls]
+        self.results += found if self.workshop is not None and self.boots else [result, *controls]
+
+        def keep() -> None:
+            for each in (*result.failures, *recoveries.failures):
+                failure.save(each, self.failures)
+            if self.done:
+                self.done.keep(scenario.name, plan, found)
+
+        keep()
         if self.workshop is not None and self.boots:
             _say(f"{scenario.name}: starting {self.boots}")
-            found.append(run_boots(self.workshop, subject, cuts, self.plan, self.boots, result))
-        for each in (failed for part in found for failed in part.failures):
+            cuts = generate(subject.entries, 0, len(subject.entries), self.plan.seed, self.plan.cuts)
+
+            def told() -> None:
+                keep()
+                _say(f"{scenario.name}: {len(result.booted)} of {self.boots} done, {result.boots} starts")
+
+            run_boots(self.workshop, subject, cuts, self.plan, self.boots, result, recoveries, told)
+        for each in (*result.failures, *recoveries.failures):
             _say(f"LOST: {each.lost}\n      {failure.save(each, self.failures)}")
-        self.results += found
-        if scenario.name == CONTROLLED:
-            self.results += [self._control(subject, name) for name in DESIGNS]
+
+    def _is_recorded(self, scenario: Scenario) -> bool:
+        """Whether a campaign that was stopped has recorded it, of the revisions that the workshop has now."""
+        assert self.workshop is not None
+        if self.done is None or not self.done.resume:
+            return False
+        folder = self.recordings / scenario.name
+        try:
+            base = load(folder).revisions["base"].id
+        except (OSError, ValueError):
+            return False
+        self.workshop.beginning(scenario.fresh)
+        return base == self.workshop.family.base.id
 
     def _control(self, subject: Subject, name: str) -> Result:
         result, _ = run_cuts(as_subject(subject, DESIGNS[name]), self.plan, _progress(name))
@@ -107,12 +175,12 @@ class Campaign:
         return table(self.results, self.plan.seed, time.monotonic() - self._begun)
 
     def status(self) -> int:
-        """0 when nothing was lost but in the controls, and in each of them something was; else 5."""
+        """0 when all were played, nothing was lost but in the controls, and in each of them something was; else 5."""
         blind = [result.scenario for result in self.results if result.scenario in DESIGNS and not result.failures]
         for name in blind:
             _say(f"BLIND: nothing was found in {name}")
         lost = [result for result in self.results if result.failures and result.scenario not in DESIGNS]
-        return 5 if blind or lost else 0
+        return 5 if blind or lost or self.broken else 0
 
 
 def replay(path: Path, recordings: Path, plan: Plan) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.canonical import canonical_json, hex_of, read_limited, remove_leftovers
+from orchestrator.canonical import canonical_json, hex_of, read_limited, remove_leftovers, write_atomically
 from orchestrator.deploy import Deploy
 from orchestrator.errors import BuildError, ConfigError
 from orchestrator.image.flash import load_map
@@ -66,3 +66,13 @@ def test_equal_values_give_equal_bytes() -> None:
 def test_only_a_digest_becomes_part_of_a_path(text: str) -> None:
     with pytest.raises(ValueError, match="not a SHA-256 digest"):
         hex_of(text)
+
+
+def test_a_writer_removes_what_a_killed_one_left_of_the_same_file(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name in (f".config.{dead.pid}.tmp", f".other.{dead.pid}.tmp", f".config.{os.getppid()}.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    write_atomically(tmp_path / "config", b"whole")
+    left = {"config", f".other.{dead.pid}.tmp", f".config.{os.getppid()}.tmp"}
+    assert {path.name for path in tmp_path.iterdir()} == left

@@ -20,6 +20,7 @@ from .universe import FORMAT, write
 
 _INDEX_LIMIT = 512 * 1024 * 1024
 _FRESH_SECONDS = 600
+MAIN = ("main",)
 NO_KEYRING = "install the package debian-archive-keyring, or set DEBIAN_KEYRING to a file that holds Debian's keys"
 
 Download = Callable[[str, Path], None]
@@ -105,16 +106,19 @@ def _checked(path: Path, size: int, digest: str) -> bool:
     return hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
-def fetch_packages(base: str, suite: str, release: Release, arch: str, folder: Path, download: Download) -> Path:
-    """Return the path of the suite's Packages.xz, downloaded by its hash unless the folder already has it."""
-    name = f"main/binary-{arch}/Packages.xz"
+def fetch_packages(
+    base: str, suite: str, release: Release, arch: str, folder: Path, download: Download, component: str = "main"
+) -> Path:
+    """Return the path of a component's Packages.xz, downloaded by its hash unless the folder already has it."""
+    place = f"{component}/binary-{arch}"
+    name = f"{place}/Packages.xz"
     if name not in release.files:
         raise DebianError(f"the suite {suite} has no packages for {arch}", f"its InRelease file names no {name}")
     size, digest = release.files[name]
     path = folder / f"{digest}.Packages.xz"
     if not _checked(path, size, digest):
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        download(f"{base}/dists/{suite}/main/binary-{arch}/by-hash/SHA256/{digest}", temporary)
+        download(f"{base}/dists/{suite}/{place}/by-hash/SHA256/{digest}", temporary)
         if not _checked(temporary, size, digest):
             temporary.unlink(missing_ok=True)
             raise DebianError(
@@ -133,24 +137,43 @@ def _packages(paths: list[tuple[Path, str]]) -> Iterator[Package]:
         yield from parse_packages(text, archive)
 
 
-def indexes(mirror: Mirror, suite: str, arch: str, folder: Path, fresh: bool, download: Download = wget) -> Indexes:
+def indexes(
+    mirror: Mirror,
+    suite: str,
+    arch: str,
+    folder: Path,
+    fresh: bool,
+    download: Download = wget,
+    components: tuple[str, ...] = MAIN,
+) -> Indexes:
     """Return the verified indexes of a suite for one architecture; the caller holds the folder's lock.
 
+    `components` are the archive's that packages come from; beside main one counts where a suite has it.
     Indexes younger than ten minutes are used again, so that one build asks the mirror once; `fresh` asks in any case.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    identity = hashlib.sha256(f"{mirror.main} {mirror.security} {suite} {arch} {FORMAT}".encode()).hexdigest()[:16]
-    state = folder / f"{suite}-{arch}-{identity}.json"
+    target = "+".join([f"{suite}-{arch}", *(each for each in components if each not in MAIN)])
+    identity = hashlib.sha256(f"{mirror.main} {mirror.security} {target} {FORMAT}".encode()).hexdigest()[:16]
+    state = folder / f"{target}-{identity}.json"
     if not fresh and state.is_file() and 0 <= time.time() - state.stat().st_mtime < _FRESH_SECONDS:
         # A power cut may have left the file empty; what cannot be read is made again.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             facts = json.loads(state.read_text(encoding="utf-8"))
             if (folder / facts["universe"]).is_file():
                 return Indexes(folder / facts["universe"], facts["date"], facts["releases"])
-    return _refresh(mirror, suite, arch, folder, state, download)
+    return _refresh(mirror, suite, arch, folder, state, download, components, target)
 
 
-def _refresh(mirror: Mirror, suite: str, arch: str, folder: Path, state: Path, download: Download) -> Indexes:
+def _refresh(
+    mirror: Mirror,
+    suite: str,
+    arch: str,
+    folder: Path,
+    state: Path,
+    download: Download,
+    components: tuple[str, ...],
+    target: str,
+) -> Indexes:
     releases: dict[str, str] = {}
     date = 0
     paths: list[tuple[Path, str]] = []
@@ -162,11 +185,13 @@ def _refresh(mirror: Mirror, suite: str, arch: str, folder: Path, state: Path, d
         check_release(release, name, int(time.time()))
         releases[name] = hashlib.sha256(inrelease.read_bytes()).hexdigest()
         date = max(date, release.date)
-        paths.append((fetch_packages(base, name, release, arch, folder, download), archive))
+        for component in components:
+            if component in MAIN or f"{component}/binary-{arch}/Packages.xz" in release.files:
+                paths.append((fetch_packages(base, name, release, arch, folder, download, component), archive))
     digest = hashlib.sha256("\n".join([FORMAT, *(p.name for p, _ in paths)]).encode()).hexdigest()
-    universe = folder / f"{suite}-{arch}-{digest[:32]}.sqlite"
+    universe = folder / f"{target}-{digest[:32]}.sqlite"
     if not universe.is_file():
-        for old in folder.glob(f"{suite}-{arch}-*.sqlite"):
+        for old in folder.glob(f"{target}-*.sqlite"):
             old.unlink()
         write(universe, _packages(paths))
     facts = {"universe": universe.name, "date": date, "releases": releases}

@@ -56,17 +56,32 @@ def variables(folder: Path, name: str, build_architecture: str) -> dict[str, str
             "GRUB_MORE_MODULES": " ".join(uefi.get("grub-modules", [])),
             "EFI_NAME": uefi["name"],
             "MACHINE_DEVICE_TREE": kernel.get("device-tree", ""),
-            "MACHINE_FIRMWARE_PACKAGES": " ".join(machine.get("firmware", {}).get("packages", [])),
-            **{
-                f"MACHINE_MODULES_{key.upper()}": " ".join([*modules.get(key, []), *own.get(key, [])])
-                for key in ("bsp", "host", "load")
-            },
+            **_firmware(machine.get("firmware", {})),
+            **_modules(modules, own),
             **_emulator(machine.get("emulator"), common["qemu"]),
         }
     except (KeyError, TypeError, AttributeError) as problem:
         what = f"the data of the machine {name} are not whole"
         raise DebianError(what, f"{type(problem).__name__}: {problem}", f"compare {folder}/*.toml") from problem
     return found
+
+
+def _modules(common: dict[str, list[str]], own: dict[str, list[str]]) -> dict[str, str]:
+    """Return the lists of kernel modules; the initramfs takes its own out of the BSP, so they are in that too."""
+    lists = {key: [*common.get(key, []), *own.get(key, [])] for key in ("bsp", "host", "load")}
+    lists["bsp"] = list(dict.fromkeys([*lists["bsp"], *lists["host"]]))
+    return {f"MACHINE_MODULES_{key.upper()}": " ".join(names) for key, names in lists.items()}
+
+
+def _firmware(firmware: dict[str, Any]) -> dict[str, str]:
+    """Return what starts a board: packages, archive components beside main, and the plan (see `board`)."""
+    plan = {key: firmware.get(key, []) for key in ("files", "areas")}
+    return {
+        "MACHINE_FIRMWARE": json.dumps(plan, sort_keys=True) if firmware else "",
+        "MACHINE_FIRMWARE_PACKAGES": " ".join(firmware.get("packages", [])),
+        "MACHINE_FIRMWARE_EXCLUDE": " ".join(firmware.get("exclude", [])),
+        "DEBIAN_COMPONENTS": " ".join(["main", *firmware.get("components", [])]),
+    }
 
 
 def _emulator(emulator: dict[str, Any] | None, qemu: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .archive import Indexes, Mirror, indexes, served
+from .archive import MAIN, Indexes, Mirror, indexes, served
 from .errors import DebianError
 from .lock import RENEW, Lock, Locked, held, read_lock, write_lock
 from .resolve import Request, resolve
@@ -28,6 +28,7 @@ class Pinning:
     index_folder: Path
     mirror: Mirror | None
     update: bool = False
+    components: tuple[str, ...] = MAIN
 
     @property
     def target(self) -> Path:
@@ -77,7 +78,7 @@ class Pinning:
         with held(self.target.parent), held(self.index_folder):
             lock = read_lock(self.target, self.suite)
             fresh = self.update and lock is None
-            known = indexes(self.mirror, self.suite, architecture, self.index_folder, fresh)
+            known = indexes(self.mirror, self.suite, architecture, self.index_folder, fresh, components=self.components)
             yield lock or Lock(self.suite, known.date, known.releases), known
 
 

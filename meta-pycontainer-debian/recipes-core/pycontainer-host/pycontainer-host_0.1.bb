@@ -56,6 +56,8 @@ python do_install() {
         contents = Contents()
         contents.own("sd-stub", [libraries[0] + "/libsystemd.so.0"])
         contents.own("pycontainer-device", ["usr/sbin/pycontainer-init"])
+        if d.getVar("HOST_LXC_PLACE"):
+            contents.own("pycontainer-lxc", [d.getVar("HOST_LXC_PLACE")])
         contents.explain(RECIPE, ["etc/pycontainer/modules"])
         contents.from_modules(tree, json.loads(Path(d.getVar("DEPLOY_DIR_IMAGE"), "bsp/contents.json").read_text()))
         contents.settle(tree, packages.whole)

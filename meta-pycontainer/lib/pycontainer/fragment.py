@@ -31,9 +31,9 @@ _WORDS = {
 class Layer:
     """What a deployed layer says of itself.
 
-    `files` maps a role (kernel, modules, firmware, dtb, initramfs, efi, rootfs) to the file that plays it; `spdx` is
-    BitBake's SPDX 3 document of the recipe or image, `packages` the image's manifest (name, architecture, version a
-    line), `copyright` a tar of licence texts. `config` is an OCI image configuration object.
+    `files` maps a role (kernel, modules, firmware, dtb, initramfs, efi, board, rootfs) to the file that plays it;
+    `spdx` is BitBake's SPDX 3 document of the recipe or image, `packages` the image's manifest (name, architecture,
+    version a line), `copyright` a tar of licence texts. `config` is an OCI image configuration object.
     """
 
     name: str

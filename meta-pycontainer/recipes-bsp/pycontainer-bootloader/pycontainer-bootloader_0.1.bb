@@ -9,7 +9,7 @@ DEPENDS = "grub-efi grub-native"
 SRC_URI = "file://grub.cfg"
 S = "${UNPACKDIR}"
 
-inherit pycontainer-layer
+inherit pycontainer-layer pycontainer-board
 
 # Where GRUB has an EFI target for.
 COMPATIBLE_HOST = '(x86_64|i.86|aarch64|arm|riscv64).*-linux.*'

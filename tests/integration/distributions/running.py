@@ -42,7 +42,7 @@ def product_file(folder: Path) -> dict[str, Any]:
         "kind": "app", "from": {"directory": "busybox"}, "command": ["/bin/sh", "-c", _APP], "user": "1000:1000",
         "memory": "32MiB", "cpus": 0.5, "pids": 40, "environment": {"COLOUR": "deep blue"}, "tmpfs": ["/tmp"],
         "volumes": [{"name": "data", "destination": "/data", "uid": 1000, "gid": 1000}], "groups": ["2000", "2001"],
-        "network": "bridge", "ulimits": {"nofile": 2048}, "labels": {"colour": "blue"},
+        "network": "bridge", "ulimits": {"nofile": 2048}, "labels": {"colour": "blue"}, "observe": {"exec": "record"},
         "health": {"command": ["/bin/sh", "-c", "test -e /data"], "interval": "5s"},
     }  # fmt: skip
     slow = {"stopTimeout": "120s"}

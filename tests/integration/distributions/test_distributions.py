@@ -6,10 +6,12 @@ Each question to the machine costs a second or more, so what can be asked at onc
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from tests.integration.conftest import Product, pycontainer
 from tests.integration.distributions.running import INITS, SYSTEMD, Running
 
 BOTH = ["app", "app-lxc"]
@@ -71,7 +73,7 @@ def test_busybox_init_starts_what_its_table_says(running: Running) -> None:
 def test_an_app_is_the_same_under_both_runtimes(running: Running) -> None:
     script = (
         "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status; pwd; umask;"
-        "grep -E '^Max (open|core)' /proc/1/limits;"
+        "grep -E '^Max (open|core)' /proc/1/limits /proc/self/limits;"
         "echo $COLOUR $HOME $PATH; for f in pids.max memory.max cpu.max; do cat /sys/fs/cgroup/$f; done;"
         "for w in / /proc/sys/x /sys/x /dev/shm/x /data/x /tmp/x; do echo x >$w/x 2>/dev/null || echo x >$w 2>/dev/null"
         " && echo writes $w; done; head -c 1 /proc/kcore; head -c 1 /proc/keys; ls /sys/firmware;"
@@ -83,7 +85,7 @@ def test_an_app_is_the_same_under_both_runtimes(running: Running) -> None:
     assert (
         "(enforce)" in crun and "CapBnd:\t0000000000000000" in crun and "writes /data/x" in crun and "app-lxc" in crun
     )
-    assert re.search(r"^Groups:\s+2000 2001\s*$", crun, re.M) and re.search(r"files +2048 +2048", crun)
+    assert re.search(r"^Groups:\s+2000 2001\s*$", crun, re.M) and len(re.findall(r"files +2048 +2048", crun)) == 2
     assert differing(crun) == differing(lxc)
 
 
@@ -104,6 +106,21 @@ def test_an_app_is_checked_entered_and_seen_under_both(running: Running, name: s
     assert done.code == 7
     assert not re.search(r"-> /dev/(?!null)|socket:", done.out), done.out
     assert "app starts as 1000" in running.logs(name)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_what_an_app_starts_is_told_under_both(running: Running, name: str) -> None:
+    running.inside(name, "/bin/uname")
+    events = json.loads(running.device("observe", name, "--lines", "1000", "--json").out)["events"]
+    assert ("/bin/uname", False) in [(each["path"], each["declared"]) for each in events]
+    # None is the runtime's own doing, which is another user.
+    assert {each["uid"] for each in events} == {1000}
+
+
+def test_the_program_behind_lxc_is_one_component_of_the_host_with_its_licence(distributions: Product) -> None:
+    listed = pycontainer("sbom", "list", distributions.folder, "--json").json["components"]
+    found = [each["concluded"] for each in listed if (each["layer"], each["name"]) == ("host", "pycontainer-lxc")]
+    assert found == ["MIT"]
 
 
 def test_an_end_under_lxc_is_told_as_it_was(running: Running) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Product
-from tests.integration.updates.ahead import Ahead
-from tests.integration.updates.devices import Device
+from tests.integration.updates.devices import Device, Devices
 from tests.integration.updates.products import Family
 
 
@@ -33,23 +32,9 @@ def settled(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return device.image
 
 
-@pytest.fixture(scope="session", autouse=True)
-def ahead(
-    request: pytest.FixtureRequest, family: Family, settled: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ahead]:
-    """Runs the chosen tests of this folder."""
-    items = [item for item in request.session.items if Path(__file__).parent in item.path.parents]
-    made = Ahead(items, family, settled, tmp_path_factory.mktemp("devices"))
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def devices() -> None:
-    """Makes devices that run the base; each test gets its own where it is run, see `Ahead`."""
-
-
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
-    """Run a test of this folder, or take over how it ended when it was run ahead."""
-    pyfuncitem.funcargs["ahead"].run(pyfuncitem)
-    return True
+def devices(family: Family, settled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devices]:
+    """Makes devices that run the base; they end with the test."""
+    made = Devices(family, settled, tmp_path_factory.mktemp("devices"))
+    yield made
+    made.kill()

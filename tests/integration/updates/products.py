@@ -7,8 +7,11 @@ All of them come from the demo's BitBake folder, so that a build takes seconds, 
 from __future__ import annotations
 
 import copy
+import io
+import json
 import shutil
 import subprocess
+import tarfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,13 +22,15 @@ from typing import Any
 import msgspec
 import yaml
 
-from orchestrator.build.pipeline import tools_of
+from orchestrator.build.pipeline import image_request, tools_of
 from orchestrator.bundle import create
 from orchestrator.canonical import sha256_digest
 from orchestrator.deploy import Deploy
+from orchestrator.image.writer import write_image
 from orchestrator.layers.verity import fsverity_digest
 from orchestrator.oci import Store
-from orchestrator.revision import Revision, RevisionConfig, assemble, load_revision, newc
+from orchestrator.product.load import load_product
+from orchestrator.revision import LayerBlob, Revision, RevisionConfig, assemble, load_revision, newc
 from orchestrator.run import Tools
 from orchestrator.trust import ProductKeys, load_keys, sign_revision
 from tests.integration.conftest import Product, copy_demo
@@ -116,6 +121,13 @@ def _box(**members: Any) -> Callable[[File], None]:
     return change
 
 
+def _rootfs(**members: Any) -> Callable[[File], None]:
+    def change(file: File) -> None:
+        file["layers"]["rootfs"] |= members
+
+    return change
+
+
 def _top(**members: Any) -> Callable[[File], None]:
     def change(file: File) -> None:
         file.update(members)
@@ -143,7 +155,7 @@ _CRASHING = _web(entrypoint=["/usr/sbin/nginx", "-c", "/nothing"], command=[], r
 CHANGES: dict[str, Callable[[File], None]] = {
     "base": lambda file: None,
     # Live: only containers differ.
-    "page": lambda file: None,
+    "page": _rootfs(observe={"exec": "record"}),
     "held": _top(confirm={"timeout": "300s", "manual": True}),
     "secure": _top(securityVersion=2),
     "never-well": _all(_web(health=NEVER_WELL), _top(confirm={"timeout": "6s"})),
@@ -230,6 +242,36 @@ class Family:
                 data = self.store.blob_path(efi.digest).read_bytes() + b"another one\n".ljust(4096, b"\0")
                 self._made["loader"] = self._with_blob(kernel, "loader", efi.layer, "efi", data)
             return self._made["loader"]
+
+    def on_a_board(self) -> tuple[Made, Path]:
+        """The base as a board has it, whose firmware lies before the first partition; and its image."""
+        path = self.folder / "board.tar"
+        areas = {
+            "loader": {"offset": 32 * 1024, "size": 64 * 1024},
+            "u-boot": {"offset": 8 * 2**20, "size": 4 * 2**20, "type": "2e54b353-1271-4842-806f-e436d6af6985"},
+        }
+        plan = {"schemaVersion": 1, "areas": [{"name": name, **each} for name, each in areas.items()]}
+        contents = {"plan.json": json.dumps(plan).encode(), "esp/config.txt": b"kernel=u-boot.bin\n"}
+        contents |= {f"areas/{name}": name.encode() * 1000 for name in areas}
+        with tarfile.open(path, "w") as tar:
+            for name, data in contents.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        digest = sha256_digest(path.read_bytes())
+        self.store.put_blob(path.read_bytes(), expected=digest)
+        base = self.base.revision
+        layer = next(each.layer for each in base.blobs() if each.role == "efi")
+        config = replace_blob(base, layer, "board", digest, "1.0.0-board")
+        blob = LayerBlob(layer, "board", digest, path.stat().st_size, fsverity_digest(path))
+        revision = assemble(self.store, config, [*base.blobs(), blob])
+        keys = self._keys(self.product.keys)
+        sign_revision(self.store, revision, keys.signers())
+        made = self._bundled("board", revision, self.base.headline, self.product.keys, base)
+        product = load_product(self.product.folder / "pycontainer.yaml")
+        request = image_request(self.store, revision, product, self.deploy, keys)
+        epoch = self.deploy.manifest.source_date_epoch
+        return made, write_image(request, self.folder / "board.img", self.tools, epoch).image
 
     def _make(self, name: str, keys: Path) -> Made:
         headline = HEADLINE if name == "base" else f"This is {name}."

@@ -8,6 +8,7 @@ import re
 import subprocess
 import time
 
+from orchestrator.image.board import read_board
 from orchestrator.image.writer import layout
 from tests.integration.updates.devices import Device, Devices
 from tests.integration.updates.products import STORAGE_MIB, Family
@@ -26,11 +27,11 @@ def grown(device: Device) -> bool:
     return room is not None and room.size > STORAGE_MIB * 2**20 + LARGER // 2
 
 
-def assert_sound(device: Device) -> None:
-    """The disk, while it is off: its table, and its storage without a fault."""
+def assert_sound(device: Device, start: int | None = None) -> None:
+    """The disk, while it is off: its table, and its storage without a fault; that starts where it does on a PC."""
     checked = subprocess.run(["sgdisk", "-v", device.image], capture_output=True, text=True, check=False)
     assert "No problems found" in checked.stdout, checked.stdout + checked.stderr
-    start = layout("demo", "qemu-amd64", STORAGE_MIB * 2**20)[1][1].start
+    start = start or layout("demo", "qemu-amd64", STORAGE_MIB * 2**20)[1][1].start
     fsck = [*device.family.tools.argv("e2fsck"), "-f", "-n", f"{device.image}?offset={start}"]
     done = subprocess.run(fsck, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,6 +58,26 @@ def test_storage_grows_to_a_larger_disk_on_the_first_start_and_the_key_is_made_o
     assert device.identity() == identity
     assert "own key now" not in device.text and "grew from" not in device.text
     assert grown(device)
+
+
+def test_behind_what_starts_a_board_storage_grows_and_nothing_of_that_is_touched(devices: Devices, family: Family):
+    made, image = family.on_a_board()
+    before = image.read_bytes()[34 * 512 : 12 * 2**20]
+    assert b"loader" in before and b"u-boot" in before
+    device = devices.new(image)
+    enlarge(device)
+    device.start()
+    device.poll(lambda: re.search(r"storage: grew from \d+ to \d+ MiB", device.text) is not None)
+    device.wait_settled(made)
+    assert grown(device)
+    assert device.update(family.made("page")).result == "confirmed"
+    device.power_off()
+    _, partitions = layout("demo", "qemu-amd64", STORAGE_MIB * 2**20, read_board(family.folder / "board.tar"))
+    assert [each.name for each in partitions] == ["pycontainer-esp", "pycontainer-storage", "u-boot"]
+    assert partitions[0].start == 12 * 2**20
+    assert_sound(device, partitions[1].start)
+    with device.image.open("rb") as stream:
+        assert stream.seek(34 * 512) and stream.read(len(before)) == before
 
 
 def test_a_power_cut_while_storage_grows_loses_nothing(devices: Devices, family: Family):

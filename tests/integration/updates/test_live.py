@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,14 @@ from tests.integration.updates.products import Family
 def boots(device: Device) -> int:
     """How often the boot loader started something since the machine was switched on."""
     return device.text.count("booting revision")
+
+
+def programs(device: Device, container: str) -> list[str]:
+    """The paths of what was started in a container that is observed."""
+    events: list[dict[str, Any]] = []
+    with device.link.dropping():
+        device.link.connection().observe(container, 1000, False, events.append)
+    return [each["path"] for each in events if each["event"] == "exec"]
 
 
 def test_a_changed_app_is_exchanged_while_the_rest_runs_and_is_there_after_a_power_cut(
@@ -44,6 +53,9 @@ def test_a_changed_app_is_exchanged_while_the_rest_runs_and_is_there_after_a_pow
     assert device.shell("cat /data/note /scratch/note") == "kept\nkept\n"
     assert device.shell("ls /cache") == ""
     device.assert_runs(page)
+    # Of the one that went on the update asks to be told what it starts, and is told from then on.
+    device.shell("true", "rootfs")
+    device.poll(lambda: any(path.endswith("/sh") for path in programs(device, "rootfs")))
     assert boots(device) == 1
     status = device.status()
     assert status.record is not None

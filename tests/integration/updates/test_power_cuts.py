@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The power is cut at instants all over an update, and every time the device starts as the old revision or the new.
 
-Two machines work side by side, see `Ahead`. Each goes to and fro between two revisions that differ in the kernel's
+Each of two machines goes to and fro between two revisions that differ in the kernel's
 arguments and in a payload. The first cuts fall into the copying, the last into the confirmation. The instants are drawn
 anew each time; PYCONTAINER_SEED repeats what a failure tells, and PYCONTAINER_CUTS says how many. The 6 by default, one
-in each phase, take two processors without KVM about two minutes; tests/powercut cuts a recording everywhere.
+in each phase, take a processor without KVM about four minutes; tests/powercut cuts a recording everywhere.
 """
 
 from __future__ import annotations

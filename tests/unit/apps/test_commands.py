@@ -253,6 +253,24 @@ def test_a_runtime_configuration_that_would_lack_its_policy_is_not_printed(
     assert (code, "the AppArmor policy cannot be made yet" in err) == (4, True), err
 
 
+def test_show_says_what_is_observed_and_what_it_is_stopped_for(run: Run, folder: Path):
+    allow = (
+        "{exec: [/bin/sh, /usr/lib/web/], connect: [{address: '2001:db8::/32', port: 443, protocol: tcp}, {port: 53}]}"
+    )
+    with (folder / "pycontainer.yaml").open("a") as file:
+        file.write("  web: {kind: app, from: {directory: root}, command: [/bin/serve],\n")
+        file.write(f"        observe: {{exec: stop, connect: record, write: stop, allow: {allow}}}}}\n")
+        file.write("  quiet: {kind: app, from: {directory: root}, command: [/bin/serve], observe: {write: record}}\n")
+        file.write("  own: {kind: app, from: {directory: root}, command: [/bin/serve]}\n")
+    assert shown(run, "web")["observed"] == [
+        ("programs, stopped for what is not declared; /bin/sh, /usr/lib/web/ declared", "product"),
+        ("connections, recorded; [2001:db8::/32]:443/tcp, any:53 declared", "product"),
+        ("written files, stopped for what is not declared; none declared", "product"),
+    ]
+    assert shown(run, "quiet")["observed"] == [("written files, recorded", "product")]
+    assert "observed" not in shown(run, "own")
+
+
 def test_a_layer_of_lxc_says_so_and_has_no_configuration_of_oci(run: Run, folder: Path):
     with (folder / "pycontainer.yaml").open("a") as file:
         file.write("  web: {kind: app, from: {directory: root}, command: [/bin/serve], runtime: lxc}\n")

@@ -65,8 +65,37 @@ def test_init_says_what_to_do_next_and_keeps_what_is_there(run: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("words", "machine", "base", "start"),
+    [
+        (("--machine", "raspberrypi5"), "raspberrypi5", "yocto", "flash"),
+        (("--machine", "raspberrypi4-64"), "raspberrypi4-64", "debian", "flash"),
+        (("--machine", "raspberrypi4-64", "--base", "yocto"), "raspberrypi4-64", "yocto", "flash"),
+        (("--base", "yocto"), "qemux86-64", "yocto", "run"),
+    ],
+)
+def test_a_new_product_is_built_from_the_base_that_has_its_machine(
+    run: Run, tmp_path: Path, words: tuple[str, ...], machine: str, base: str, start: str
+) -> None:
+    code, out, err = run("init", tmp_path / "kiosk", *words)
+    assert code == 0, err
+    assert f"pycontainer {start} " in out
+    product = load_product(tmp_path / "kiosk" / "pycontainer.yaml")
+    assert (product.machine, product.base) == (machine, base)
+    recipes = [layer.source.bitbake for layer in product.layers.values()]
+    known = {
+        path.stem.partition("_")[0]
+        for path in Path(__file__).parents[3].glob(f"meta-pycontainer{'-debian' if base == 'debian' else ''}/**/*.bb")
+    }
+    assert set(recipes) <= known
+
+
+@pytest.mark.parametrize(
     ("words", "what"),
-    [(("--name", "Shop!"), "not a product's name"), (("--machine", "toaster"), "toaster")],
+    [
+        (("--name", "Shop!"), "not a product's name"),
+        (("--machine", "toaster"), "toaster"),
+        (("--machine", "rockpro64", "--base", "yocto"), "rockpro64"),
+    ],
 )
 def test_init_refuses_what_would_not_build(run: Run, tmp_path: Path, words: tuple[str, str], what: str) -> None:
     code, _, err = run("init", tmp_path / "new", *words)
@@ -241,7 +270,7 @@ def test_fsck_of_a_damaged_store_ends_with_5_and_of_an_unsigned_one_with_7(
         run("tag", "x")
         assert works.keys.keys
         code, out, _ = run("fsck")
-        assert code == 7 and "not signed" in out
+        assert code == 7 and "not signed" in out and "pycontainer sign" in out
     path = works.store.blob_path(made.blobs()[0].digest)
     path.chmod(0o644)
     path.write_bytes(b"wrong")

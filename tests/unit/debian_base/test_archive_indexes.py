@@ -185,3 +185,35 @@ def test_an_unsigned_release_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys.gpg").write_bytes(b"")
     with pytest.raises(DebianError, match="not Debian's"):
         archive.verify_inrelease(tmp_path / "InRelease", tmp_path / "keys.gpg")
+
+
+class Components(Mirror):
+    """A mirror whose suites have a second component, all but the security updates, as Debian's may."""
+
+    other = ENTRY.replace("hello", "blob").replace("pool/main", "pool/non-free-firmware")
+
+    def inrelease(self, suite: str) -> str:
+        packed = lzma.compress(self.other.encode())
+        line = f" {hashlib.sha256(packed).hexdigest()} {len(packed)} non-free-firmware/binary-amd64/Packages.xz\n"
+        return super().inrelease(suite) + ("" if suite.endswith("-security") else line)
+
+    def download(self, url: str, target: Path) -> None:
+        super().download(url, target)
+        if "/non-free-firmware/" in url:
+            target.write_bytes(lzma.compress(self.other.encode()))
+
+
+@pytest.mark.usefixtures("unsigned")
+def test_a_component_beside_main_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    mirror = Components(ENTRY)
+    plain = archive.indexes(ADDRESSES, "trixie", "amd64", tmp_path, False, mirror.download)
+    assert not any("non-free" in url for url in mirror.asked)
+    names = ("main", "non-free-firmware")
+    both = archive.indexes(ADDRESSES, "trixie", "amd64", tmp_path, False, mirror.download, names)
+    assert sum("/non-free-firmware/" in url for url in mirror.asked) == 1  # the same bytes serve both suites
+    assert StoredUniverse(both.universe).get("blob") is not None
+    assert StoredUniverse(both.universe).get("hello") is not None
+    assert StoredUniverse(plain.universe).get("blob") is None  # neither takes the other's file away
+    count = len(mirror.asked)
+    assert archive.indexes(ADDRESSES, "trixie", "amd64", tmp_path, False, mirror.download) == plain
+    assert len(mirror.asked) == count

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,11 @@ class Archive:
         write(self.universe, [package("hello", version), package("other", version)])
         self.date = 1000 + int(version)
 
-    def indexes(self, mirror: Mirror, suite: str, arch: str, folder: Path, fresh: bool) -> Indexes:
+    def indexes(
+        self, mirror: Mirror, suite: str, arch: str, folder: Path, fresh: bool, *, components: tuple[str, ...]
+    ) -> Indexes:
         self.asked.append(fresh)
+        self.components = components
         return Indexes(self.universe, self.date, {suite: "digest"})
 
 
@@ -53,6 +57,14 @@ def test_a_request_is_resolved_once_and_then_comes_from_the_lock(tmp_path: Path,
     assert pinning(tmp_path).pinned(REQUEST) == first
     assert [one.version for one in first] == ["1"]
     assert len(archive.asked) == 1
+
+
+def test_a_request_is_resolved_in_the_components_that_the_machine_names(tmp_path: Path, archive: Archive) -> None:
+    pinning(tmp_path).pinned(REQUEST)
+    assert archive.components == ("main",)
+    wider = replace(pinning(tmp_path), components=("main", "non-free-firmware"))
+    wider.pinned(Request.of("amd64", "other"))
+    assert archive.components == ("main", "non-free-firmware")
 
 
 def test_the_date_of_the_lock_stays_when_requests_are_added(tmp_path: Path, archive: Archive) -> None:

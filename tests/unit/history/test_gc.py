@@ -123,6 +123,26 @@ def thin_and_kept(made: list[Revision], works: Works) -> list[bool]:
     return [works.store.has_blob(digest) for digest in rootfs]
 
 
+@pytest.mark.parametrize("entry", ['{"digest":"x"}', '{"digest":"sha256:12","size":1,"mediaType":"a/b"}', "{}"])
+def test_an_index_with_a_damaged_entry_is_no_reason_to_remove_anything(works: Works, entry: str) -> None:
+    works.history("one")
+    works.store.index.path.write_text(f'{{"schemaVersion":2,"manifests":[{entry}]}}')
+    before = blobs(works.store)
+    with pytest.raises(VerificationError, match="is damaged"):
+        collect(works.store)
+    assert blobs(works.store) == before
+    assert not fsck(works.store).whole
+
+
+def test_an_entry_of_another_algorithm_is_no_damage(works: Works) -> None:
+    works.history("one")
+    entry = {"digest": "sha512:" + "0" * 128, "size": 1, "mediaType": MANIFEST_TYPE}
+    works.store.index.update(lambda entries: [*entries, entry])
+    collect(works.store)
+    assert fsck(works.store).unknown == [entry["digest"]]
+    assert whole(works)
+
+
 def test_old_revisions_give_up_their_blobs_and_keep_their_history(works: Works) -> None:
     made = works.history("one", "two", "three", "four")
     works.store.tag("release", made[0].descriptor)

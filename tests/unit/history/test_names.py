@@ -117,7 +117,7 @@ def test_a_good_tag(works: Works, name: str) -> None:
     check_tag(name, works.store, MACHINE)
 
 
-@pytest.mark.parametrize("name", ["HEAD", "candidate", "a/b", "", "a--b-", ".x", "x" * 65, "a b"])
+@pytest.mark.parametrize("name", ["HEAD", "candidate", "a/b", "", "a--b-", ".x", "x" * 33, "a b", "Stable", "a.b"])
 def test_a_wrong_name_for_a_channel(name: str) -> None:
     with pytest.raises(ConfigError, match="not a name for a channel"):
         check_channel(name)

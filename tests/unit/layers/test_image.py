@@ -112,7 +112,7 @@ def layer_image(layout: Layout, blob: bytes, diff_id: str, kind: str, **more: An
 @pytest.mark.parametrize(
     ("blob", "ending"),
     [
-        (gzip.compress(BASE[:700]) + gzip.compress(BASE[700:]), "+gzip"),
+        (gzip.compress(BASE[:700], mtime=0) + gzip.compress(BASE[700:], mtime=0), "+gzip"),
         (zstandard.compress(BASE[:700]) + zstandard.compress(BASE[700:]), "+zstd"),
         (SKIPPABLE + zstandard.compress(BASE) + SKIPPABLE, "+zstd"),
     ],
@@ -126,16 +126,16 @@ def test_streams_of_several_members_are_read_whole(layout, load, blob: bytes, en
 @pytest.mark.parametrize(
     ("blob", "ending", "words"),
     [
-        (gzip.compress(BASE)[:-3], "+gzip", "the stream is truncated"),
-        (gzip.compress(BASE) + b"garbage", "+gzip", "cannot be uncompressed"),
-        (gzip.compress(BASE)[:-6] + b"\1\2\3\4\5\6", "+gzip", "cannot be uncompressed"),
+        (gzip.compress(BASE, mtime=0)[:-3], "+gzip", "the stream is truncated"),
+        (gzip.compress(BASE, mtime=0) + b"garbage", "+gzip", "cannot be uncompressed"),
+        (gzip.compress(BASE, mtime=0)[:-6] + b"\1\2\3\4\5\6", "+gzip", "cannot be uncompressed"),
         (zstandard.compress(BASE)[:-3], "+zstd", "the stream is truncated"),
         (zstandard.compress(BASE) + b"garbage", "+zstd", "cannot be uncompressed"),
         (SKIPPABLE[:-1], "+zstd", "the stream is truncated"),
         (b"", "+gzip", "the stream is truncated"),
         (BASE, "+gzip", "cannot be uncompressed"),
         (zstandard.compress(BASE), "+gzip", "cannot be uncompressed"),
-        (gzip.compress(BASE), "", "is damaged"),
+        (gzip.compress(BASE, mtime=0), "", "is damaged"),
     ],
 )
 def test_a_stream_that_is_not_what_its_media_type_says_is_refused(layout, load, blob: bytes, ending: str, words: str):
@@ -147,7 +147,7 @@ def test_a_stream_that_is_not_what_its_media_type_says_is_refused(layout, load, 
 @pytest.mark.parametrize("ending", ["", "+gzip"])
 def test_the_digest_of_the_tar_is_checked_to_its_very_end(layout, load, ending: str):
     longer = BASE + bytes(10240)  # a tar reader stops long before
-    blob = gzip.compress(longer) if ending else longer
+    blob = gzip.compress(longer, mtime=0) if ending else longer
     layer_image(layout, blob, digest_of(BASE), LAYER + ending)
     with pytest.raises(VerificationError, match="is damaged") as caught:
         load()
@@ -165,7 +165,7 @@ def test_bytes_that_are_not_those_of_the_digest_are_refused_whatever_they_uncomp
 
 
 def test_the_size_of_a_blob_is_checked(layout, load):
-    layer_image(layout, gzip.compress(BASE), digest_of(BASE), LAYER + "+gzip", size=10)
+    layer_image(layout, gzip.compress(BASE, mtime=0), digest_of(BASE), LAYER + "+gzip", size=10)
     with pytest.raises(VerificationError, match="is damaged") as caught:
         load()
     assert "10 were announced" in caught.value.why
@@ -436,7 +436,7 @@ def test_layers_of_a_docker_archive_may_be_compressed_and_linked(tmp_path):
     }
     members = {
         "c.json": json.dumps(config).encode(),
-        "one/layer.tar": gzip.compress(BASE),
+        "one/layer.tar": gzip.compress(BASE, mtime=0),
         "two/layer.tar": "../three/layer.tar",
         "three/layer.tar": zstandard.compress(UPPER),
         "manifest.json": b'[{"Config":"c.json","RepoTags":null,"Layers":["one/layer.tar","two/layer.tar"]}]',
@@ -504,7 +504,7 @@ def test_the_digest_of_an_archive_is_that_of_its_image_and_not_of_its_packing(tm
     assert one.digest() == two.digest() != other.digest()
 
 
-@pytest.mark.parametrize("data", [b"", b"no tar at all", bytes(1024), gzip.compress(b"x")[:-1]])
+@pytest.mark.parametrize("data", [b"", b"no tar at all", bytes(1024), gzip.compress(b"x", mtime=0)[:-1]])
 def test_a_file_that_is_no_archive_is_refused(tmp_path, data: bytes):
     path = tmp_path / "a.tar"
     path.write_bytes(data)

@@ -86,6 +86,8 @@ def test_a_board_is_added_by_one_data_file_and_one_kas_file(
         "architecture": "arm64",
         "description": "A board that nobody makes",
         "emulated": False,
+        "tried": False,
+        "board": None,
         "firmware": [],
         "deviceTree": "nobody/nothing.dtb",
     }
@@ -95,6 +97,8 @@ def test_a_board_is_added_by_one_data_file_and_one_kas_file(
     assert found["TARGET_TRIPLET"] == "aarch64-linux-gnu"
     assert "nobodys_mmc" in found["MACHINE_MODULES_HOST"].split()
     assert "sha2_ce" in found["MACHINE_MODULES_HOST"].split()
+    # The initramfs takes its modules out of the BSP's.
+    assert "nobodys_mmc" in found["MACHINE_MODULES_BSP"].split()
     assert found["EMULATOR"] == "null"
 
 
@@ -134,7 +138,9 @@ def test_each_emulated_architecture_names_the_program_that_runs_it() -> None:
 def test_no_program_knows_a_machine_by_its_name() -> None:
     """Data, kas files, documents, examples and tests name machines; what is run does not."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    data = ("machines/", "kas/", "docs/", "tests/", "examples/", "bench/", ".ci/", "README.md")
+    # The BitBake layer's configuration is data as well: what each board's BSP layer calls its files.
+    configuration = "meta-pycontainer/conf/"
+    data = ("machines/", "kas/", configuration, "docs/", "tests/", "examples/", "bench/", ".ci/", "README.md")
     names = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in NAMES))
     wrong = []
     for name in listed.split("\0"):
@@ -142,3 +148,76 @@ def test_no_program_knows_a_machine_by_its_name() -> None:
             text = (ROOT / name).read_text(errors="replace") if (ROOT / name).is_file() else ""
             wrong += [f"{name}: {found[0]}" for found in names.finditer(text)]
     assert wrong == []
+
+
+FIRMWARE = """
+[firmware]
+packages = ["u-boot-nobody"]
+[[firmware.files]]
+path = "config.txt"
+text = "kernel=u-boot.bin"
+[[firmware.areas]]
+name = "loader"
+offset-kib = 32
+size-kib = 100
+source = "usr/lib/u-boot/nobody/loader.img"
+[[firmware.areas]]
+name = "u-boot"
+offset-kib = 8192
+size-kib = 4096
+source = "usr/lib/u-boot/nobody/u-boot.itb"
+type = "2e54b353-1271-4842-806f-e436d6af6985"
+"""
+
+
+def test_what_starts_a_board_is_data_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "machines" / "nobodys-board.toml").write_text(BOARD + FIRMWARE)
+    (home / "kas" / "debian-nobodys-board.yml").write_text(KAS)
+    monkeypatch.setenv("PYCONTAINER_HOME", str(home))
+    assert main(["machines", "--json"]) == 0
+    listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["machines"]}
+    assert listed["nobodys-board"]["board"] == {
+        "packages": ["u-boot-nobody"],
+        "components": [],
+        "files": ["config.txt"],
+        "areas": [
+            {"name": "loader", "offset": 32768, "size": 102400, "type": None},
+            {"name": "u-boot", "offset": 8388608, "size": 4194304, "type": "2e54b353-1271-4842-806f-e436d6af6985"},
+        ],
+    }
+    assert main(["machines"]) == 0
+    line = next(each for each in capsys.readouterr().out.splitlines() if each.startswith("nobodys-board"))
+    assert "board, untried" in line
+    found = variables(home / "machines", "nobodys-board", "amd64")
+    assert json.loads(found["MACHINE_FIRMWARE"])["areas"][1]["offset-kib"] == 8192
+    assert (found["MACHINE_FIRMWARE_PACKAGES"], found["DEBIAN_COMPONENTS"]) == ("u-boot-nobody", "main")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("offset-kib = 32", "offset-kib = 16"), "offset-kib"),
+        (("size-kib = 100", "size-kib = 8192"), "overlap"),
+        (('name = "u-boot"', 'name = "loader"'), "one name"),
+        (('"config.txt"', '"EFI/BOOT/BOOTAA64.EFI"'), "path"),
+        (('"config.txt"', '"pycontainer/record.0"'), "path"),
+        (('text = "kernel=u-boot.bin"', ""), "either source or text"),
+        (("2e54b353-", "esp"), "type"),
+        (("usr/lib/u-boot/nobody/loader.img", "../../loader.img"), "source"),
+    ],
+)
+def test_a_board_that_could_not_start_is_refused_as_data(home: Path, change: tuple[str, str], says: str) -> None:
+    (home / "machines" / "nobodys-board.toml").write_text((BOARD + FIRMWARE).replace(*change))
+    (home / "kas" / "debian-nobodys-board.yml").write_text(KAS)
+    with pytest.raises(ConfigError) as caught:
+        machines(home)
+    assert says in caught.value.why
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_machine_that_is_not_emulated_brings_what_starts_it(name: str) -> None:
+    data = machine(ROOT, name).data
+    assert data is not None
+    assert (data.emulator is None) == (data.firmware is not None)

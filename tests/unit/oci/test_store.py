@@ -463,3 +463,11 @@ def test_adoption_falls_back_to_a_copy_where_links_are_impossible(store: Store, 
     assert store.read_blob(digest) == b"content"
     assert (tmp_path / "file").stat().st_nlink == 1
     assert list(store.blobs.temporary.iterdir()) == []
+
+
+def test_what_is_no_file_by_a_blobs_name_is_refused_without_waiting(store: Store):
+    digest = sha256_digest(b"nobody writes to it")
+    store.blobs.folder.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(store.blobs.folder / digest.removeprefix("sha256:"))
+    with pytest.raises(VerificationError, match="cannot be read"):
+        store.blobs.open(digest)

@@ -18,11 +18,13 @@ from orchestrator.image import record
 from orchestrator.image.writer import ImageRequest, write_image
 from orchestrator.layers.verity import fsverity_digest
 from orchestrator.run import Tools
-from tests.powercut import failure
+from tests.powercut import failure, grub
 from tests.powercut.check import IDENTITY, NOTES, Subject, Verdict, check
 from tests.powercut.cuts import Cut
 from tests.powercut.disk import BLOCK, Blocks, content_digest
 from tests.powercut.expect import records
+from tests.powercut.ext4 import Ext4
+from tests.powercut.partitions import Unreadable, gpt
 from tests.powercut.recording import BLOBS, LOG, Blob, Mark, Recording, RevisionFacts, save
 from tests.powercut.writelog import SECTOR, Entry
 
@@ -179,3 +181,19 @@ def test_a_failure_is_read_as_it_was_kept(tmp_path: Path) -> None:
     path = failure.save(kept, tmp_path)
     assert failure.load(path) == kept and kept.cut == cut
     assert failure.save(kept, tmp_path) == path
+
+
+def test_the_boot_loader_needs_nothing_of_the_folder_of_blobs(subject: Subject) -> None:
+    """Where a name was wiped and the block torn, it finds no length and stops: as if the folder ended there."""
+    _, storage = gpt(subject.disk)
+    facts = subject.recording.revisions["base"]
+    whole = Ext4(subject.disk, storage, strict=False)
+    folder = whole.find("blobs/sha256")
+    assert folder is not None and whole.entries(folder)
+    ((_, _, block),) = whole.extents(folder)
+    subject.disk[storage.start // BLOCK + block] = bytes(BLOCK)
+    torn = Ext4(subject.disk, storage, strict=False)
+    assert torn.entries(folder) == {}
+    grub.check_loadable(torn, facts, subject.contents)
+    with pytest.raises(Unreadable, match="not there"):
+        grub.resolve(torn, f"revisions/{facts.id}/signature")

@@ -14,6 +14,7 @@ import pytest
 from tests.powercut import jbd2
 from tests.powercut.disk import BLOCK, Blocks
 from tests.powercut.ext4 import Ext4, Inode
+from tests.powercut.fsck import check_storage, reseal
 from tests.powercut.partitions import Span, Unreadable
 
 MIB = 2**20
@@ -203,3 +204,18 @@ def test_a_commit_block_with_a_wrong_checksum_ends_recovery_with_a_doubt(image: 
         stream.write(b"damage")
     replay = jbd2.recover(view(image))
     assert replay.blocks == {} and "commit block" in replay.doubt
+
+
+def test_a_torn_superblock_is_opened_again(image: Path) -> None:
+    """As the device does at its start: its sectors are of two moments, and its checksum of neither."""
+    whole = image.read_bytes()[1024:2048]
+    with image.open("r+b") as stream:
+        stream.seek(1024 + 0x2C)
+        stream.write(b"\1\0\0\0")  # when it was mounted
+    assert not view(image, strict=False).superblock_is_sound
+    assert "checksum" in tool("e2fsck", "-p", image, ok=(8,))
+    assert reseal(image) and not reseal(image)
+    assert view(image).superblock_is_sound
+    assert image.read_bytes()[1024:2048] != whole
+    assert check_storage(image) == ""
+    assert image.read_bytes()[1024 + 0x2C : 1024 + 0x30] == b"\1\0\0\0", "the backup came back in its place"

@@ -100,6 +100,11 @@ def test_the_demo_is_read():
             "from: {tar: a.tar, platform: linux/arm64}",
             ["layers.web.from.platform: only an image has platforms"],
         ),
+        (
+            "from: {bitbake: app-nginx}",
+            "from: {bitbake: app-nginx, spdx: a.spdx.json}",
+            ["layers.web.from.spdx: only a tar or a directory"],
+        ),
         ("- {source: www, destination: /srv/www}", "- {source: www, destination: srv}", ["files[0].destination"]),
     ],
 )

@@ -18,7 +18,8 @@ from orchestrator.canonical import canonical_json
 from orchestrator.errors import PyContainerError
 from orchestrator.layers.tree import Limits
 from orchestrator.oci import Store
-from orchestrator.product.model import Layer, Source
+from orchestrator.product.model import Layer
+from orchestrator.product.source import Source
 from orchestrator.publish import LayerConfig, PublishedLayer, assemble_layer, check_signers, read_layer, sign_layer
 from orchestrator.trust import PrivateKey
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.build.imagelock import pinned_images, update_images
@@ -23,12 +25,15 @@ from orchestrator.layers.options import RunOptions, Tmpfs
 from orchestrator.oci import Store, fsck
 from orchestrator.product.load import load_product
 from orchestrator.product.model import Product
+from orchestrator.product.reference import parse_reference
 from orchestrator.progress import Reporter, Silent
-from orchestrator.publish import check_signers, read_layer, signatures
+from orchestrator.publish import check_signers, look_at, read_layer, signatures
 from orchestrator.run import Tools
+from orchestrator.sbom import Document
 from orchestrator.trust import load_keys
 from tests.unit.registry.fake import Registry, serving
 
+YOCTO = Path(__file__).parents[2] / "data" / "sbom" / "yocto"
 LAYER = """\
 layer: kiosk
 version: 1.2.0
@@ -131,6 +136,23 @@ def take(found: tuple[Product, Workspace]) -> Any:
     return take_layers(*found, pinned_images(*found, REPORTER), REPORTER)
 
 
+def test_what_bitbake_wrote_of_a_root_file_system_becomes_its_document(team: Team):
+    shutil.copy(YOCTO / "kiosk-image.spdx.tar.zst", team.folder / "kiosk.spdx.tar.zst")
+    team.write("", LAYER.replace("{directory: root}", "{directory: root, spdx: kiosk.spdx.tar.zst}"))
+    team.build()
+    store, layer = last_built(team.folder, "kiosk")
+    found = msgspec.json.decode(store.read_blob(layer.parts["document"].digest, limit=10**7), type=Document)
+    assert {"base-files", "hello", "libgreet1"} <= {each.name for each in found.components}
+    (team.folder / "kiosk.spdx.tar.zst").write_bytes((YOCTO / "kiosk-bsp.spdx.tar.zst").read_bytes())
+    team.build()
+    _, again = last_built(team.folder, "kiosk")
+    assert again.parts["document"].digest != layer.parts["document"].digest
+    (team.folder / "kiosk.spdx.tar.zst").write_text('{"spdxVersion": "SPDX-2.3"}')
+    assert "no SPDX document of BitBake's" in team.run("layer", "build", "-C", team.folder, code=2)
+    (team.folder / "kiosk.spdx.tar.zst").unlink()
+    assert "kiosk.spdx.tar.zst" in team.run("layer", "build", "-C", team.folder, code=2)
+
+
 def test_the_same_layer_has_the_same_bytes_and_tells_who_made_it(team: Team):
     first = team.build()
     assert team.build() == first
@@ -145,6 +167,22 @@ def test_the_same_layer_has_the_same_bytes_and_tells_who_made_it(team: Team):
     changed = team.build()
     assert changed["manifest"] != first["manifest"]
     assert changed["rootfs"] == first["rootfs"]
+
+
+def test_showing_a_layer_brings_what_is_attached_only_in_name(team: Team, target: str, tmp_path: Path):
+    made = team.build()
+    store, layer = last_built(team.folder, "kiosk")
+    notes = store.put_blob(b"what somebody attached " * 1000, media_type="text/plain")
+    store.attach(layer.descriptor, "application/vnd.example.notes", [notes])
+    team.run("layer", "push", target, "-C", team.folder, "--json")
+    shown = team.run("layer", "show", target, "--json")
+    assert "application/vnd.example.notes" in shown["attached"]
+    assert [one["valid"] for one in shown["signatures"]] == [True]
+    looked = Store.open_or_create(tmp_path / "looked")
+    look_at(parse_reference(target), tmp_path, looked)
+    here = {path.name for path in looked.blobs.folder.iterdir()}
+    assert made["manifest"][7:] in here
+    assert not here & {part.digest[7:] for part in (notes, *layer.manifest.layers)}
 
 
 def test_a_product_takes_it_as_it_is_and_runs_it_as_the_team_wrote(team: Team, target: str, tmp_path: Path):
@@ -249,6 +287,21 @@ def test_the_pin_holds_until_it_is_moved(team: Team, target: str, tmp_path: Path
     shown = team.run("app", "show", "front", "-C", tmp_path / "product")
     assert team.keyid in shown
     assert "kiosk 1.2.0" in shown
+
+
+def test_a_pin_does_not_move_to_what_a_stranger_signed(team: Team, target: str, tmp_path: Path):
+    first = team.build()
+    team.run("layer", "push", target, "-C", team.folder)
+    found = product(tmp_path, target, team.keyid)
+    take(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYCONTAINER_KEYS", str(tmp_path / "keys-of-a-stranger"))
+        team.write("environment: {A: b}\n")
+        team.build()
+        team.run("layer", "push", target, "-C", team.folder)
+    with pytest.raises(TrustError, match=r"the pin of layer front was not moved: .* is not signed by who may"):
+        update_images(*found, REPORTER)
+    assert take(found)[1]["front"].layer.id == first["manifest"]
 
 
 def test_a_damaged_layer_never_becomes_a_products(team: Team, tmp_path: Path):

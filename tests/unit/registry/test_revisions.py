@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.canonical import canonical_json
 from orchestrator.errors import FetchError, TryAgainError, VerificationError
-from orchestrator.oci import Store, fsck
+from orchestrator.oci import MANIFEST_TYPE, Store, fsck
+from orchestrator.oci.layout import ATTACHED_LIMIT
 from orchestrator.registry import Places, Reference, Remote, Repository, Web, immutable_tag, pull, push
 from tests.unit.registry.conftest import make_revision
 from tests.unit.registry.fake import Handler, Registry, digest_of
@@ -136,6 +138,26 @@ def test_an_attachment_that_belongs_to_another_is_left_out(
     registry.put_json("shop/web", index, "application/vnd.oci.image.index.v1+json", mine)
     assert pull(reference, other, web=web).manifests == 2
     assert not other.has_blob(both[1]["digest"])
+
+
+def test_what_is_too_large_to_be_attached_stays_where_it_is(
+    registry: Registry, web: Web, store: Store, other: Store, reference: Reference
+):
+    revision = make_revision(store)
+    push(store, revision.digest, reference.repository, ["stable"], web=web)
+    taken = len(store.referrers(revision.digest))
+    empty = store.put_blob(b"{}", media_type="application/vnd.oci.empty.v1+json")
+    endless = {"mediaType": "application/octet-stream", "digest": "sha256:" + "e" * 64, "size": ATTACHED_LIMIT}
+    data = canonical_json({
+        "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": "application/vnd.pycontainer.signature.v1",
+        "config": {"mediaType": empty.media_type, "digest": empty.digest, "size": empty.size}, "layers": [endless],
+        "subject": {"mediaType": MANIFEST_TYPE, "digest": revision.digest, "size": revision.size},
+    })  # fmt: skip
+    registry.repo("shop/web").manifests[digest_of(data)] = (MANIFEST_TYPE, data)
+    pull(reference, other, web=web)
+    assert fsck(other).whole
+    assert len(other.referrers(revision.digest)) == taken
+    assert not registry.asked("GET", "e" * 64)
 
 
 def test_what_is_not_a_revision_is_refused_before_its_blobs_come(

@@ -86,7 +86,7 @@ class Site:
             parents=parents if parents is not None else [head.digest] if head else [],
             **facts,
         )
-        store.tag(f"channel/{channel}/qemu-amd64", revision.descriptor)
+        store.move(f"channel/{channel}/qemu-amd64", revision.descriptor)
         return revision
 
     def head(self, channel: str = "main") -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.canonical import sha256_digest
+from orchestrator.errors import TrustError
 from orchestrator.history.source import SOURCE_TYPE, SourceFile, SourceList, attach_source
 from orchestrator.oci import Store, fsck
 from orchestrator.trust import load_keys
+from orchestrator.trust.keyfiles import write_public
 from tests.unit.registry.fake import Registry
-from tests.unit.remotes.conftest import PRODUCT, Site
+from tests.unit.remotes.conftest import PRODUCT, Site, load
 
 
 @pytest.fixture
@@ -53,6 +55,15 @@ def test_a_first_contact_shows_the_keys_and_believes_them_from_then_on(ours: Sit
     assert product.run("pull", "--json").json["channels"][0]["outcome"] == "forward"
     assert product.head() == third.id
     assert not [path.name for path in newcomer.folder.iterdir() if path.name != "demo"]
+
+
+def test_a_first_contact_brings_the_whole_history(ours: Site, newcomer: Site, pushed: str):
+    got = newcomer.run("clone", pushed, "--json").json["channels"][0]
+    assert got["revisions"] == 2
+    assert got["moved"] > 0
+    (parent,) = load(ours, ours.head()).config.parents
+    assert load(cloned(newcomer, ours), parent).config.message == "one"
+    assert "shallow" not in cloned(newcomer, ours).run("fsck").out
 
 
 def test_who_demands_a_key_gets_what_it_signed_or_nothing(ours: Site, newcomer: Site, pushed: str, tmp_path: Path):
@@ -184,3 +195,43 @@ def test_a_source_that_somebody_else_attached_is_not_written(ours: Site, newcome
     assert "did not sign were not taken" in done.err
     assert "carries no sources" in done.out
     assert not (newcomer.folder / "demo" / "pycontainer.yaml").exists()
+
+
+def test_keys_that_were_pinned_half_are_not_believed(ours: Site, newcomer: Site, tmp_path: Path):
+    assert ours.keys.public_keys()
+    ours.run("key", "new", "second")
+    ours.run("key", "threshold", "2")
+    ours.run("remote", "add", "origin", tmp_path / "remote")
+    ours.commit("one")
+    ours.run("push")
+    written = []
+
+    def killed(product: str, folder: Path, name: str, *rest: object, **more: object) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(name)
+        write_public(product, folder, name, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestrator.trust.keyfiles.write_public", killed)
+        newcomer.call(newcomer, "clone", tmp_path / "remote")
+    assert len(written) == 1
+    with pytest.raises(TrustError, match="never be met"):
+        load_keys("demo", environment={"PYCONTAINER_KEYS": str(newcomer.keys_folder)})
+    assert "never be met" in newcomer.run("clone", tmp_path / "remote", code=7).err
+    other = Site(newcomer.folder, tmp_path / "keys-of-another", newcomer.call)
+    other.run("clone", tmp_path / "remote")
+    known = load_keys("demo", environment={"PYCONTAINER_KEYS": str(other.keys_folder)})
+    assert (known.threshold, known.public_keys()) == (2, ours.keys.public_keys())
+
+
+def test_what_a_clone_left_that_was_killed_when_it_was_done_goes_with_the_next(ours: Site, newcomer: Site, pushed: str):
+    newcomer.run("clone", pushed)
+    (newcomer.folder / ".demo.clone").mkdir()
+    (newcomer.folder / ".demo.clone.lock").touch()
+    assert "is there already" in newcomer.run("clone", pushed, code=2).err
+    assert [path.name for path in newcomer.folder.iterdir()] == ["demo"]
+    (newcomer.folder / ".demo.clone" / "store").mkdir(parents=True)  # not done: the next one goes on with it
+    (newcomer.folder / ".demo.clone.lock").touch()
+    newcomer.run("clone", pushed, code=2)
+    assert (newcomer.folder / ".demo.clone" / "store").is_dir()

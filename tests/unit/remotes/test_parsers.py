@@ -5,20 +5,31 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
+from orchestrator.history import names as history_names
 from orchestrator.oci import Store
 from orchestrator.remotes.ancestry import comes_from, count_between, known, walk
 from orchestrator.remotes.config import load_remotes
 from orchestrator.remotes.location import parse_location
-from orchestrator.remotes.naming import Channel, channel, channel_in_registry, channel_in_store, is_users, root_number
+from orchestrator.remotes.naming import (
+    Channel,
+    channel,
+    channel_in_registry,
+    channel_in_store,
+    head_in_store,
+    is_users,
+    root_number,
+)
 from orchestrator.revision import initramfs_with_facts, product_facts
 from orchestrator.revision.facts import read_facts
+from orchestrator.trust import channel as trust_channel
 
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = [("a" * 64, "b" * 43 + "=")]
@@ -101,6 +112,23 @@ def test_a_channels_tags_lead_back_to_it(name: str, machine: str):
     assert channel_in_registry(found.in_registry) == found
     assert channel_in_store(found.pointer) == found
     assert not is_users(found.in_registry)
+
+
+@given(st.from_regex(r"[A-Za-z0-9._-]{1,34}", fullmatch=True) | st.sampled_from(["Stable", "a.b", "a__b", "a" * 33]))
+def test_what_can_be_committed_to_can_be_promoted_and_pushed(name: str):
+    def takes(check: Callable[[str], object]) -> bool:
+        try:
+            check(name)
+        except ConfigError:
+            return False
+        return True
+
+    assume(name != "candidate")
+    found = takes(history_names.check_channel)
+    assert found == takes(lambda each: channel(each, "qemu-amd64"))
+    assert found == takes(trust_channel.check_channel)
+    assert found == (channel_in_registry(f"channel.{name}.qemu") == Channel(name, "qemu"))
+    assert found == (head_in_store(f"channel/{name}/qemu") == Channel(name, "qemu"))
 
 
 def test_our_own_tags_are_no_users():

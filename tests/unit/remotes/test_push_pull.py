@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,7 +121,8 @@ def test_a_revision_goes_alone_with_a_tag(ours: Site, theirs: Site, place: str):
     ours.store.tag("v1", first.descriptor)
     done = ours.run("push", "origin", "v1", "--json").json
     assert (done["channel"], done["tags"], done["revision"]) == (None, ["v1"], first.id)
-    assert "has no channel" in theirs.run("pull", code=2).err
+    assert "has no channel main for qemu-amd64" in theirs.run("pull", code=2).err
+    assert "has no channel main\n" in theirs.run("clone", place, "copy", code=2).err
     listed = ours.run("ls-remote", "--json").json["names"]
     assert [(each["kind"], each["name"], each["revision"]) for each in listed] == [("tag", "v1", first.id)]
     promoted = ours.run("push", "origin", first.short, "--channel", "stable", "--json").json
@@ -156,6 +159,76 @@ def test_depth_ends_a_history(ours: Site, theirs: Site, place: str):
     ours.run("push")
     assert theirs.run("pull", "--json").json["channels"][0]["outcome"] == "forward"
     assert theirs.head() == newest.id
+
+
+def test_a_depth_deepens_a_history_that_is_not_whole(ours: Site, theirs: Site, place: str):
+    ours.run("remote", "add", "origin", place)
+    theirs.run("remote", "add", "origin", place)
+    for number in range(4):
+        ours.commit(f"number {number}")
+    ours.run("push")
+    theirs.run("pull", "--depth", 1)
+    assert "--depth" in theirs.run("revert", "HEAD", code=2).err
+    assert theirs.run("pull", "--json").json["channels"][0]["revisions"] == 0
+    assert theirs.run("pull", "--depth", 3, "--json").json["channels"][0]["revisions"] == 2
+    assert theirs.run("pull", "--depth", 9, "--json").json["channels"][0]["revisions"] == 1
+    assert "shallow" not in theirs.run("fsck").out
+
+
+def test_each_tag_that_is_sent_is_shown_with_its_own_revision(ours: Site, place: str):
+    ours.run("remote", "add", "origin", place)
+    first = ours.commit("one")
+    ours.commit("two")
+    ours.run("tag", "v1", "main~1")
+    shown = ours.run("push", "--tags").out
+    assert next(line for line in shown.splitlines() if line.startswith("v1")).split()[1] == first.short
+
+
+CHANGES = [
+    pytest.param([("key", "new", "second"), ("key", "threshold", 2)], id="two must sign"),
+    pytest.param([("trust", "init")], id="the channel gets a key of its own"),
+    pytest.param([("key", "rotate", "signing"), ("key", "rm", "signing", "--yes")], id="another key"),
+]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("commands", CHANGES)
+def test_after_a_change_of_keys_a_push_signs_the_channel_anew(
+    ours: Site, place: str, commands: list[tuple[object, ...]], moved: bool
+):
+    ours.run("remote", "add", "origin", place)
+    ours.commit("one")
+    ours.run("push")
+    for words in commands:
+        ours.run(*words)
+    if moved:
+        ours.commit("two")
+    else:
+        ours.run("sign", "HEAD")
+    done = ours.run("push")
+    assert "is signed anew" in done.err
+    assert "version 2" in done.out
+    assert "up to date" in ours.run("push").out
+    channel = next(each for each in ours.run("ls-remote", "--json").json["names"] if each["kind"] == "channel")
+    assert (channel["pointerVersion"], channel["signed"]) == (2, "valid")
+
+
+def test_after_a_change_of_keys_what_others_pushed_with_the_old_ones_is_refused(
+    ours: Site, theirs: Site, place: str, tmp_path: Path
+):
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", place)
+    ours.commit("one")
+    ours.run("push")
+    shutil.copytree(ours.keys_folder, tmp_path / "keys-old")
+    theirs = replace(theirs, keys_folder=tmp_path / "keys-old")
+    theirs.run("pull")
+    theirs.commit("two")
+    theirs.run("push")
+    ours.run("key", "new", "second")
+    ours.run("key", "threshold", 2)
+    ours.commit("mine")
+    assert "1 of the 2 keys of the channel" in ours.run("push", code=7).err
 
 
 def test_nothing_committed_is_said(ours: Site, place: str):
@@ -239,3 +312,32 @@ def test_a_channel_that_stands_for_something_else_is_refused(ours: Site, theirs:
     assert theirs.store.index.path.read_bytes() == before
     assert theirs.head() == head
     assert fsck(theirs.store).whole
+
+
+@pytest.mark.parametrize("word", ["push", "pull", "reset"])
+def test_a_head_of_before_is_found_by_the_beginning_of_its_id(ours: Site, theirs: Site, place: str, word: str):
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", place)
+    first = ours.commit("one", version="1.0.0")
+    ours.run("push")
+    theirs.run("pull")
+    site = ours if word == "push" else theirs
+    if word == "reset":
+        first = theirs.commit("mine")
+    ours.store.index.untag("channel/main/qemu-amd64", keep=True)  # as a commit moves a head
+    ours.commit("two", parents=[ours.store.resolve("remote/origin/main/qemu-amd64").digest])
+    ours.run("push")
+    if word != "push":
+        theirs.run("pull", *(["--reset"] if word == "reset" else []))
+    assert site.run("show", first.id[7:19], "--json").json
+
+
+def test_a_push_removes_what_a_killed_one_left_in_the_remote(ours: Site, tmp_path: Path):
+    ours.run("remote", "add", "origin", tmp_path / "remote")
+    ours.commit("one")
+    ours.run("push")
+    (tmp_path / "remote" / ".tmp" / ("0" * 32)).write_bytes(b"half a blob")
+    ours.run("ls-remote", "origin")
+    assert list((tmp_path / "remote" / ".tmp").iterdir())
+    ours.run("push")
+    assert not list((tmp_path / "remote" / ".tmp").iterdir())

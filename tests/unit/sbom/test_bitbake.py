@@ -20,6 +20,8 @@ from orchestrator.sbom.layer import LayerFacts, layer_document
 from orchestrator.sbom.model import Blob, Product
 from orchestrator.sbom.spdx23 import spdx23_bytes
 
+from .sample import tree_of
+
 DATA = Path(__file__).parents[2] / "data" / "sbom" / "yocto"
 PRODUCT = Product("box", "1", "", "")
 
@@ -39,6 +41,19 @@ def test_packages_have_their_recipe_licence_and_edges() -> None:
     assert (network.source_name, network.source_version) == ("pycontainer-network", "0.1")
     assert found.facts.depends == ((network.id, prepared.id),)
     assert found.unaccounted == ()
+
+
+def test_the_files_of_a_package_are_its_own() -> None:
+    lease, network = "usr/libexec/pycontainer/lease", "usr/libexec/pycontainer/network"
+    assert bitbake.read(DATA / "rootfs.spdx.json").owners == {"pycontainer-network": (lease, network)}
+    layer = LayerFacts(
+        name="rootfs", kind="rootfs", version="1", architecture="amd64", spdx=DATA / "rootfs.spdx.json",
+        tree=tree_of({lease: b"1", network: b"2", "opt/stray": b"3"}),
+    )  # fmt: skip
+    census = layer_document(layer, PRODUCT, 0).census
+    assert census is not None
+    assert census.owned.files == 2
+    assert [each.path for each in census.unowned] == ["opt/stray"]
 
 
 def test_a_package_of_the_manifest_without_an_element_is_named(tmp_path: Path) -> None:
@@ -119,12 +134,12 @@ def test_what_is_no_such_document_is_refused(tmp_path: Path, text: bytes) -> Non
 _JSON = st.none() | st.integers() | st.text(max_size=3) | st.just(["a", 1]) | st.just({"key": "a"})
 _ID = st.sampled_from(["a", "b"]) | _JSON
 _ELEMENT = st.fixed_dictionaries(
-    {"type": st.just("software_Package") | st.just("Relationship") | _JSON, "spdxId": _ID},
+    {"type": st.sampled_from(["software_Package", "Relationship", "software_File"]) | _JSON, "spdxId": _ID},
     optional={
         "name": st.just("kernel-x") | _JSON,
         "from": _ID,
         "to": st.just(["a"]) | _JSON,
-        "relationshipType": st.sampled_from(["generates", "dependsOn", "hasDeclaredLicense"]) | _JSON,
+        "relationshipType": st.sampled_from(["generates", "dependsOn", "hasDeclaredLicense", "contains"]) | _JSON,
         "software_primaryPurpose": st.sampled_from(["install", "specification"]) | _JSON,
         "software_packageUrl": _JSON,
         "simplelicensing_customIdToUri": _JSON | st.just([{"key": 1, "value": []}]),

@@ -20,8 +20,11 @@ from orchestrator.trust import (
     load_keys,
     new_key,
     product_keys,
+    rotation,
     set_threshold,
 )
+
+NOW = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -312,3 +315,27 @@ def _die_at(position: int, moments) -> None:
 
     for module, name in moments:
         setattr(module, name, wrap(getattr(module, name)))
+
+
+def test_a_key_whose_maker_was_killed_is_gone_on_with_in_the_role_that_it_was_made_for(environment):
+    product_keys("demo", environment=environment)
+    made = new_key("demo", "root", role="root", environment=environment)
+    (keys_folder("demo", environment) / "root.pub.json").unlink()
+    assert [key.name for key in product_keys("demo", environment=environment).keys] == ["signing"]
+    again = new_key("demo", "root", role="root", environment=environment)
+    assert (again.public, again.meant) == (made.public, "root")
+    with pytest.raises(ConfigError, match="already"):
+        new_key("demo", "root", role="root", environment=environment)
+
+
+def test_a_rotation_that_was_killed_is_gone_on_with(environment, monkeypatch: pytest.MonkeyPatch):
+    product_keys("demo", environment=environment)
+    with monkeypatch.context() as patch:
+        patch.setattr(rotation, "retire", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rotation.rotate("demo", "signing", now=NOW, environment=environment)
+    rotation.rotate("demo", "signing", now=NOW, environment=environment)
+    found = load_keys("demo", environment=environment)
+    assert [(key.name, key.retired) for key in found.keys] == [("signing", True), ("signing-2", False)]
+    rotation.rotate("demo", "signing-2", now=NOW, environment=environment)
+    assert [key.name for key in load_keys("demo", environment=environment).keys][-1] == "signing-3"

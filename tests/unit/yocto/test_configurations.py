@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import kas.configschema
+import kconfiglib
 import pytest
 import yaml
 from jsonschema import Draft7Validator
+from kas.plugins.menu import Menu
 
 from orchestrator.build.kas import configuration
 from orchestrator.errors import ConfigError
@@ -22,8 +25,6 @@ ROOT = Path(__file__).parents[3]
 KAS = sorted((ROOT / "kas").rglob("*.yml"))
 MACHINES = sorted(path for path in (ROOT / "kas").glob("*.yml") if not path.name.endswith(".lock.yml"))
 BOARDS = ("raspberrypi4-64", "raspberrypi5", "beagleplay", "imx8mm-lpddr4-evk", "visionfive2")
-# Their BitBake layers could not be had whole when the others were pinned.
-UNPINNED = {"yocto-beagleplay", "yocto-visionfive2"}
 
 
 @pytest.mark.parametrize("path", KAS, ids=lambda path: path.name)
@@ -84,20 +85,68 @@ def test_kas_resolves_every_machine_of_the_base(resolving: tuple[Path, dict[str,
     assert value["distro"] == "pycontainer"
 
 
+def chosen(place: Path, machine: str, **site: str) -> dict[str, Any]:
+    """Choose in the menu as a person does, and return what kas saves of it; the keywords switch entries on."""
+    menu = Menu()
+    menu.orig_config = {}
+    menu.kconf = kconfiglib.Kconfig(str(ROOT / "kas" / "Kconfig"), warn_to_stderr=False)
+    assert menu.kconf.warnings == []
+    for name, value in {machine: "y", **site}.items():
+        assert menu.kconf.syms[name].set_value(value)
+    menu.save_config(str(place / ".config.yaml"), str(ROOT))
+    found = yaml.safe_load((place / ".config.yaml").read_text())
+    wrong = list(Draft7Validator(kas.configschema.CONFIGSCHEMA).iter_errors(found))
+    assert not wrong, wrong[0].message
+    return dict(found)
+
+
+def choices() -> list[str]:
+    menu = kconfiglib.Kconfig(str(ROOT / "kas" / "Kconfig"), warn_to_stderr=False)
+    return [symbol.name for choice in menu.choices for symbol in choice.syms]
+
+
+def test_the_menu_offers_every_machine_once(tmp_path: Path) -> None:
+    offered = []
+    for name in choices():
+        [included] = chosen(tmp_path, name)["header"]["includes"]
+        assert Path(included).stem.replace("-", "_").upper() == name
+        offered.append(ROOT / included)
+    assert sorted(offered) == MACHINES
+
+
+def test_what_is_chosen_in_the_menu_is_what_kas_builds(resolving: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    top, environment = resolving
+    value = chosen(tmp_path, "YOCTO_VISIONFIVE2", SITE_FOLDERS="y", SITE_HASHSERVE="y", DL_DIR="/srv/downloads")
+    (top / ".config.yaml").write_text(yaml.safe_dump(value | {"_source_dir": str(top)}))
+    done = subprocess.run(
+        [sys.executable, "-m", "kas", "-l", "error", "dump", "--format", "json", ".config.yaml"],
+        cwd=top, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    built = json.loads(done.stdout)
+    assert built["machine"] == "visionfive2"
+    settings = built["local_conf_header"]["__menu_config_vars"].splitlines()
+    assert settings == ['DL_DIR = "/srv/downloads"', 'SSTATE_DIR = "/srv/yocto/sstate"',
+                        'PYCONTAINER_HASHSERVE = "localhost:8686"']  # fmt: skip
+
+
+def test_the_caches_are_not_offered_for_debian_packages(tmp_path: Path) -> None:
+    value = chosen(tmp_path, "DEBIAN_QEMU_AMD64", SITE_FOLDERS="y")
+    assert "local_conf_header" not in value
+
+
 @pytest.mark.parametrize("path", YOCTO, ids=lambda path: path.stem)
 def test_every_repository_of_a_machine_is_pinned_by_its_lock(path: Path) -> None:
     lock = path.with_suffix(".lock.yml")
-    assert lock.is_file() == (path.stem not in UNPINNED)
-    if lock.is_file():
-        pinned = yaml.safe_load(lock.read_text())["overrides"]["repos"]
-        wanted: set[str] = set()
-        todo = [path]
-        while todo:
-            value = yaml.safe_load(todo.pop().read_text())
-            wanted |= {name for name, repo in value.get("repos", {}).items() if "url" in repo}
-            todo += [ROOT / name for name in value["header"].get("includes", [])]
-        assert set(pinned) == wanted
-        assert all(len(each["commit"]) == 40 for each in pinned.values())
+    pinned = yaml.safe_load(lock.read_text())["overrides"]["repos"]
+    wanted: set[str] = set()
+    todo = [path]
+    while todo:
+        value = yaml.safe_load(todo.pop().read_text())
+        wanted |= {name for name, repo in value.get("repos", {}).items() if "url" in repo}
+        todo += [ROOT / name for name in value["header"].get("includes", [])]
+    assert set(pinned) == wanted
+    assert all(len(each["commit"]) == 40 for each in pinned.values())
 
 
 def test_the_boards_are_machines_of_the_base_and_locks_are_not() -> None:

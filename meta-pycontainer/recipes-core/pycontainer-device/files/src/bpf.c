@@ -141,12 +141,12 @@ static int level_of(const char *cgroup)
 	return slashes - 3;
 }
 
-static int fill(struct bpf *bpf, const char *path, int cgroup, uint32_t kinds, struct error *err)
+static int fill(struct bpf *bpf, const char *path, struct error *err)
 {
-	struct bpf_kernel kernel;
 	struct stat status;
 
-	if (fstat(cgroup, &status) < 0)
+	bpf->group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (bpf->group < 0 || fstat(bpf->group, &status) < 0)
 		return fail_errno(err, "%s", path);
 	// kernfs gives its control groups' numbers as those of inodes.
 	bpf->place.cgroup = status.st_ino;
@@ -155,43 +155,57 @@ static int fill(struct bpf *bpf, const char *path, int cgroup, uint32_t kinds, s
 		return fail_errno(err, STORAGE);
 	// linux/kdev_t.h, which is for the kernel only.
 	bpf->place.storage = major(status.st_dev) << 20 | minor(status.st_dev);
-	if (find_kernel(&kernel, err) < 0 ||
+	if (find_kernel(&bpf->kernel, err) < 0 ||
 	    (bpf->place.wanted = make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(uint64_t), sizeof(struct bpf_wanted), WANTED_MOST, err)) < 0 ||
-	    (bpf->place.ring = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, BPF_RING_BYTES, err)) < 0 || map_ring(bpf, err) < 0)
+	    (bpf->place.unknown = make_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct bpf_wanted), 1, err)) < 0 ||
+	    (bpf->place.ring = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, BPF_RING_BYTES, err)) < 0)
 		return -1;
-	for (int watch = 0; watch < BPF_WATCHES; watch++) {
-		if ((forms[watch].kind & kinds) == 0)
-			continue;
-		int program = load(bpf, (enum bpf_watch)watch, &kernel, err);
-		if (program < 0)
-			return -1;
-		bpf->programs[watch] = attach(program, (enum bpf_watch)watch, cgroup, err);
-		close(program);
-		if (bpf->programs[watch] < 0)
-			return -1;
-	}
-	return 0;
+	return map_ring(bpf, err);
 }
 
-int bpf_open(struct bpf *bpf, const char *path, uint32_t kinds, struct error *err)
+int bpf_open(struct bpf *bpf, const char *cgroup, struct error *err)
 {
-	int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	*bpf = (struct bpf){.open = true, .place = {.wanted = -1, .ring = -1}};
+	*bpf = (struct bpf){.open = true, .group = -1, .place = {.wanted = -1, .unknown = -1, .ring = -1}};
 	for (int watch = 0; watch < BPF_WATCHES; watch++)
 		bpf->programs[watch] = -1;
-	int result = cgroup < 0 ? fail_errno(err, "%s", path) : fill(bpf, path, cgroup, kinds, err);
-	if (cgroup >= 0)
-		close(cgroup);
+	int result = fill(bpf, cgroup, err);
 	if (result < 0)
 		bpf_close(bpf);
 	return result;
+}
+
+static int watch_one(struct bpf *bpf, enum bpf_watch watch, struct error *err)
+{
+	int program = load(bpf, watch, &bpf->kernel, err);
+
+	if (program < 0)
+		return -1;
+	bpf->programs[watch] = attach(program, watch, bpf->group, err);
+	close(program);
+	return bpf->programs[watch] < 0 ? -1 : 0;
 }
 
 static void drop(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+uint32_t bpf_watch(struct bpf *bpf, uint32_t kinds, struct error *err)
+{
+	uint32_t asked = kinds;
+
+	for (int watch = 0; watch < BPF_WATCHES; watch++)
+		if ((forms[watch].kind & kinds) != 0 && bpf->programs[watch] < 0 &&
+		    watch_one(bpf, (enum bpf_watch)watch, err) < 0)
+			kinds &= ~forms[watch].kind;
+	// Half of a kind is none.
+	for (int watch = 0; watch < BPF_WATCHES; watch++)
+		if ((forms[watch].kind & kinds) == 0 && (forms[watch].kind & asked) != 0) {
+			drop(bpf->programs[watch]);
+			bpf->programs[watch] = -1;
+		}
+	return kinds;
 }
 
 void bpf_close(struct bpf *bpf)
@@ -208,6 +222,8 @@ void bpf_close(struct bpf *bpf)
 		munmap((void *)bpf->ring, page + 2 * BPF_RING_BYTES);
 	drop(bpf->place.ring);
 	drop(bpf->place.wanted);
+	drop(bpf->place.unknown);
+	drop(bpf->group);
 	*bpf = (struct bpf){.open = false};
 }
 
@@ -242,9 +258,9 @@ size_t bpf_drain(struct bpf *bpf, size_t most, void (*take)(void *context, const
 	return count;
 }
 
-static bool look_up(const struct bpf *bpf, uint64_t cgroup, struct bpf_wanted *out)
+static bool look_up(int map, const void *key, struct bpf_wanted *out)
 {
-	union bpf_attr a = {.map_fd = (uint32_t)bpf->place.wanted, .key = pointer(&cgroup), .value = pointer(out)};
+	union bpf_attr a = {.map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(out)};
 
 	return bpf_call(BPF_MAP_LOOKUP_ELEM, &a) == 0;
 }
@@ -254,14 +270,24 @@ int bpf_want(struct bpf *bpf, uint64_t cgroup, uint32_t kinds, struct error *err
 	struct bpf_wanted wanted = {.lost = 0};
 	union bpf_attr a = {.map_fd = (uint32_t)bpf->place.wanted, .key = pointer(&cgroup), .value = pointer(&wanted)};
 
-	look_up(bpf, cgroup, &wanted);
+	look_up(bpf->place.wanted, &cgroup, &wanted);
 	wanted.kinds = kinds;
 	return bpf_call(BPF_MAP_UPDATE_ELEM, &a) < 0 ? fail_errno(err, "eBPF map") : 0;
 }
 
-uint32_t bpf_lost(const struct bpf *bpf, uint64_t cgroup)
+bool bpf_lost(const struct bpf *bpf, uint64_t cgroup, uint32_t *lost)
 {
 	struct bpf_wanted wanted;
+	bool known = look_up(bpf->place.wanted, &cgroup, &wanted);
 
-	return look_up(bpf, cgroup, &wanted) ? wanted.lost : 0;
+	*lost = known ? wanted.lost : 0;
+	return known;
+}
+
+uint32_t bpf_unknown(const struct bpf *bpf)
+{
+	struct bpf_wanted wanted;
+	uint32_t key = 0;
+
+	return look_up(bpf->place.unknown, &key, &wanted) ? wanted.lost : 0;
 }

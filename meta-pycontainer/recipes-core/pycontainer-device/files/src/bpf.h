@@ -8,16 +8,21 @@
 
 struct bpf {
 	bool open;
+	int group;			// the control group that is watched
 	struct bpf_place place;
+	struct bpf_kernel kernel;
 	int programs[BPF_WATCHES];	// where they are attached; they go when these are closed
 	unsigned char *consumed;	// the page with our position
 	const unsigned char *ring;	// the page with the kernel's position, then the bytes, twice in a row
 };
 
-// Load and attach those that tell of these kinds (enum observed_kind) for what is in this control group below /sys/fs/cgroup,
-// whose children are the containers. Nothing is left after a failure.
-int bpf_open(struct bpf *bpf, const char *cgroup, uint32_t kinds, struct error *err);
+// For what is in this control group below /sys/fs/cgroup, whose children are the containers; nothing is told of yet. Nothing is
+// left after a failure.
+int bpf_open(struct bpf *bpf, const char *cgroup, struct error *err);
 void bpf_close(struct bpf *bpf);
+// Load and attach those that tell of these kinds (enum observed_kind), beside what is attached. Returns for which it could
+// be done; `err` is about the last one that is not among them.
+uint32_t bpf_watch(struct bpf *bpf, uint32_t kinds, struct error *err);
 // To wait for: readable when there is something in the ring.
 int bpf_ring(const struct bpf *bpf);
 // Hand over what is in the ring, at most so many records; returns how many. The bytes belong to the call.
@@ -25,5 +30,7 @@ size_t bpf_drain(struct bpf *bpf, size_t most, void (*take)(void *context, const
 		 void *context);
 // From now on only these kinds are told of for a container's control group. How many were lost is kept.
 int bpf_want(struct bpf *bpf, uint64_t cgroup, uint32_t kinds, struct error *err);
-// How many were lost since it began, 0 when nothing is known of it.
-uint32_t bpf_lost(const struct bpf *bpf, uint64_t cgroup);
+// How many of a container's were lost since it began. False when it has no entry (any more): it is to be asked for again by bpf_want.
+bool bpf_lost(const struct bpf *bpf, uint64_t cgroup, uint32_t *lost);
+// How many were lost of containers without an entry, all in all.
+uint32_t bpf_unknown(const struct bpf *bpf);

@@ -121,7 +121,16 @@ static void begin(struct bpf_code *code, struct exits *exits, const struct bpf_p
 	call(code, BPF_FUNC_ringbuf_reserve);
 	copy(code, RECORD, R0);
 	size_t room = jump_if(code, BPF_JNE, R0, 0);
+	size_t known = jump_if(code, BPF_JNE, WANTED, 0);
+	// It may be the start of one that has rules, so it is counted all the same.
+	put(code, BPF_ST | BPF_MEM | BPF_W, R10, 0, -8, 0);
+	load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)place->unknown);
+	copy(code, R2, R10);
+	add(code, R2, -8);
+	call(code, BPF_FUNC_map_lookup_elem);
+	copy(code, WANTED, R0);
 	leave(exits, jump_if(code, BPF_JEQ, WANTED, 0));
+	land(code, known);
 	set(code, R1, 1);
 	put(code, BPF_STX | BPF_ATOMIC | BPF_W, WANTED, R1, offsetof(struct bpf_wanted, lost), BPF_ADD);
 	leave(exits, put(code, BPF_JMP | BPF_JA, 0, 0, 0, 0));

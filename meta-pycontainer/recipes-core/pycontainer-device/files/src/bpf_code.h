@@ -26,6 +26,7 @@ struct bpf_place {
 	int level;		// of a container's own, counted from the root's 0
 	uint32_t storage;	// its device, as the kernel itself numbers it: of it a container sees its volumes only
 	int wanted;		// map: a container's cgroup -> struct bpf_wanted
+	int unknown;		// map: 0 -> struct bpf_wanted, which counts what was lost of those without an entry
 	int ring;		// map: where they write what struct observed_head (observed.h) describes
 };
 

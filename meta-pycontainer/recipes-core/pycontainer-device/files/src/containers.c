@@ -4,6 +4,7 @@
 #include "console.h"
 #include "crun.h"
 #include "io_limit.h"
+#include "observed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,10 +55,19 @@ static void take_over(struct container *to, struct container *from, const struct
 	// One that does not run yet gets them when it starts.
 	if (to->init > 0 && io_limit_change(from->layer, layer, &err) < 0)
 		console_line("container %s: %s", layer->name, err.text);
+	// What it does from now on is its own program's doing, whose start was not watched.
+	to->observed.began = to->observed.began || observed_wanted(&from->layer->observe) == 0;
 	// The new revision may mean something else by healthy, and its trial wants to see it for itself.
 	if (to->state == STATE_RUNNING)
 		checkup_again(to, clock_ms());
 	*from = (struct container){.state = STATE_STOPPED, .deadline = UINT64_MAX};
+}
+
+// One that is starting, of which nothing was watched and now is: whether that is the runtime's doing or its program's nobody knows.
+static bool begins_unseen(const struct container *before, const struct layer *layer)
+{
+	return before->state == STATE_STARTING && observed_wanted(&before->layer->observe) == 0 &&
+	       observed_wanted(&layer->observe) != 0;
 }
 
 int containers_switch(struct containers *all, struct revision *next, struct error *err)
@@ -72,7 +82,7 @@ int containers_switch(struct containers *all, struct revision *next, struct erro
 		struct container *before = next->layers[i].container ? crew_find(&all->now, next->layers[i].name) : NULL;
 		// One that was given up, or stopped by hand, is started anew all the same.
 		if (before != NULL && before->state != STATE_FAILED && before->state != STATE_STOPPED &&
-		    containers_keep(before->layer, &next->layers[i]))
+		    containers_keep(before->layer, &next->layers[i]) && !begins_unseen(before, &next->layers[i]))
 			take_over(&crew.each[i], before, &next->layers[i]);
 		crew.each[i].restarts = 0;
 	}

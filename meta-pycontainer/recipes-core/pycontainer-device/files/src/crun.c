@@ -5,6 +5,7 @@
 #include "idmap.h"
 #include "image.h"
 #include "lxc.h"
+#include "process.h"
 #include "program.h"
 #include "store.h"
 
@@ -20,6 +21,10 @@
 
 #define BUNDLES "/run/pycontainer/bundles"
 #define PATH_SIZE (NAME_SIZE + 96)
+// Where crun keeps what it knows of a container, the configuration that it was started by among it.
+#ifndef CRUN_STATE
+#define CRUN_STATE "/run/crun"
+#endif
 
 const char *crun_program(const struct layer *layer)
 {
@@ -225,20 +230,32 @@ void crun_make_exec_group(const struct layer *layer)
 		mkdir(path, 0755);
 }
 
-size_t crun_exec_words(const char *words[CRUN_EXEC_WORDS], const char *program, const char *container, const char *pid_file)
+int crun_exec_words(const char *words[CRUN_EXEC_WORDS], const char *program, const char *container, const char *pid_file,
+		    const char *process, const char *const *command, struct error *err)
 {
 	const char *const head[] = {program, "--root", "/run/crun", "--cgroup-manager=cgroupfs", "exec", "--no-new-privs"};
 	size_t count = sizeof head / sizeof *head;
 	char path[PATH_SIZE];
+	size_t length = 0;
 
 	memcpy(words, head, sizeof head);
+	// LXC knows by itself what the container was started by, crun does not know all of it.
+	if (strcmp(program, CRUN_LXC) != 0) {
+		while (command[length] != NULL)
+			length++;
+		snprintf(path, sizeof path, CRUN_STATE "/%s/config.json", container);
+		if (process_make(path, command, length, process, err) < 0)
+			return fail_in(err, "container %s", container);
+		words[count++] = "--process";
+		words[count++] = process;
+	}
 	snprintf(path, sizeof path, "/sys/fs/cgroup/pycontainer/%s/exec", container);
 	if (access(path, F_OK) == 0)
 		words[count++] = "--cgroup=exec";
 	words[count++] = "--pid-file";
 	words[count++] = pid_file;
 	words[count++] = container;
-	return count;
+	return (int)count;
 }
 
 int crun_kill(const struct layer *layer, struct error *err)

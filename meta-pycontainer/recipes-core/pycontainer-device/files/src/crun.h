@@ -33,10 +33,12 @@ pid_t crun_run(const struct layer *layer, int output, struct error *err);
 // The process id of the container, after crun_run's process ended with status 0. `keeper` becomes the process whose end
 // tells of the container's: its own first process, or LXC's monitor above it.
 pid_t crun_pid(const struct layer *layer, pid_t *keeper, struct error *err);
-#define CRUN_EXEC_WORDS 10
-// The words that begin "crun exec" in a container; returns how many. What is started belongs to the control group "exec"
+#define CRUN_EXEC_WORDS 12
+// The words that begin "crun exec" of a command in a container, which follows them; returns how many, or -1. `process`: a place for
+// a file that crun is told all of it by, to be removed when it has ended. What is started belongs to the control group "exec"
 // below the container's own when that was made: a process in the group itself would keep an init from dividing it.
-size_t crun_exec_words(const char *words[CRUN_EXEC_WORDS], const char *program, const char *container, const char *pid_file);
+int crun_exec_words(const char *words[CRUN_EXEC_WORDS], const char *program, const char *container, const char *pid_file,
+		    const char *process, const char *const *command, struct error *err);
 // Make that group, once the container runs.
 void crun_make_exec_group(const struct layer *layer);
 // Start "crun delete --force", which forgets a container that ended.

@@ -29,7 +29,7 @@ struct session {
 	pid_t child;		// crun, which passes on signals and the status
 	int process;		// its pidfd
 	int in, out, err;	// -1: closed
-	char pid_file[PATH_MAX], group[PATH_MAX];
+	char pid_file[PATH_MAX], process_file[PATH_MAX], group[PATH_MAX];
 	unsigned char data[WORK_DATA_MOST];	// for its standard input: data[sent..used)
 	size_t sent, used;
 };
@@ -100,17 +100,25 @@ static int begin(struct session *s, const struct exec_place *place, struct error
 	if (argv == NULL)
 		return fail_errno(err, "exec");
 	snprintf(s->pid_file, sizeof s->pid_file, "%s/exec-%d.pid", place->folder, (int)getpid());
+	snprintf(s->process_file, sizeof s->process_file, "%s/exec-%d.json", place->folder, (int)getpid());
 	// What an earlier worker of this number may have left is not about this one.
 	unlink(s->pid_file);
 	if (place->group != NULL)
 		snprintf(s->group, sizeof s->group, "%s", place->group);
 	else
 		snprintf(s->group, sizeof s->group, "/pycontainer/%s", container);
-	size_t used = crun_exec_words(argv, program, container, s->pid_file);
+	// They move up to those that crun's own words leave.
+	const char **words = argv + CRUN_EXEC_WORDS;
 	for (size_t i = 0; i < count; i++)
-		argv[used++] = json_string_value(json_array_get(command, i));
-	s->child = start(argv, ends, err);
+		words[i] = json_string_value(json_array_get(command, i));
+	int used = crun_exec_words(argv, program, container, s->pid_file, s->process_file, words, err);
+	if (used >= 0) {
+		memmove(argv + used, words, (count + 1) * sizeof *words);
+		s->child = start(argv, ends, err);
+	}
 	free(argv);
+	if (used < 0)
+		return -1;
 	if (s->child < 0)
 		return -1;
 	s->in = ends[0];
@@ -240,6 +248,7 @@ json_t *exec_run(struct work *work, void *context, struct error *err)
 	if (s.child > 0)
 		end_program(&s);
 	unlink(s.pid_file);
+	unlink(s.process_file);
 	if (result < 0)
 		return NULL;
 	return json_pack("{s:i}", "status", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));

@@ -36,6 +36,8 @@ struct fs_calls {
 	int (*symlink)(struct fs *fs, const char *target, const char *path);
 	// Another name for a file or for a symbolic link itself.
 	int (*link)(struct fs *fs, const char *from, const char *to);
+	// Whether both are names of one file, 1 or 0.
+	int (*same)(struct fs *fs, const char *path, const char *other);
 	// Zero-terminated; returns the length. EINVAL: there, and not a link.
 	ssize_t (*readlink)(struct fs *fs, const char *path, char *target, size_t size);
 	int (*mkdir)(struct fs *fs, const char *path, unsigned mode);

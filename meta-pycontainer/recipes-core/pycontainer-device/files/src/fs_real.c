@@ -138,7 +138,7 @@ static int real_seal(struct fs *fs, int fd, char digest[HEX_SIZE])
 	return verity_seal(digest, fd, &err);
 }
 
-// Call rename or link, given as they take folders, with the folders of both paths.
+// Call rename, link or the like, given as they take folders, with the folders of both paths.
 static int with_both(struct fs *fs, const char *from, const char *to,
 		     int (*act)(int from_folder, const char *from, int to_folder, const char *to))
 {
@@ -193,6 +193,20 @@ static int link_in(int from_folder, const char *from, int to_folder, const char 
 static int real_link(struct fs *fs, const char *from, const char *to)
 {
 	return with_both(fs, from, to, link_in);
+}
+
+static int same_in(int folder, const char *name, int other_folder, const char *other)
+{
+	struct stat one, two;
+
+	if (fstatat(folder, name, &one, AT_SYMLINK_NOFOLLOW) < 0 || fstatat(other_folder, other, &two, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+static int real_same(struct fs *fs, const char *path, const char *other)
+{
+	return with_both(fs, path, other, same_in);
 }
 
 static ssize_t real_readlink(struct fs *fs, const char *path, char *target, size_t size)
@@ -280,10 +294,9 @@ static int real_room(struct fs *fs, uint64_t *bytes)
 void fs_real(struct fs *fs, const char *root)
 {
 	static const struct fs_calls calls = {
-		real_open,     real_read,   real_write,	   real_size,	 real_truncate,
-		real_sync,     real_close,  real_seal,	   real_rename,	 real_unlink,
-		real_symlink,  real_link,   real_readlink, real_mkdir,	 real_rmdir,
-		real_list,     real_sync_folder, real_sync_all, real_checkpoint, real_room,
+		real_open, real_read, real_write, real_size, real_truncate, real_sync, real_close, real_seal, real_rename,
+		real_unlink, real_symlink, real_link, real_same, real_readlink, real_mkdir, real_rmdir, real_list,
+		real_sync_folder, real_sync_all, real_checkpoint, real_room,
 	};
 
 	*fs = (struct fs){.calls = &calls, .root = root};

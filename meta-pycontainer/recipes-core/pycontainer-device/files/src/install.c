@@ -22,27 +22,52 @@ static void report(const struct installer *installer, const char *step, uint64_t
 		installer->progress(installer->context, step, done, total);
 }
 
-// Make sure that so many bytes are free, by removing what is not to be kept; the revision itself always is.
-static int make_room(struct installer *installer, const char *id, uint64_t needed, struct error *err)
+// Remove what is not to be kept until so many bytes are free; the revision itself always is.
+static int collect(struct installer *installer, const char *id, uint64_t needed, struct error *err)
 {
 	enum { most = sizeof installer->keep / sizeof *installer->keep };
 	const char *keep[most + 2] = {id};
 	struct gc_result removed;
+
+	for (size_t i = 0; i < most && installer->keep[i] != NULL; i++)
+		keep[i + 1] = installer->keep[i];
+	report(installer, "room", 0, needed);
+	return gc_run(installer->fs, keep, needed, &removed, err);
+}
+
+static int make_room(struct installer *installer, const char *id, uint64_t needed, struct error *err)
+{
 	uint64_t room;
 
 	if (installer->fs->calls->room(installer->fs, &room) < 0)
 		return fail_errno(err, "free space");
 	if (room >= needed)
 		return 0;
-	for (size_t i = 0; i < most && installer->keep[i] != NULL; i++)
-		keep[i + 1] = installer->keep[i];
-	report(installer, "room", 0, needed);
-	if (gc_run(installer->fs, keep, needed, &removed, err) < 0)
+	if (collect(installer, id, needed, err) < 0)
 		return -1;
 	if (installer->fs->calls->room(installer->fs, &room) < 0)
 		return fail_errno(err, "free space");
 	return room >= needed ? 0 : fail(err, "storage is too full: %" PRIu64 " MiB are needed, %" PRIu64 " MiB free",
 					 (needed + MIB - 1) / MIB, room / MIB);
+}
+
+// The names of so many, of one that is begun and of one that goes are in the first sector of their folder, wherever they
+// come to lie in it. The boot loader reads that without the journal; a change that reaches over two sectors may be torn.
+#define INSTALLED_MOST 5
+
+static int limit_installed(struct installer *installer, const struct revision *revision, const char *signature,
+			   struct error *err)
+{
+	struct names names;
+	size_t installed = 0;
+	int result = names_list(&names, installer->fs, "revisions", REVISIONS_MOST, err);
+
+	for (size_t i = 0; i < names.count; i++)
+		installed += text_is_hex64(names.items[i]) && strcmp(names.items[i], revision->id) != 0;
+	names_free(&names);
+	if (result < 0 || installed < INSTALLED_MOST)
+		return result;
+	return revisions_begin(installer->fs, revision, signature, err) < 0 ? -1 : collect(installer, revision->id, 0, err);
 }
 
 struct copying {
@@ -132,7 +157,8 @@ static int begin(struct installer *installer, const struct revision *revision, c
 		 struct wanted **missing, size_t *count, struct error *err)
 {
 	report(installer, "check", 0, 0);
-	if (plan_missing(installer->fs, revision, missing, count, err) < 0)
+	if (limit_installed(installer, revision, signature, err) < 0 ||
+	    plan_missing(installer->fs, revision, missing, count, err) < 0)
 		return -1;
 	if (*count == 0)
 		return 0;
@@ -148,7 +174,7 @@ static int begin(struct installer *installer, const struct revision *revision, c
 static int finish(struct installer *installer, const struct revision *revision, const char *signature, struct error *err)
 {
 	report(installer, "sync", 0, 0);
-	return revisions_finish(installer->fs, revision, signature, installer->keep[0], err);
+	return revisions_finish(installer->fs, revision, signature, err);
 }
 
 static int install(struct installer *installer, struct bundle *bundle, const struct revision *revision,

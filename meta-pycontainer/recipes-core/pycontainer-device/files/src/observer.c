@@ -122,19 +122,22 @@ static bool is_alive(const struct container *container)
 	return container->state == STATE_STARTING || container->state == STATE_RUNNING || container->state == STATE_STOPPING;
 }
 
-// A control group is known by its number; which container's it is, is asked for once in a container's life.
-static bool owns(struct container *container, uint64_t cgroup)
+// The number of the control group of one that lives, 0 when it has none yet.
+static uint64_t group_of(const struct container *container)
 {
 	char path[NAME_SIZE + 64];
 	struct stat status;
 
-	if (container->observed.cgroup != 0 || !is_alive(container))
-		return container->observed.cgroup == cgroup;
 	snprintf(path, sizeof path, CGROUP "/%s", container->layer->name);
-	if (stat(path, &status) < 0 || (uint64_t)status.st_ino != cgroup)
-		return false;
-	container->observed.cgroup = cgroup;
-	return true;
+	return is_alive(container) && stat(path, &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+// A control group is known by its number; which container's it is, is asked for once in a container's life.
+static bool owns(struct container *container, uint64_t cgroup)
+{
+	if (container->observed.cgroup == 0 && group_of(container) == cgroup)
+		container->observed.cgroup = cgroup;
+	return container->observed.cgroup == cgroup;
 }
 
 static struct container *find(struct containers *all, uint64_t cgroup, bool *fresh)
@@ -179,20 +182,44 @@ static void take(void *context, const unsigned char *bytes, size_t length)
 		judge(container, &what);
 }
 
+static bool has_rules(const struct observe *observe)
+{
+	return observe->exec == WATCH_STOP || observe->connect == WATCH_STOP || observe->write == WATCH_STOP;
+}
+
 // What found no room in the ring may have been anything.
+static void say_lost(struct container *container, uint32_t count)
+{
+	write_lost(container, count);
+	if (has_rules(&container->layer->observe))
+		container_violated(container, "more at once than can be watched");
+}
+
 static void look_for_lost(struct observer *observer, struct container *container)
 {
-	const struct observe *observe = &container->layer->observe;
 	struct watched *w = &container->observed;
-	uint32_t lost = w->cgroup == 0 ? 0 : bpf_lost(&observer->bpf, w->cgroup);
+	uint32_t lost = 0;
+	struct error err;
 
 	catch_up(observer, container);
-	if (lost > w->lost) {
-		write_lost(container, lost - w->lost);
-		if (observe->exec == WATCH_STOP || observe->connect == WATCH_STOP || observe->write == WATCH_STOP)
-			container_violated(container, "more at once than can be watched");
-	}
+	// One whose entry made room for others is told of in full, until the kernel knows again what is wanted of it.
+	if (w->cgroup != 0 && !bpf_lost(&observer->bpf, w->cgroup, &lost) && is_alive(container) &&
+	    bpf_want(&observer->bpf, w->cgroup, observed_wanted(&container->layer->observe), &err) < 0)
+		console_line("observe: %s", err.text);
+	if (lost > w->lost)
+		say_lost(container, lost - w->lost);
 	w->lost = lost;
+}
+
+// Nor is it known whose it was: with it may have gone the first exec of any that starts, without which it would never count as begun.
+static void look_for_unknown(struct observer *observer, struct container *container)
+{
+	struct watched *w = &container->observed;
+
+	if (w->began || !is_alive(container))
+		return;
+	w->began = true;
+	say_lost(container, bpf_unknown(&observer->bpf) - observer->unknown);
 }
 
 void observer_drain(struct observer *observer, struct containers *all)
@@ -203,6 +230,10 @@ void observer_drain(struct observer *observer, struct containers *all)
 		return;
 	bpf_drain(&observer->bpf, TURN, take, &drain);
 	for_each(observer, all, look_for_lost);
+	if (bpf_unknown(&observer->bpf) == observer->unknown)
+		return;
+	for_each(observer, all, look_for_unknown);
+	observer->unknown = bpf_unknown(&observer->bpf);
 }
 
 uint64_t observer_deadline(const struct containers *all)
@@ -232,16 +263,28 @@ static void want_again(struct observer *observer, struct container *container)
 			 (observe->write == WATCH_STOP ? OBSERVED_WRITE : 0u);
 	struct error err;
 
+	// Without the exec by which its program begins nothing of a container counts.
+	stops |= stops == 0 ? 0u : OBSERVED_EXEC;
 	container->observed.blind = (stops & ~observer->kinds) != 0;
+	// The kernel may have been told that nothing is wanted of one that was not observed before, and tells nothing that it be known by.
+	if (container->observed.cgroup == 0)
+		container->observed.cgroup = group_of(container);
 	if (observer->bpf.open && container->observed.cgroup != 0 &&
 	    bpf_want(&observer->bpf, container->observed.cgroup, observed_wanted(observe), &err) < 0)
 		console_line("observe: %s", err.text);
 }
 
+static int open_bpf(struct observer *observer, struct error *err)
+{
+	observer->unknown = 0;
+	return folder_make(OBSERVED_FOLDER, 0750, err) < 0 || folder_make(CGROUP, 0755, err) < 0 ||
+	       bpf_open(&observer->bpf, CGROUP, err) < 0 ? -1 : 1;
+}
+
 int observer_adopt(struct observer *observer, struct containers *all)
 {
 	struct error err;
-	bool another = false;
+	int another = 0;
 
 	sum = 0;
 	for_each(observer, all, add_wanted);
@@ -250,15 +293,13 @@ int observer_adopt(struct observer *observer, struct containers *all)
 		observer->kinds = 0;
 		return 0;
 	}
-	if ((sum & ~observer->kinds) != 0) {
-		observer_drain(observer, all);
-		bpf_close(&observer->bpf);
-		another = folder_make(OBSERVED_FOLDER, 0750, &err) == 0 && folder_make(CGROUP, 0755, &err) == 0 &&
-			  bpf_open(&observer->bpf, CGROUP, sum, &err) == 0;
-		observer->kinds = another ? sum : 0;
-		if (!another)
-			console_line("observe: this kernel cannot watch containers: %s", err.text);
-	}
+	// What runs on is watched on meanwhile.
+	if (!observer->bpf.open)
+		another = open_bpf(observer, &err);
+	if (observer->bpf.open && (sum & ~observer->kinds) != 0)
+		observer->kinds |= bpf_watch(&observer->bpf, sum & ~observer->kinds, &err);
+	if ((sum & ~observer->kinds) != 0)
+		console_line("observe: this kernel cannot watch containers: %s", err.text);
 	for_each(observer, all, want_again);
 	return another;
 }

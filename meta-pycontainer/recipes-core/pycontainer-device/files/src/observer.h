@@ -12,11 +12,12 @@
 struct observer {
 	struct bpf bpf;
 	uint32_t kinds;		// that it is told of
+	uint32_t unknown;	// so many were lost whose container was not known yet
 };
 
 // Watch what the containers' products ask for now, none of which was started yet when they are new. Returns 1 when the
-// ring is another one, to be waited for (bpf_ring). On a kernel that cannot do it this says so, and containers that would
-// have to be stopped by a rule are not started.
+// ring is another one, to be waited for (bpf_ring). What a kernel cannot do this says, and containers that would have to be
+// stopped by a rule about it are not started.
 int observer_adopt(struct observer *observer, struct containers *all);
 // Take in what happened.
 void observer_drain(struct observer *observer, struct containers *all);

@@ -21,6 +21,10 @@
 #include <unistd.h>
 
 #define LINE_SIZE 256
+// For what crun is told and tells.
+#ifndef CHECKS
+#define CHECKS "/run/pycontainer"
+#endif
 
 void probe_kill_left(const char *pid_file, const char *group)
 {
@@ -47,23 +51,26 @@ void probe_kill_left(const char *pid_file, const char *group)
 
 static int ask_command(const struct layer *layer, struct error *err)
 {
-	char pid_file[NAME_SIZE + 64], group[NAME_SIZE + 16], last[160];
+	char pid_file[NAME_SIZE + 64], process[NAME_SIZE + 64], group[NAME_SIZE + 16], last[160];
 	const char *head[CRUN_EXEC_WORDS];
 	size_t count = 0;
 
 	while (layer->health.command[count] != NULL)
 		count++;
-	size_t head_count = crun_exec_words(head, crun_program(layer), layer->name, pid_file);
-	const char **argv = calloc(head_count + count + 1, sizeof *argv);
+	snprintf(pid_file, sizeof pid_file, CHECKS "/check-%s.pid", layer->name);
+	snprintf(process, sizeof process, CHECKS "/check-%s.json", layer->name);
+	int head_count = crun_exec_words(head, crun_program(layer), layer->name, pid_file, process,
+					 (const char *const *)layer->health.command, err);
+	const char **argv = head_count < 0 ? NULL : calloc((size_t)head_count + count + 1, sizeof *argv);
 	if (argv == NULL)
-		return fail_errno(err, "check");
-	memcpy(argv, head, head_count * sizeof *head);
+		return head_count < 0 ? -1 : fail_errno(err, "check");
+	memcpy(argv, head, (size_t)head_count * sizeof *head);
 	for (size_t i = 0; i < count; i++)
-		argv[head_count + i] = layer->health.command[i];
-	snprintf(pid_file, sizeof pid_file, "/run/pycontainer/check-%s.pid", layer->name);
+		argv[(size_t)head_count + i] = layer->health.command[i];
 	unlink(pid_file);
 	int status = program_run(argv, (unsigned)layer->health.timeout_ms, last, sizeof last, err);
 	free(argv);
+	unlink(process);
 	snprintf(group, sizeof group, "/pycontainer/%s", layer->name);
 	if (status < 0)
 		probe_kill_left(pid_file, group);

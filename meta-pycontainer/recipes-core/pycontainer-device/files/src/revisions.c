@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "revisions.h"
+#include "store.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FOLDER "revisions"
@@ -26,20 +28,21 @@ void revisions_path(char path[128], const char *id, enum revisions_kind kind)
 	snprintf(path, 128, kind == REVISIONS_INSTALLED ? FOLDER "/%.64s" : FOLDER "/.%.64s.new", id);
 }
 
-// A link of the same text in another revision's folder gets a second name: a new one would cost storage a block of its own.
-static bool share_link(struct fs *fs, const char *like, const char *name, const char *target, const char *path)
+static int put_anew(struct fs *fs, const char *path, const char *temporary, const char *target, bool symbolic, struct error *err)
 {
-	char other[256], found[128];
+	int (*make)(struct fs *, const char *, const char *) = symbolic ? fs->calls->symlink : fs->calls->link;
 
-	if (like == NULL)
-		return false;
-	snprintf(other, sizeof other, FOLDER "/%.64s/%s", like, name);
-	return fs->calls->readlink(fs, other, found, sizeof found) >= 0 && strcmp(found, target) == 0 &&
-	       fs->calls->link(fs, other, path) == 0;
+	if (fs->calls->unlink(fs, temporary) < 0 && errno != ENOENT)
+		return fail_errno(err, "%s", temporary);
+	if (make(fs, target, temporary) < 0 || fs->calls->rename(fs, temporary, path) < 0)
+		return fail_errno(err, "%s", path);
+	return 1;
 }
 
-// Let a name in a revision's folder be a link to a blob, whatever it was before.
-static int put_link(struct fs *fs, const char *folder, const char *name, const char *digest, const char *like,
+// Let a name in a revision's folder lead to a blob, whatever it was before. The signature is a link whose text tells which
+// blob it is. What the boot loader reads is another name of the blob itself: it does not replay the journal, and the
+// folder of blobs, where names come and go, may be torn when it looks there. Returns 1, 0 when it does already, or -1.
+static int put_name(struct fs *fs, const char *folder, const char *name, const char *digest, bool symbolic,
 		    struct error *err)
 {
 	char path[256], temporary[256], target[128], found[128];
@@ -47,24 +50,23 @@ static int put_link(struct fs *fs, const char *folder, const char *name, const c
 	snprintf(path, sizeof path, "%s/%s", folder, name);
 	snprintf(temporary, sizeof temporary, "%s/.%s.new", folder, name);
 	snprintf(target, sizeof target, "../../blobs/sha256/%.64s", digest);
+	// An older version's links do: a file that is replaced may be gone for the boot loader before its name is.
 	if (fs->calls->readlink(fs, path, found, sizeof found) >= 0 && strcmp(found, target) == 0)
 		return 0;
-	if (fs->calls->unlink(fs, temporary) < 0 && errno != ENOENT)
-		return fail_errno(err, "%s", temporary);
-	if ((!share_link(fs, like, name, target, temporary) && fs->calls->symlink(fs, target, temporary) < 0) ||
-	    fs->calls->rename(fs, temporary, path) < 0)
-		return fail_errno(err, "%s", path);
-	return 0;
+	if (symbolic)
+		return put_anew(fs, path, temporary, target, true, err);
+	const char *blob = target + sizeof "../../" - 1;
+	return fs->calls->same(fs, blob, path) == 1 ? 0 : put_anew(fs, path, temporary, blob, false, err);
 }
 
-// What the boot loader reads: it finds the files by these names and knows no manifest.
-static int put_boot_files(struct fs *fs, const char *folder, const struct revision *revision, const char *like,
-			  struct error *err)
+// What the boot loader reads: it finds the files by these names and knows no manifest. Returns how many had to be put.
+static int put_boot_files(struct fs *fs, const char *folder, const struct revision *revision, struct error *err)
 {
 	static const char *const kinds[] = {"bsp", "host", "host", "bsp"};
 	static const char *const roles[] = {"kernel", "initramfs", "boot-env", "dtb"};
 	// Where the firmware tells the kernel what hardware there is, the BSP has no device tree.
 	const size_t optional = 3;
+	int put = 0;
 
 	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
 		const struct layer *layer = revision_layer(revision, kinds[i]);
@@ -77,10 +79,12 @@ static int put_boot_files(struct fs *fs, const char *folder, const struct revisi
 			continue;
 		if (blob == NULL)
 			return fail(err, "the revision has no %s: it cannot be booted", roles[i]);
-		if (put_link(fs, folder, roles[i], blob->digest, like, err) < 0)
+		int result = put_name(fs, folder, roles[i], blob->digest, false, err);
+		if (result < 0)
 			return -1;
+		put += result;
 	}
-	return 0;
+	return put;
 }
 
 int revisions_begin(struct fs *fs, const struct revision *revision, const char *signature, struct error *err)
@@ -90,21 +94,21 @@ int revisions_begin(struct fs *fs, const struct revision *revision, const char *
 	revisions_path(folder, revision->id, REVISIONS_BEGUN);
 	if (fs_make_folder(fs, FOLDER, 0755, err) < 0 || fs_make_folder(fs, folder, 0755, err) < 0)
 		return -1;
-	return put_link(fs, folder, "signature", signature, NULL, err);
+	return put_name(fs, folder, "signature", signature, true, err) < 0 ? -1 : 0;
 }
 
 // The signature last: until then an installed revision keeps the one that it had.
-static int put_links(struct fs *fs, const char *folder, const struct revision *revision, const char *signature,
-		     const char *like, struct error *err)
+static int put_names(struct fs *fs, const char *folder, const struct revision *revision, const char *signature,
+		     struct error *err)
 {
-	return put_boot_files(fs, folder, revision, like, err) < 0 ? -1
-								   : put_link(fs, folder, "signature", signature, NULL, err);
+	return put_boot_files(fs, folder, revision, err) < 0 ? -1
+							     : put_name(fs, folder, "signature", signature, true, err);
 }
 
 static int finish_new(struct fs *fs, const char *begun, const char *folder, const struct revision *revision,
-		      const char *signature, const char *like, struct error *err)
+		      const char *signature, struct error *err)
 {
-	if (fs_make_folder(fs, begun, 0755, err) < 0 || put_links(fs, begun, revision, signature, like, err) < 0)
+	if (fs_make_folder(fs, begun, 0755, err) < 0 || put_names(fs, begun, revision, signature, err) < 0)
 		return -1;
 	// Once for all blobs and links. Only then the name that says so, and that on the medium before anybody is told.
 	if (fs->calls->sync_all(fs) < 0)
@@ -114,29 +118,69 @@ static int finish_new(struct fs *fs, const char *begun, const char *folder, cons
 	return 0;
 }
 
-int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, const char *like,
-		     struct error *err)
+static int finish_again(struct fs *fs, const char *begun, const char *folder, const struct revision *revision,
+			const char *signature, struct error *err)
 {
-	char begun[128], folder[128];
+	char hidden[128];
 	struct error second;
 
-	revisions_path(begun, revision->id, REVISIONS_BEGUN);
-	revisions_path(folder, revision->id, REVISIONS_INSTALLED);
-	if (!fs_exists(fs, folder))
-		return finish_new(fs, begun, folder, revision, signature, like, err);
 	// What came anew before what refers to it. It may have its name from an attempt that could not sync that.
 	if (fs->calls->sync_all(fs) < 0)
 		return fail_errno(err, "storage: syncing");
-	if (put_links(fs, folder, revision, signature, like, err) < 0)
+	if (put_names(fs, folder, revision, signature, err) < 0)
 		return -1;
 	if (fs->calls->sync_folder(fs, folder) < 0)
 		return fail_errno(err, "%s", folder);
 	// A begun one beside an installed one has served its purpose; failing to remove it costs a little room.
 	if (fs_exists(fs, begun) && revisions_hide(fs, begun + sizeof FOLDER, &second) == 0) {
-		snprintf(begun, sizeof begun, ".%.64s.old", revision->id);
-		revisions_remove(fs, begun, &second);
+		snprintf(hidden, sizeof hidden, ".%.64s.old", revision->id);
+		revisions_remove(fs, hidden, &second);
 	}
 	return 0;
+}
+
+// A damaged blob that came anew is another file; a revision that shares it has the damaged one until it is told. What it
+// lacks besides is its own install's business.
+static void renew(struct fs *fs, const char *id)
+{
+	struct revision revision;
+	struct error none;
+	char folder[128];
+	size_t length;
+	char *config = store_manifest(&revision, fs, id, &none) == 1
+			       ? store_reader(fs, revision.config_digest, CONFIG_LIMIT, &length, &none) : NULL;
+
+	revisions_path(folder, id, REVISIONS_INSTALLED);
+	if (config != NULL && revision_parse_config(&revision, config, length, &none) == 0 &&
+	    put_boot_files(fs, folder, &revision, &none) > 0)
+		fs->calls->sync_folder(fs, folder);
+	free(config);
+	revision_free(&revision);
+}
+
+static void renew_others(struct fs *fs, const char *id)
+{
+	struct names names;
+	struct error none;
+
+	if (names_list(&names, fs, FOLDER, REVISIONS_MOST, &none) == 0)
+		for (size_t i = 0; i < names.count; i++)
+			if (text_is_hex64(names.items[i]) && strcmp(names.items[i], id) != 0)
+				renew(fs, names.items[i]);
+	names_free(&names);
+}
+
+int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, struct error *err)
+{
+	char begun[128], folder[128];
+
+	revisions_path(begun, revision->id, REVISIONS_BEGUN);
+	revisions_path(folder, revision->id, REVISIONS_INSTALLED);
+	int result = fs_exists(fs, folder) ? finish_again(fs, begun, folder, revision, signature, err)
+					   : finish_new(fs, begun, folder, revision, signature, err);
+	if (result == 0)
+		renew_others(fs, revision->id);
+	return result;
 }
 
 int revisions_hide(struct fs *fs, const char *name, struct error *err)

@@ -20,9 +20,8 @@ void revisions_path(char path[128], const char *id, enum revisions_kind kind);
 // Note that an install of this revision has begun, with the signature (digest of its envelope) that was verified.
 int revisions_begin(struct fs *fs, const struct revision *revision, const char *signature, struct error *err);
 // Make it an installed one; every blob of it is there, and is brought to the medium first. One that is installed gets what
-// its folder lacks. `like` is the id of an installed one, or NULL.
-int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, const char *like,
-		     struct error *err);
+// its folder lacks, and so do others that share a blob which came anew.
+int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, struct error *err);
 // Hide an installed or begun revision, durably: from then on its blobs are not needed.
 int revisions_hide(struct fs *fs, const char *name, struct error *err);
 // Remove a hidden folder with all that is in it.

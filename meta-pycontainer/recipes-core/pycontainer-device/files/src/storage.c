@@ -96,31 +96,70 @@ static int wait_for(const char *uuid, struct modules *modules, char device[64], 
 	return 0;
 }
 
+// ext4: the features at 0x64, of which 0x400 is metadata_csum; the checksum's kind at 0x175, 1 for CRC-32C, and itself in
+// the last four bytes, of all before, not inverted at its end (Documentation/filesystems/ext4).
+bool storage_seal(unsigned char start[2048])
+{
+	unsigned char *super = start + 1024;
+	uint32_t crc = ~0u;
+	bool changed = false;
+
+	if ((super[0x65] & 4) == 0 || super[0x175] != 1)
+		return false;
+	for (size_t i = 0; i < 0x3fc; i++) {
+		crc ^= super[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	for (int i = 0; i < 4; i++, crc >>= 8) {
+		changed = changed || super[0x3fc + i] != (unsigned char)crc;
+		super[0x3fc + i] = (unsigned char)crc;
+	}
+	return changed;
+}
+
+// The superblock lies in two sectors, and its checksum in the second one with little that ever changes (what statfs takes
+// off). A power cut between these leaves an old or a new superblock that e2fsck does not open and the kernel does not
+// mount; with its checksum, the journal makes it whole.
+static bool reseal(const char *device)
+{
+	unsigned char start[2048];
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+	bool written = fd >= 0 && pread(fd, start, sizeof start, 0) == (ssize_t)sizeof start && storage_seal(start) &&
+		       pwrite(fd, start + 1536, 512, 1536) == 512 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return written;
+}
+
 // Where the first backup of the superblock is with blocks of 4096 bytes, which storage always has.
 #define BACKUP "32768"
 
 // Exit status of e2fsck(8): 1 = errors corrected, 2 = and the system should be restarted when it was mounted; above
-// that, errors remain.
+// that, errors remain, and with 8 it did not begin.
 static int check(const char *device, const char **result, struct error *err)
 {
 	const char *const usual[] = {"/sbin/e2fsck", "-p", device, NULL};
-	// The superblock lies in two sectors and its checksum in the second one. A power cut between these leaves one that
-	// e2fsck does not open and the kernel does not mount; the backup and a whole check bring it back.
+	// Behind the superblock while storage grows, and so the last resort.
 	const char *const backup[] = {"/sbin/e2fsck", "-p", "-b", BACKUP, "-B", "4096", device, NULL};
+	bool sealed = false;
 	char last[200], second[200];
 	struct error none;
 	int status = program_run(usual, CHECK_MS, last, sizeof last, err);
 
-	if (status < 0)
-		return -1;
+	if (status == 8 && (sealed = reseal(device)))
+		status = program_run(usual, CHECK_MS, last, sizeof last, err);
 	if (status == 8) {
 		int again = program_run(backup, CHECK_MS, second, sizeof second, &none);
 		status = again >= 0 && again < 4 ? 1 : status;
 	}
+	if (status < 0)
+		return -1;
 	if (status >= 4)
 		return fail(err, "%s: the file system is damaged beyond automatic repair: write the image anew, or repair it by "
 				 "hand on another machine (e2fsck says: %s; status %d)", device, last, status);
-	*result = status == 0 ? "clean" : "repaired";
+	*result = status == 0 && !sealed ? "clean" : "repaired";
 	return 0;
 }
 

@@ -40,6 +40,7 @@ struct memfs_node {
 	enum kind kind;
 	struct content content[STATES];
 	struct names names[STATES];
+	size_t before;	// of a FAT: what its new name still names on the medium, until it is synced itself; 0: itself
 };
 
 static struct memfs *of(struct fs *fs)
@@ -209,6 +210,40 @@ static bool fits(const struct memfs *memfs, uint64_t more)
 	return memfs->capacity == 0 || used(memfs) + more <= memfs->capacity;
 }
 
+// The names of a folder as they can be on the medium without the inodes of the files that are in it.
+static struct names names_alone(const struct memfs *memfs, size_t folder)
+{
+	struct names names = {0};
+
+	copy_names(&names, &memfs->nodes[folder].names[NOW]);
+	for (size_t i = 0; i < names.count; i++)
+		if (memfs->nodes[names.items[i].node].before != 0)
+			names.items[i].node = memfs->nodes[names.items[i].node].before;
+	return names;
+}
+
+static void sync_names(struct memfs *memfs, size_t folder, enum state to)
+{
+	struct names names = names_alone(memfs, folder);
+
+	copy_names(&memfs->nodes[folder].names[to], &names);
+	free(names.items);
+}
+
+// A FAT forgets the bytes of a file that has no name and is not open, whatever the names on the medium say.
+static void forget(struct memfs *memfs, size_t node)
+{
+	bool wanted = !memfs->fat || memfs->nodes[node].kind != PLAIN;
+
+	for (size_t i = 0; i < memfs->count && !wanted; i++)
+		for (size_t j = 0; j < memfs->nodes[i].names[NOW].count && !wanted; j++)
+			wanted = memfs->nodes[i].names[NOW].items[j].node == node;
+	for (size_t i = 0; i < sizeof memfs->handles / sizeof *memfs->handles && !wanted; i++)
+		wanted = memfs->handles[i].node == node;
+	if (!wanted)
+		resize(&memfs->nodes[node].content[SYNCED], 0);
+}
+
 static struct content *content_of(struct memfs *memfs, int fd)
 {
 	if (fd < FD || fd >= FD + 16 || memfs->handles[fd - FD].node == 0)
@@ -311,21 +346,42 @@ static int mem_truncate(struct fs *fs, int fd, uint64_t size)
 	return 0;
 }
 
+// The file's entry in its folder, of a FAT: that sector is written, and the folder has no other.
+static void sync_entry(struct memfs *memfs, size_t node)
+{
+	memfs->nodes[node].before = 0;
+	for (size_t i = 0; i < memfs->count; i++)
+		for (size_t j = 0; j < memfs->nodes[i].names[NOW].count; j++)
+			if (memfs->nodes[i].names[NOW].items[j].node == node) {
+				sync_names(memfs, i, SYNCED);
+				return;
+			}
+}
+
 static int mem_sync(struct fs *fs, int fd)
 {
-	struct content *content = content_of(of(fs), fd);
+	struct memfs *memfs = of(fs);
+	struct content *content = content_of(memfs, fd);
 
-	if (begin(of(fs)) < 0)
+	if (begin(memfs) < 0)
 		return -1;
 	copy_content(content + SYNCED, content);
+	if (memfs->nodes[memfs->handles[fd - FD].node].before != 0)
+		sync_entry(memfs, memfs->handles[fd - FD].node);
 	return 0;
 }
 
 static int mem_close(struct fs *fs, int fd)
 {
-	content_of(of(fs), fd);
-	of(fs)->handles[fd - FD].node = 0;
-	return begin(of(fs)) < 0 ? -1 : 0;
+	struct memfs *memfs = of(fs);
+
+	content_of(memfs, fd);
+	size_t node = memfs->handles[fd - FD].node;
+	memfs->handles[fd - FD].node = 0;
+	if (begin(memfs) < 0)
+		return -1;
+	forget(memfs, node);
+	return 0;
 }
 
 // fs-verity's file digest (Documentation/filesystems/fsverity.rst).
@@ -405,6 +461,11 @@ static int mem_rename(struct fs *fs, const char *from, const char *to)
 	}
 	unlink_name(memfs, from_parent, from_last);
 	link_name(memfs, to_parent, to_last, (size_t)node);
+	if (memfs->fat && memfs->nodes[node].kind == PLAIN) {
+		size_t before = there < 0 ? add_node(memfs, PLAIN) : (size_t)there;
+		memfs->nodes[node].before = memfs->nodes[before].before != 0 ? memfs->nodes[before].before : before;
+		forget(memfs, before);
+	}
 	return 0;
 }
 
@@ -425,6 +486,7 @@ static int remove_node(struct memfs *memfs, const char *path, bool folder)
 	if (folder && memfs->nodes[node].names[NOW].count > 0)
 		return -1;
 	unlink_name(memfs, parent, last);
+	forget(memfs, (size_t)node);
 	return 0;
 }
 
@@ -489,6 +551,17 @@ static int mem_link(struct fs *fs, const char *from, const char *to)
 	return 0;
 }
 
+static int mem_same(struct fs *fs, const char *path, const char *other)
+{
+	struct memfs *memfs = of(fs);
+	size_t parent;
+	const char *last;
+	long one = begin(memfs) < 0 ? -1 : walk(memfs, path, &parent, &last);
+	long two = one < 0 ? -1 : walk(memfs, other, &parent, &last);
+
+	return two < 0 ? -1 : one == two;
+}
+
 static ssize_t mem_readlink(struct fs *fs, const char *path, char *target, size_t size)
 {
 	struct memfs *memfs = of(fs);
@@ -542,18 +615,20 @@ static int mem_sync_folder(struct fs *fs, const char *path)
 
 	if (node < 0)
 		return -1;
-	copy_names(&memfs->nodes[node].names[SYNCED], &memfs->nodes[node].names[NOW]);
+	sync_names(memfs, (size_t)node, SYNCED);
 	return 0;
 }
 
 static void spread(struct memfs *memfs, enum state from)
 {
-	for (size_t i = 0; i < memfs->count; i++)
+	for (size_t i = 0; i < memfs->count; i++) {
+		memfs->nodes[i].before = 0;
 		for (int to = 0; to < STATES; to++)
 			if (to != (int)from) {
 				copy_content(&memfs->nodes[i].content[to], &memfs->nodes[i].content[from]);
 				copy_names(&memfs->nodes[i].names[to], &memfs->nodes[i].names[from]);
 			}
+	}
 }
 
 static int mem_sync_all(struct fs *fs)
@@ -563,6 +638,7 @@ static int mem_sync_all(struct fs *fs)
 	if (begin(memfs) < 0)
 		return -1;
 	for (size_t i = 0; i < memfs->count; i++) {
+		memfs->nodes[i].before = 0;
 		copy_content(&memfs->nodes[i].content[SYNCED], &memfs->nodes[i].content[NOW]);
 		copy_names(&memfs->nodes[i].names[SYNCED], &memfs->nodes[i].names[NOW]);
 	}
@@ -590,7 +666,7 @@ static int mem_room(struct fs *fs, uint64_t *bytes)
 
 static const struct fs_calls calls = {
 	mem_open, mem_read, mem_write, mem_size, mem_truncate, mem_sync, mem_close, mem_seal, mem_rename, mem_unlink,
-	mem_symlink, mem_link, mem_readlink, mem_mkdir, mem_rmdir, mem_list, mem_sync_folder, mem_sync_all, mem_checkpoint,
+	mem_symlink, mem_link, mem_same, mem_readlink, mem_mkdir, mem_rmdir, mem_list, mem_sync_folder, mem_sync_all, mem_checkpoint,
 	mem_room,
 };
 
@@ -608,6 +684,7 @@ void memfs_copy(struct memfs *out, const struct memfs *memfs, struct fault *faul
 	out->nodes = need(calloc(memfs->count, sizeof *out->nodes));
 	for (size_t i = 0; i < memfs->count; i++) {
 		out->nodes[i].kind = memfs->nodes[i].kind;
+		out->nodes[i].before = memfs->nodes[i].before;
 		for (int state = 0; state < STATES; state++) {
 			copy_content(&out->nodes[i].content[state], &memfs->nodes[i].content[state]);
 			copy_names(&out->nodes[i].names[state], &memfs->nodes[i].names[state]);
@@ -639,6 +716,8 @@ void memfs_restart(struct memfs *memfs, enum memfs_restart how)
 			copy_names(&node->names[NOW], &node->names[from]);
 		if (how == MEMFS_NOTHING || how == MEMFS_UNREPLAYED || how == MEMFS_BYTES)
 			copy_names(&node->names[NOW], &node->names[from]);
+		if (how == MEMFS_NAMES || how == MEMFS_ZEROS)
+			sync_names(memfs, i, NOW);
 		if (node->kind == PLAIN && how != MEMFS_EVERYTHING && how != MEMFS_BYTES)
 			copy_content(&node->content[NOW], &node->content[from]);
 		if (node->kind == PLAIN && how == MEMFS_ZEROS)
@@ -662,7 +741,7 @@ static void digest_node(const struct memfs *memfs, size_t index, enum state stat
 	const struct memfs_node *node = &memfs->nodes[index];
 	const struct content *content = &node->content[state];
 	const struct names *names = &node->names[state];
-	const uint64_t numbers[] = {node->kind, content->size, content->sealed, names->count};
+	const uint64_t numbers[] = {node->kind, content->size, content->sealed, names->count, node->before != 0};
 
 	crypto_generichash_update(hash, (const unsigned char *)numbers, sizeof numbers);
 	crypto_generichash_update(hash, (const unsigned char *)content->shared->bytes, content->size);
@@ -671,6 +750,8 @@ static void digest_node(const struct memfs *memfs, size_t index, enum state stat
 		crypto_generichash_update(hash, (const unsigned char *)text, strlen(text) + 1);
 		digest_node(memfs, names->items[i].node, state, hash);
 	}
+	if (node->before != 0)
+		digest_node(memfs, node->before, state, hash);
 }
 
 void memfs_digest(const struct memfs *memfs, char digest[HEX_SIZE])

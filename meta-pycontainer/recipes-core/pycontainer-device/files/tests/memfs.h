@@ -38,6 +38,8 @@ struct memfs {
 	struct fault *fault;	// or NULL
 	uint64_t capacity;	// 0: as much as wanted
 	bool no_verity;
+	bool fat;		// as Linux's vfat: renamed, a file begins on the medium where its new name's file did, or is
+				// empty, until it is synced itself; without a name, its bytes are free once it is closed
 	struct memfs_node *nodes;
 	size_t count;
 	struct {

@@ -173,7 +173,7 @@ void product_install(struct memfs *memfs, const struct sample *sample, struct ma
 	product_blobs(memfs, "", sample, false, made);
 	if (fs_make_folder(&memfs->fs, "revisions", 0755, &err) < 0 ||
 	    verify_revision(&revision, made->id, made->envelope, store_reader, &memfs->fs, &product_facts, &err) < 0 ||
-	    revisions_finish(&memfs->fs, &revision, made->envelope, NULL, &err) < 0) {
+	    revisions_finish(&memfs->fs, &revision, made->envelope, &err) < 0) {
 		printf("%s\n", err.text);
 		abort();
 	}
@@ -238,29 +238,32 @@ static bool blobs_whole(struct memfs *memfs, const struct revision *revision, st
 	return true;
 }
 
+// The boot loader finds the very blob, and does not look into the folder of blobs for it.
+static bool is_blob(struct memfs *memfs, const char *id, const struct blob *blob)
+{
+	static const char *const names[] = {"kernel", "initramfs", "boot-env", "dtb"};
+	bool same = true;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(names[i], blob->role) == 0) {
+			char *path = text("revisions/%s/%s", id, names[i]), *other = text("blobs/sha256/%s", blob->digest);
+			same = memfs->fs.calls->same(&memfs->fs, path, other) == 1;
+			free(path);
+			free(other);
+		}
+	return same;
+}
+
 bool product_whole(struct memfs *memfs, const char *id, struct error *err)
 {
-	static const char *const links[] = {"signature", "kernel", "initramfs", "boot-env"};
 	struct fault *fault = memfs->fault;
 	struct revision revision;
 
 	memfs->fault = NULL;
 	fail(err, "a blob is missing");
 	bool whole = store_load_from(&revision, &memfs->fs, id, &product_facts, err) >= 0 && blobs_whole(memfs, &revision, err);
-	for (size_t i = 0; i < sizeof links / sizeof *links && whole; i++) {
-		char *path = text("revisions/%s/%s", id, links[i]), digest[HEX_SIZE];
-		whole = store_link(&memfs->fs, path, digest, err) == 0;
-		free(path);
-		path = text("blobs/sha256/%s", digest);
-		whole = whole && fs_exists(&memfs->fs, path);
-		free(path);
-	}
 	for (size_t i = 0; i < revision.blob_count && whole; i++)
-		if (strcmp(revision.blobs[i].role, "dtb") == 0) {
-			char *path = text("revisions/%s/dtb", id), digest[HEX_SIZE];
-			whole = store_link(&memfs->fs, path, digest, err) == 0 && strcmp(digest, revision.blobs[i].digest) == 0;
-			free(path);
-		}
+		whole = is_blob(memfs, id, &revision.blobs[i]);
 	revision_free(&revision);
 	memfs->fault = fault;
 	return whole;

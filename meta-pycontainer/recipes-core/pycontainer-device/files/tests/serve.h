@@ -270,8 +270,8 @@ static const struct handlers handlers = {.of = {
 // In the place of crun: what comes after the name runs here, and its number is where crun would write it.
 static const char stand_in_text[] =
 	"#!/bin/sh\n"
-	"[ \"$1 $2 $3 $4 $5 $6\" = '--root /run/crun --cgroup-manager=cgroupfs exec --no-new-privs --pid-file' ] || exit 99\n"
-	"echo $$ >\"$7\"; shift 7; [ \"$1\" = web ] || exit 98; shift\n"
+	"[ \"$1 $2 $3 $4 $5 $6 $8\" = '--root /run/crun --cgroup-manager=cgroupfs exec --no-new-privs --process --pid-file' ] || exit 99\n"
+	"[ -f \"$7\" ] || exit 97; echo $$ >\"$9\"; shift 9; [ \"$1\" = web ] || exit 98; shift\n"
 	"exec \"$@\"\n";
 
 static inline void serve_begin(void)

@@ -95,6 +95,34 @@ static void test_take_over(void)
 	free(all.former.done);
 }
 
+// An update that does no more than have a container observed: it runs on and is, but one whose program may or may not have begun is
+// started anew.
+static void test_observed_from_now_on(enum state state, bool kept)
+{
+	struct containers all = {.end_count = 0};
+	struct blob blobs[] = {{.digest = "aa"}, {.digest = "bb"}};
+	struct layer before[] = {{.name = "web", .container = true, .rootfs = &blobs[0], .run_config = &blobs[1]}}, after[1];
+	struct revision old = {.layers = before, .layer_count = 1}, next = {.layers = after, .layer_count = 1};
+	struct error err;
+
+	memcpy(after, before, sizeof after);
+	after[0].observe.exec = WATCH_STOP;
+	check(crew_init(&all.now, &old, false, &err) == 0);
+	all.now.each[0].state = state;
+	check(containers_switch(&all, &next, &err) == 0);
+	struct container *web = &all.now.each[0];
+	check((web->state == state) == kept && web->observed.began == kept);
+	if (!kept)
+		container_close(&all.former.each[0]);
+	container_close(web);
+	free(all.now.each);
+	free(all.now.flags);
+	free(all.now.done);
+	free(all.former.each);
+	free(all.former.flags);
+	free(all.former.done);
+}
+
 static void test_violation(void)
 {
 	struct container web;
@@ -150,6 +178,8 @@ int main(void)
 	test_runtime_that_does_not_end(STATE_STARTING);
 	test_runtime_that_does_not_end(STATE_CLEANING);
 	test_take_over();
+	test_observed_from_now_on(STATE_RUNNING, true);
+	test_observed_from_now_on(STATE_STARTING, false);
 	test_violation();
 	test_blind_rule();
 	dup2(saved, 2);

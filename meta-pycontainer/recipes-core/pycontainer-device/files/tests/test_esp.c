@@ -26,6 +26,7 @@ static void begin(struct memfs *esp, struct memfs *storage)
 	char blob[100];
 
 	memfs_init(esp, NULL);
+	esp->fat = true;
 	memfs_init(storage, NULL);
 	snprintf(blob, sizeof blob, "blobs/sha256/%s", after_digest);
 	memfs_put(esp, LOADER, before, sizeof before);

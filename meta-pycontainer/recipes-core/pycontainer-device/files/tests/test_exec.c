@@ -76,6 +76,8 @@ static void test_client_leaves(const char *command, bool left)
 		kill(pid, SIGKILL);
 	snprintf(line, sizeof line, "%s/exec-%d.pid", root, (int)pid);
 	check(access(line, F_OK) < 0);
+	snprintf(line, sizeof line, "%s/exec-%d.json", root, (int)pid);
+	check(access(line, F_OK) < 0);
 }
 
 int main(void)
@@ -103,7 +105,8 @@ int main(void)
 		kill(left, SIGKILL);
 	// Not in a container that there is not, and no program that there is not.
 	client_send(c, "{\"verb\":\"exec\",\"container\":\"db\",\"command\":[\"true\"]}\n");
-	expect(c, "{\"status\":98,\"ok\":true}");
+	static const char none[] = "{\"error\":\"container db: ";
+	check(strncmp(client_line(c), none, sizeof none - 1) == 0);
 	place.crun = "/nonexistent/crun";
 	client_send(c, "{\"verb\":\"exec\",\"container\":\"web\",\"command\":[\"true\"]}\n");
 	expect(c, "{\"error\":\"/nonexistent/crun: No such file or directory\"}");

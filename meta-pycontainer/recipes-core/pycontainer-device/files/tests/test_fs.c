@@ -75,6 +75,8 @@ static void test_names(void)
 
 	// A second name of the link itself, and not of what it names.
 	check(fs.calls->link(&fs, "state/link", "second") == 0 && fs.calls->readlink(&fs, "second", target, sizeof target) == 12);
+	check(fs.calls->same(&fs, "state/link", "second") == 1 && fs.calls->same(&fs, "state/link", "state/one") == 0);
+	check(fs.calls->same(&fs, "state/link", "nothing") < 0 && errno == ENOENT);
 	check(fs.calls->link(&fs, "state/link", "second") < 0 && errno == EEXIST && fs.calls->unlink(&fs, "second") == 0);
 
 	// Nothing follows a link or leaves the root.

@@ -3,10 +3,12 @@
 #include "blobs.h"
 #include "check.h"
 #include "install.h"
+#include "names.h"
 #include "product.h"
 #include "references.h"
 #include "revisions.h"
 #include "sample.h"
+#include "store.h"
 
 static const struct sample old = {.kernel = "kernel a"};
 static const struct sample new_ = {.kernel = "kernel b", .config = "{\"web\":2}"};
@@ -59,6 +61,63 @@ static void finish(struct setup *setup)
 	memfs_free(&setup->stick);
 }
 
+// Revisions that share a blob share the file; one that came anew is given to all of them, and links of an older version
+// are left, for what they lead to is the same.
+static void test_shared(void)
+{
+	static const struct sample same_kernel = {.kernel = "kernel a", .config = "{\"web\":2}"};
+	struct setup setup;
+	struct error err;
+	char id[HEX_SIZE], blob[128], path[128], target[128], digest[HEX_SIZE];
+
+	prepare(&setup, &same_kernel, 1);
+	struct fs *fs = &setup.storage.fs;
+	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0);
+	snprintf(blob, sizeof blob, "blobs/sha256/%s", setup.made[0].kernel);
+	snprintf(path, sizeof path, "revisions/%s/kernel", setup.running.id);
+	check(fs->calls->same(fs, blob, path) == 1);
+	memfs_put(&setup.storage, blob, "kernel x", 8);
+	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0 && setup.installer.blobs == 1);
+	check(fs->calls->same(fs, blob, path) == 1);
+	check(product_whole(&setup.storage, setup.running.id, &err));
+
+	snprintf(path, sizeof path, "revisions/%s/kernel", id);
+	snprintf(target, sizeof target, "../../%s", blob);
+	check(fs->calls->unlink(fs, path) == 0 && fs->calls->symlink(fs, target, path) == 0);
+	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0);
+	check(store_link(fs, path, digest, &err) == 0 && strcmp(digest, setup.made[0].kernel) == 0);
+	finish(&setup);
+}
+
+// So few that all their names are in one sector of their folder.
+static void test_installed_most(void)
+{
+	static const struct sample more[] = {{.kernel = "kernel b"}, {.kernel = "kernel c"}, {.kernel = "kernel d"},
+					     {.kernel = "kernel e"}};
+	static const struct sample fifth = {.kernel = "kernel f"};
+	struct setup setup;
+	struct made made;
+	struct names names;
+	struct error err;
+	char id[HEX_SIZE];
+
+	prepare(&setup, more, 4);
+	product_install(&setup.storage, &fifth, &made);
+	for (size_t i = 0; i < 4; i++) {
+		check(install_bundle(&setup.installer, &setup.bundle, setup.made[i].id, id, &err) == 0);
+		check(product_whole(&setup.storage, id, &err) && product_whole(&setup.storage, setup.running.id, &err));
+		check(names_list(&names, &setup.storage.fs, "revisions", REVISIONS_MOST, &err) == 0);
+		check(names.count == (i < 3 ? 3 + i : 2));
+		names_free(&names);
+	}
+	// One that is installed is no further one.
+	for (size_t i = 0; i < 3; i++)
+		check(install_bundle(&setup.installer, &setup.bundle, setup.made[i].id, id, &err) == 0);
+	check(install_bundle(&setup.installer, &setup.bundle, setup.made[0].id, id, &err) == 0);
+	check(product_whole(&setup.storage, setup.made[3].id, &err));
+	finish(&setup);
+}
+
 static void test_bundle(void)
 {
 	struct setup setup;
@@ -84,7 +143,7 @@ static void test_bundle(void)
 	check(install_bundle(&setup.installer, &setup.bundle, id, id, &err) == 0);
 	check(setup.installer.blobs == 0 && setup.installer.copied == 0);
 
-	// A damaged blob and a lost link of an installed one are mended by it.
+	// A damaged blob and a lost name of an installed one are mended by it.
 	snprintf(path, sizeof path, "blobs/sha256/%s", setup.made[0].kernel);
 	memfs_put(&setup.storage, path, "kernel x", 8);
 	snprintf(path, sizeof path, "revisions/%s/initramfs", id);
@@ -98,6 +157,8 @@ static void test_bundle(void)
 	check(!fs_exists(&setup.storage.fs, path));
 	finish(&setup);
 
+	test_shared();
+	test_installed_most();
 	// A device tree is one more file that the boot loader finds by its name; without it there is none.
 	struct sample board = new_;
 	board.dtb = "a device tree";

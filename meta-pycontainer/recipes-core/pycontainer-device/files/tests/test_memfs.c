@@ -110,6 +110,56 @@ static void test_faults(void)
 	memfs_free(&memfs);
 }
 
+// What replacing a file of a FAT leaves after a power cut: `bytes`, once the calls before it were made.
+static void left_by(const struct memfs *base, enum memfs_restart how, const char *bytes)
+{
+	struct memfs memfs;
+
+	memfs_copy(&memfs, base, NULL);
+	memfs_restart(&memfs, how);
+	check(holds(&memfs, "a/file", bytes));
+	memfs_free(&memfs);
+}
+
+static void test_fat(void)
+{
+	struct memfs base, held;
+	struct error none = {""};
+
+	memfs_init(&base, NULL);
+	base.fat = true;
+	memfs_put(&base, "a/file", "old", 3);
+	memfs_put(&base, "a/new", "new!", 4);
+	memfs_settle(&base);
+	int fd = base.fs.calls->open(&base.fs, "a/file", FS_READ);
+	check(fd >= 0 && base.fs.calls->rename(&base.fs, "a/new", "a/file") == 0);
+	left_by(&base, MEMFS_NOTHING, "old");
+	left_by(&base, MEMFS_NAMES, "old");
+	left_by(&base, MEMFS_EVERYTHING, "new!");
+	// The folder alone does not say where the file begins, and what it still names is free when nobody holds it.
+	check(base.fs.calls->sync_folder(&base.fs, "a") == 0);
+	left_by(&base, MEMFS_NOTHING, "old");
+	memfs_copy(&held, &base, NULL);
+	check(held.fs.calls->close(&held.fs, fd) == 0);
+	left_by(&held, MEMFS_NOTHING, "");
+	memfs_free(&held);
+	int fresh = base.fs.calls->open(&base.fs, "a/file", FS_READ);
+	check(base.fs.calls->sync(&base.fs, fresh) == 0 && base.fs.calls->close(&base.fs, fresh) == 0);
+	check(base.fs.calls->close(&base.fs, fd) == 0);
+	left_by(&base, MEMFS_NOTHING, "new!");
+	left_by(&base, MEMFS_NAMES, "new!");
+	// Under a name that was not there before, it is empty.
+	check(base.fs.calls->rename(&base.fs, "a/file", "a/other") == 0 && base.fs.calls->sync_folder(&base.fs, "a") == 0);
+	check(base.fs.calls->rename(&base.fs, "a/other", "a/file") == 0 && base.fs.calls->sync_folder(&base.fs, "a") == 0);
+	left_by(&base, MEMFS_NOTHING, "");
+	check(base.fs.calls->sync_all(&base.fs) == 0);
+	left_by(&base, MEMFS_NOTHING, "new!");
+	// fs_write_file is for file systems that have a journal: it syncs the file before, and not after.
+	check(fs_write_file(&base.fs, "a/file", "newer", 5, &none) == 0);
+	left_by(&base, MEMFS_NOTHING, "");
+	memfs_free(&base);
+}
+
 // The digests that fsverity(1) of fsverity-utils gives for these files.
 static void test_verity(void)
 {
@@ -146,6 +196,7 @@ int main(void)
 	check(sodium_init() >= 0);
 	test_power();
 	test_faults();
+	test_fat();
 	test_verity();
 	return check_result("memfs");
 }

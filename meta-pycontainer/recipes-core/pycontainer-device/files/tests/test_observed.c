@@ -174,7 +174,7 @@ static void test_records(void)
 
 static void test_programs(void)
 {
-	static const struct bpf_place place = {.cgroup = 1ull << 40 | 5, .level = 2, .wanted = 3, .ring = 4, .storage = 0xfe00001};
+	static const struct bpf_place place = {.cgroup = 1ull << 40 | 5, .level = 2, .wanted = 3, .unknown = 5, .ring = 4, .storage = 0xfe00001};
 	size_t compared = 0;
 	static const struct bpf_kernel kernel = {.bprm_filename = 96, .file_mode = 20, .file_inode = 32, .file_path = 64};
 

@@ -228,6 +228,27 @@ static void test_uuid(void)
 	check(!storage_uuid(uuid, start, sizeof start - 1));
 }
 
+static void test_seal(void)
+{
+	// CRC-32C of what is before it, as another program computes it.
+	static const unsigned char sum[] = {0x03, 0x51, 0x4f, 0x71};
+	unsigned char start[2048] = {0};
+
+	for (int i = 0; i < 1020; i++)
+		start[1024 + i] = (unsigned char)(i * 7);
+	start[1024 + 0x64] = 0;
+	start[1024 + 0x65] = 4;
+	start[1024 + 0x175] = 2;
+	check(!storage_seal(start));
+	start[1024 + 0x175] = 1;
+	start[1024 + 0x65] = 0;
+	check(!storage_seal(start));
+	start[1024 + 0x65] = 4;
+	check(storage_seal(start) && memcmp(start + 2044, sum, 4) == 0 && !storage_seal(start));
+	start[1024]++;
+	check(storage_seal(start) && memcmp(start + 2044, sum, 4) != 0);
+}
+
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
 {
 	(void)status;
@@ -251,6 +272,7 @@ int main(void)
 	test_load();
 	test_open();
 	test_uuid();
+	test_seal();
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return check_result("store");
 }
