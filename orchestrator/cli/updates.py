@@ -6,14 +6,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from orchestrator.bundle import open_bundle
+from orchestrator.bundle import Bundle, open_bundle
 from orchestrator.device import DeviceError, Link, parse_transport, try_revision
 from orchestrator.device import update as update_device
 from orchestrator.device.answers import Installed
 from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.session import Job, Say
+from orchestrator.errors import ConfigError
 from orchestrator.oci import Store
+from orchestrator.revision import Revision
 
 _STICK_SECONDS = 60.0
 
@@ -36,7 +38,7 @@ def job(bundle: Path, store: Path) -> Job:
     `store` is the product's, which knows what the machine has.
     """
     with open_bundle(bundle) as opened:
-        opened.select()
+        _only(opened)
 
     def carry_out(machine: Machine, say: Say) -> None:
         with Link(parse_transport(f"unix:{machine.control_path}")) as link, open_bundle(bundle) as opened:
@@ -46,10 +48,19 @@ def job(bundle: Path, store: Path) -> Job:
     return carry_out
 
 
+def _only(bundle: Bundle) -> Revision:
+    """Return the one revision of a bundle; raises ConfigError saying what to give instead when there are more."""
+    if len(found := bundle.revisions()) > 1:
+        there = ", ".join(f"{each.short} ({each.config.version})" for each in found)
+        hint = "name the revision in its place, or make a bundle of that one: pycontainer bundle create REV"
+        raise ConfigError(f"{bundle.path} has several revisions", there, hint)
+    return bundle.select()
+
+
 def stick_job(bundle: Path, label: str) -> Job:
     """Return what lets a machine install the revision of a bundle that is on its stick, and try it."""
     with open_bundle(bundle) as opened:
-        revision = opened.select()
+        revision = _only(opened)
 
     def carry_out(machine: Machine, say: Say) -> None:
         lines = _Lines(say)

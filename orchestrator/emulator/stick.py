@@ -19,7 +19,7 @@ _LEAST = 64 * _MIB
 def make_stick(bundle: Path, out: Path, tools: Tools) -> Path:
     """Make a FAT32 file system with a bundle (a tar, or a folder of files) as a user copies it; returns its image.
 
-    Raises BuildError when a program fails, TryAgainError on a full disk.
+    Raises BuildError when a program fails, OSError on a full disk; nothing is left then.
     """
     files = [bundle] if bundle.is_file() else [each for each in bundle.rglob("*") if each.is_file()]
     used = sum(file.stat().st_size + 2**16 for file in files)
@@ -27,7 +27,8 @@ def make_stick(bundle: Path, out: Path, tools: Tools) -> Path:
     clean = {"HOME": str(out.parent), "MTOOLSRC": os.devnull, "MTOOLS_SKIP_CHECK": "1", "MTOOLS_NO_VFAT": "0"}
     try:
         with part.open("wb") as stream:
-            stream.truncate(max(_LEAST, -(-(used + used // 16) // _MIB) * _MIB))
+            # All of its room at once: a full disk is told as one, and not by whatever mkfs.fat says then.
+            os.posix_fallocate(stream.fileno(), 0, max(_LEAST, -(-(used + used // 16) // _MIB) * _MIB))
         run(tools.argv("mkfs.fat", "-F", "32", "-n", LABEL, part))
         run(tools.argv("mcopy", "-s", "-i", part, bundle, f"::/{bundle.resolve().name}"), env=clean)
         part.replace(out)

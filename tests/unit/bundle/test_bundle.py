@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.bundle import contents, create, open_bundle, verify
 from orchestrator.bundle.check import product_of
 from orchestrator.canonical import hex_of
+from orchestrator.cli import updates
 from orchestrator.errors import ConfigError, TrustError, VerificationError
 from orchestrator.oci import Store, fsck
 from orchestrator.trust import SIGNATURE_TYPE, Envelope, UnverifiedError, sign_revision
@@ -188,6 +191,17 @@ def test_a_revision_is_chosen_by_its_first_digits(shop: Shop, tmp_path: Path) ->
         for name in ("ffff" if not shop.first.hex.startswith("ffff") else "0000", "v1.0.0", "../x"):
             with pytest.raises(ConfigError, match="no revision"):
                 bundle.select(name)
+
+
+@pytest.mark.parametrize("job", [lambda path: updates.job(path, path), lambda path: updates.stick_job(path, "STICK")])
+def test_a_virtual_machine_takes_a_bundle_of_one_and_says_what_else_to_give(
+    shop: Shop, tmp_path: Path, job: Callable[[Path], Any]
+):
+    bundle = create(shop.store, [shop.first, shop.second], shop.keys, tmp_path / "two.tar").path
+    with pytest.raises(ConfigError, match="several revisions") as refused:
+        job(bundle)
+    assert "--revision" not in refused.value.hint and "bundle create REV" in refused.value.hint
+    assert job(create(shop.store, [shop.first], shop.keys, tmp_path / "one.tar").path)
 
 
 def test_what_nothing_leads_to_is_named(shop: Shop, tmp_path: Path) -> None:

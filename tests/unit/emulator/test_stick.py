@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -65,6 +66,19 @@ def test_a_copy_that_fails_leaves_no_stick(tmp_path: Path):
     with pytest.raises(BuildError):
         make_stick(bundle, tmp_path / "stick.img", Tools(tools))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "kiosk.tar"]
+
+
+def test_a_full_disk_is_told_as_one_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bundle = tmp_path / "kiosk.tar"
+    bundle.write_bytes(b"")
+
+    def full(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        make_stick(bundle, tmp_path / "stick.img", Tools())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kiosk.tar"]
 
 
 def test_a_machine_with_the_stick_has_a_controller_for_it(fake: Faker, tmp_path: Path):
