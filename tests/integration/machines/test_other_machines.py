@@ -111,11 +111,12 @@ def test_by_its_other_firmware_a_revision_that_never_comes_up_is_rolled_back(dev
 
 
 def emulators_tree(family: Family, folder: Path) -> bytes:
-    """The device tree that QEMU makes for this machine."""
-    emulator, path = options_for(family.deploy, family.image).emulator, folder / "emulator.dtb"
-    argv = [binary(emulator), "-machine", f"{emulator.machine},dumpdtb={path}", "-cpu", emulator.cpu]
+    """The device tree that QEMU makes for this machine; with firmware, as it has other devices without."""
+    options = options_for(family.deploy, family.image)
+    emulator, path = options.emulator, folder / "emulator.dtb"
+    argv = [binary(emulator), "-machine", f"{emulator.machine},dumpdtb={path}", "-cpu", emulator.cpu, "-nodefaults"]
     argv += ["-smp", str(emulator.smp), "-m", str(emulator.memory_mi_b), "-display", "none"]
-    subprocess.run(argv, check=True, capture_output=True)
+    subprocess.run([*argv, f"-{options.firmware_kind}", options.firmware_code], check=True, capture_output=True)
     return path.read_bytes()
 
 
