@@ -6,6 +6,7 @@ The revisions, the device and what is asserted of them are those of the tests of
 
 from __future__ import annotations
 
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.deploy import Deploy
+from orchestrator.emulator.qemu import binary, options_for
 from orchestrator.machines.read import machine
 from tests.integration.conftest import REPOSITORY, Product, copy_demo
 from tests.integration.updates.devices import Device
@@ -106,3 +108,29 @@ def test_by_its_other_firmware_a_revision_that_never_comes_up_is_rolled_back(dev
     device.kill()
     found = device.record()
     assert (found.rev, found.attempt, found.left) == (family.base.id, "", 0)
+
+
+def emulators_tree(family: Family, folder: Path) -> bytes:
+    """The device tree that QEMU makes for this machine; with firmware, as it has other devices without."""
+    options = options_for(family.deploy, family.image)
+    emulator, path = options.emulator, folder / "emulator.dtb"
+    argv = [binary(emulator), "-machine", f"{emulator.machine},dumpdtb={path}", "-cpu", emulator.cpu, "-nodefaults"]
+    argv += ["-smp", str(emulator.smp), "-m", str(emulator.memory_mi_b), "-display", "none"]
+    subprocess.run([*argv, f"-{options.firmware_kind}", options.firmware_code], check=True, capture_output=True)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("device", [0, 1], indirect=True)
+def test_a_revisions_own_device_tree_comes_and_goes_with_it(device: Device, family: Family, tmp_path: Path) -> None:
+    """By either firmware: the kernel has the revision's tree, and after the way back the firmware's or none again."""
+    tree = emulators_tree(family, tmp_path)
+    ours, theirs = b"linux,tested-vm", b"linux,dummy-virt"
+    assert theirs in tree
+    made = family.with_tree("tree", tree.replace(theirs, ours + b"\0"))
+    device.start()
+    device.wait_settled(family.base, timeout=BOOT_SECONDS)
+    assert device.update(made).result == "confirmed"
+    device.assert_runs(made)
+    assert f"Machine model: {ours.decode()}" in device.text
+    assert device.update(family.made("talkative")).result == "confirmed"
+    assert device.text.count("Machine model: linux,tested-vm") == 1
