@@ -46,6 +46,11 @@ def product_file(folder: Path) -> dict[str, Any]:
         "health": {"command": ["/bin/sh", "-c", "test -e /data"], "interval": "5s"},
     }  # fmt: skip
     slow = {"stopTimeout": "120s"}
+    # What no kernel has may be missing; nothing is mounted on a file but a file.
+    template = (REPOSITORY / "orchestrator/layers/lxc.conf.j2").read_text()
+    for name, place in (("absent", "no-such-place"), ("unmasked", "version")):
+        entry = f"\nlxc.mount.entry = tmpfs proc/{place} tmpfs ro,optional 0 0\n"
+        (folder / f"{name}.conf.j2").write_text(template + entry)
     return {
         "product": "distributions",
         "version": "1.0.0",
@@ -62,7 +67,10 @@ def product_file(folder: Path) -> dict[str, Any]:
             "debian": systemd | slow,
             "debian-lxc": systemd | slow | {"runtime": "lxc"},
             "once-lxc": app
-            | {"runtime": "lxc", "command": ["/bin/true"], "restart": {"policy": "on-failure"}, "health": "none"},
+            | {"runtime": "lxc", "lxcTemplate": "absent.conf.j2", "command": ["/bin/true"], "health": "none"}
+            | {"restart": {"policy": "on-failure"}},
+            "unmasked-lxc": app
+            | {"runtime": "lxc", "lxcTemplate": "unmasked.conf.j2", "health": "none", "restart": {"policy": "no"}},
         },
     }
 

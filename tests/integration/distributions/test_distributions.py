@@ -11,6 +11,7 @@ import re
 
 import pytest
 
+from orchestrator.layers.defaults import MASKED_PATHS, READONLY_PATHS
 from tests.integration.conftest import Product, pycontainer
 from tests.integration.distributions.running import INITS, SYSTEMD, Running
 
@@ -96,6 +97,37 @@ def differing(text: str) -> list[str]:
     lines = [re.sub(r",(uid|gid)=\d+", "", line) for line in lines]
     lines = [re.sub(r"^pycontainer\.app(-lxc)?\.[0-9a-f]{12}", "its profile", line) for line in lines]
     return sorted({line for line in lines if not line.startswith("/dev tmpfs rw,size=64k")})
+
+
+def hidden(text: str) -> dict[str, str]:
+    """How each place that is masked or read-only by default is mounted, by a mountinfo (proc(5))."""
+    found = {}
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        place, options = before.split()[4:6]
+        if place in MASKED_PATHS + READONLY_PATHS:
+            kind = after.split()[0]
+            found[place] = "/dev/null" if kind == "devtmpfs" else f"{kind} {options.split(',')[0]}"
+    return found
+
+
+def test_all_that_is_masked_or_read_only_is_so_under_both(running: Running) -> None:
+    there = " ".join(MASKED_PATHS + READONLY_PATHS)
+    script = f"for place in {there}; do [ -e $place ] && echo $place; done; cat /proc/self/mountinfo"
+    for name in BOTH:
+        lines = running.shell(name, script).splitlines()
+        seen = {line for line in lines if line.startswith("/")}
+        found = hidden("\n".join(line for line in lines if " - " in line))
+        assert found.keys() == seen and {"/proc/kcore", "/sys/firmware", "/proc/sys"} < seen, lines
+        for place in seen:
+            assert found[place] in (["proc ro"] if place in READONLY_PATHS else ["/dev/null", "tmpfs ro"]), lines
+
+
+def test_lxc_starts_nothing_when_what_is_there_cannot_be_masked(running: Running) -> None:
+    state = running.state("unmasked-lxc")
+    assert (state["state"], state["pid"]) == ("failed", None)
+    assert 'Failed to mount "tmpfs" on "/run/pycontainer/lxc-root/proc/version"' in running.console
+    assert "app starts" not in running.logs("unmasked-lxc")
 
 
 @pytest.mark.parametrize("name", BOTH)
