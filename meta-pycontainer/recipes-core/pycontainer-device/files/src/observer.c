@@ -147,9 +147,9 @@ static struct container *find(struct containers *all, uint64_t cgroup, bool *fre
 	for (size_t k = 0; k < 2; k++)
 		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++) {
 			struct container *c = &crews[k]->each[i];
-			if (c->layer == NULL || observed_wanted(&c->layer->observe) == 0)
+			if (c->layer == NULL)
 				continue;
-			*fresh = c->observed.cgroup == 0;
+			*fresh = c->observed.cgroup == 0 || observed_wanted(&c->layer->observe) == 0;
 			if (owns(c, cgroup))
 				return c;
 		}
@@ -161,6 +161,18 @@ struct drain {
 	struct observer *observer;
 	struct containers *all;
 };
+
+// What is out of the ring makes room for more of the same.
+static void count(struct observer *observer, struct container *container, const struct observed *what, size_t length)
+{
+	if (what->head.shared != 0) {
+		observer->taken += bpf_room(length);
+		observer->took = true;
+	} else if (container != NULL) {
+		container->observed.taken += bpf_room(length);
+		container->observed.took = true;
+	}
+}
 
 static void take(void *context, const unsigned char *bytes, size_t length)
 {
@@ -174,11 +186,13 @@ static void take(void *context, const unsigned char *bytes, size_t length)
 		return;
 	}
 	struct container *container = find(drain->all, what.head.cgroup, &fresh);
+	uint32_t kinds = container == NULL ? 0 : observed_wanted(&container->layer->observe), none = 0;
+	count(drain->observer, container, &what, length);
 	// From now on the kernel knows what is wanted of it: nothing of a container that is not observed.
-	if (fresh && bpf_want(&drain->observer->bpf, what.head.cgroup,
-			      container == NULL ? 0 : observed_wanted(&container->layer->observe), &err) < 0)
+	if (fresh && bpf_want(&drain->observer->bpf.place, what.head.cgroup, kinds,
+			      container == NULL ? &none : &container->observed.taken, &err) < 0)
 		console_line("observe: %s", err.text);
-	if (container != NULL)
+	if (kinds != 0)
 		judge(container, &what);
 }
 
@@ -203,9 +217,11 @@ static void look_for_lost(struct observer *observer, struct container *container
 
 	catch_up(observer, container);
 	// One whose entry made room for others is told of in full, until the kernel knows again what is wanted of it.
-	if (w->cgroup != 0 && !bpf_lost(&observer->bpf, w->cgroup, &lost) && is_alive(container) &&
-	    bpf_want(&observer->bpf, w->cgroup, observed_wanted(&container->layer->observe), &err) < 0)
+	bool known = w->cgroup == 0 || bpf_lost(&observer->bpf.place, w->cgroup, &lost);
+	if ((!known || (w->took && w->cgroup != 0)) && is_alive(container) &&
+	    bpf_want(&observer->bpf.place, w->cgroup, observed_wanted(&container->layer->observe), &w->taken, &err) < 0)
 		console_line("observe: %s", err.text);
+	w->took = false;
 	if (lost > w->lost)
 		say_lost(container, lost - w->lost);
 	w->lost = lost;
@@ -219,21 +235,25 @@ static void look_for_unknown(struct observer *observer, struct container *contai
 	if (w->began || !is_alive(container))
 		return;
 	w->began = true;
-	say_lost(container, bpf_unknown(&observer->bpf) - observer->unknown);
+	say_lost(container, bpf_unknown(&observer->bpf.place) - observer->unknown);
 }
 
 void observer_drain(struct observer *observer, struct containers *all)
 {
 	struct drain drain = {observer, all};
+	struct error err;
 
 	if (!observer->bpf.open)
 		return;
 	bpf_drain(&observer->bpf, TURN, take, &drain);
 	for_each(observer, all, look_for_lost);
-	if (bpf_unknown(&observer->bpf) == observer->unknown)
+	if (observer->took && bpf_took_unknown(&observer->bpf.place, observer->taken, &err) < 0)
+		console_line("observe: %s", err.text);
+	observer->took = false;
+	if (bpf_unknown(&observer->bpf.place) == observer->unknown)
 		return;
 	for_each(observer, all, look_for_unknown);
-	observer->unknown = bpf_unknown(&observer->bpf);
+	observer->unknown = bpf_unknown(&observer->bpf.place);
 }
 
 uint64_t observer_deadline(const struct containers *all)
@@ -270,13 +290,13 @@ static void want_again(struct observer *observer, struct container *container)
 	if (container->observed.cgroup == 0)
 		container->observed.cgroup = group_of(container);
 	if (observer->bpf.open && container->observed.cgroup != 0 &&
-	    bpf_want(&observer->bpf, container->observed.cgroup, observed_wanted(observe), &err) < 0)
+	    bpf_want(&observer->bpf.place, container->observed.cgroup, observed_wanted(observe), &container->observed.taken, &err) < 0)
 		console_line("observe: %s", err.text);
 }
 
 static int open_bpf(struct observer *observer, struct error *err)
 {
-	observer->unknown = 0;
+	observer->unknown = observer->taken = 0;
 	return folder_make(OBSERVED_FOLDER, 0750, err) < 0 || folder_make(CGROUP, 0755, err) < 0 ||
 	       bpf_open(&observer->bpf, CGROUP, err) < 0 ? -1 : 1;
 }

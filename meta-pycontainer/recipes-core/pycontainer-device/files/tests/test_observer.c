@@ -27,7 +27,7 @@ static void begin_ring(void)
 	ring = calloc(1, page + 2 * BPF_RING_BYTES);
 	consumed = calloc(1, page);
 	observer = (struct observer){
-		.bpf = {.open = true, .group = -1, .ring = ring, .consumed = consumed, .place = {.wanted = -1, .unknown = -1, .ring = -1}},
+		.bpf = {.open = true, .group = -1, .ring = ring, .consumed = consumed, .place = BPF_NO_MAPS},
 		.kinds = OBSERVED_EXEC | OBSERVED_CONNECT,
 	};
 }
