@@ -162,8 +162,13 @@ static pid_t wait_for_start(struct lxc_container *c, pid_t keeper, int report)
 			if (init > 1)
 				return init;
 		}
-		if (poll(&poll_report, 1, POLL_MS) > 0)
-			return read(report, &byte, 1) == 1 ? keeper : (pid_t)-1;
+		if (poll(&poll_report, 1, POLL_MS) <= 0)
+			continue;
+		if (read(report, &byte, 1) == 1)
+			return keeper;
+		// The last line is the one that our caller shows.
+		complain(c->name, "cannot be started, LXC's lines on the console say why");
+		return -1;
 	}
 	complain(c->name, "does not start");
 	return -1;
