@@ -3,13 +3,11 @@
 #include "console.h"
 #include "file.h"
 #include "observed.h"
+#include "observer_record.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define CGROUP "/sys/fs/cgroup/pycontainer"
 #define TURN 512		// records in a row before others have their turn
@@ -28,39 +26,6 @@ static void for_each(struct observer *observer, struct containers *all, each_con
 				act(observer, &crews[k]->each[i]);
 }
 
-static int64_t epoch_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - (int64_t)clock_ms();
-}
-
-static void write_line(struct container *container, json_t *line)
-{
-	char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
-	struct error err;
-
-	json_decref(line);
-	if (text == NULL)
-		return;
-	size_t length = strlen(text);
-	text[length] = '\n';
-	if (log_write(&container->observed.log, text, length + 1, &err) < 0)
-		console_line("record of %s: %s", container->layer->name, err.text);
-	free(text);
-}
-
-static void write_lost(struct container *container, uint64_t count)
-{
-	uint64_t now = clock_ms();
-	char when[32];
-
-	observed_time(epoch_ms() + (int64_t)now, when);
-	write_line(container, json_pack("{s:s, s:I, s:s, s:s, s:I}", "time", when, "bootMs", (json_int_t)now, "layer",
-					container->layer->name, "event", "lost", "count", (json_int_t)count));
-}
-
 // Say how many lines were left out, once their second is over.
 static void catch_up(struct observer *observer, struct container *container)
 {
@@ -73,7 +38,7 @@ static void catch_up(struct observer *observer, struct container *container)
 	w->second = second;
 	w->lines = 0;
 	if (w->dropped > 0)
-		write_lost(container, w->dropped);
+		record_lost(container, w->dropped);
 	w->dropped = 0;
 }
 
@@ -107,7 +72,7 @@ static void judge(struct container *container, const struct observed *what)
 	catch_up(NULL, container);
 	if (w->lines < LINES_MOST) {
 		w->lines++;
-		write_line(container, observed_json(container->layer, what, declared, epoch_ms()));
+		record_line(container, observed_json(container->layer, what, declared, record_epoch_ms()));
 	} else {
 		w->dropped++;
 	}
@@ -204,7 +169,7 @@ static bool has_rules(const struct observe *observe)
 // What found no room in the ring may have been anything.
 static void say_lost(struct container *container, uint32_t count)
 {
-	write_lost(container, count);
+	record_lost(container, count);
 	if (has_rules(&container->layer->observe))
 		container_violated(container, "more at once than can be watched");
 }
