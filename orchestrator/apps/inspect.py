@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ from orchestrator.build.containers import image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.pipeline import tools_of
-from orchestrator.build.published import Taken, take_layers
+from orchestrator.build.published import Taken, says_itself, take_layers
 from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import canonical_json, hash_file, hex_of, remove_leftovers, sha256_digest, write_atomically
 from orchestrator.deploy import MANIFEST_NAME, Deploy
@@ -43,7 +43,8 @@ _HOST_PROFILE = Path("/usr/share/containers/seccomp.json")
 class Inspected:
     """What the image of a layer says, what the product says, and what runs.
 
-    `product` is the product with what a published layer says of itself, which `taken` is.
+    `product` is the product with what a published layer says of itself, which `taken` is; `given` is the layer as the
+    product file has it.
 
     `lacking` names what `run` lacks because nothing at hand could make it yet: seccomp filter, AppArmor policy.
     """
@@ -53,7 +54,12 @@ class Inspected:
     run: RunConfig
     lacking: tuple[str, ...]
     product: Product
+    given: Layer
     taken: Taken | None = None
+
+    def says(self, field: str) -> Literal["product", "layer"]:
+        """Who says a member of the layer that is not the default: the product file, or the published layer itself."""
+        return "product" if self.taken is None or says_itself(self.given, field) else "layer"
 
 
 def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -> Inspected:
@@ -67,6 +73,7 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         raise ConfigError(
             f"the product has no layer {name}", f"it has: {', '.join(product.layers)}", "name one of its layers"
         )
+    given = layer
     product, taken = _taken(product, place, name, reporter)
     layer = product.layers[name]
     deploy = Deploy(place.deploy) if (place.deploy / MANIFEST_NAME).exists() else None
@@ -81,7 +88,7 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         write_atomically(kept, canonical_json(msgspec.to_builtins(found, enc_hook=str)))
     lacking = [] if profile or options.seccomp != "default" else ["seccomp profile"]
     lacking += [] if compiler or options.apparmor != "default" else ["AppArmor policy"]
-    return Inspected(found.image, options, found.run, tuple(lacking), product, taken)
+    return Inspected(found.image, options, found.run, tuple(lacking), product, given, taken)
 
 
 @dataclass(frozen=True)

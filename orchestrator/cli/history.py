@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.canonical import read_limited
 from orchestrator.cli.history_common import change_data, change_lines, named, opened
-from orchestrator.cli.plain import Paint, columns, count, shown
+from orchestrator.cli.plain import Paint, columns, count
 from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError, TrustError, VerificationError
 from orchestrator.history import revert as reverting
@@ -27,6 +27,7 @@ from orchestrator.oci import Store
 from orchestrator.product.template import make_product
 from orchestrator.product.units import format_size
 from orchestrator.revision import candidate_tag, read_revision
+from orchestrator.text import shown
 from orchestrator.trust import load_keys, product_keys
 
 

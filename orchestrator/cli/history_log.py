@@ -10,12 +10,13 @@ from typing import Any
 
 from orchestrator.cli.history_common import opened
 from orchestrator.cli.history_graph import Drawing
-from orchestrator.cli.plain import Paint, shown
+from orchestrator.cli.plain import Paint
 from orchestrator.cli.result import Result
 from orchestrator.errors import PyContainerError
 from orchestrator.history.graph import Commit, Graph
 from orchestrator.history.names import Names, is_user_tag
 from orchestrator.oci.layout import THINNED
+from orchestrator.text import shown
 
 
 def log(options: Namespace) -> Result:

@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.cli.history_common import change_data, change_lines, opened
 from orchestrator.cli.history_log import decorations
-from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import Result
 from orchestrator.errors import VerificationError
 from orchestrator.history.compare import Comparison, compare
@@ -20,6 +20,7 @@ from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
 from orchestrator.product.units import format_size
 from orchestrator.revision import Revision, read_revision
+from orchestrator.text import shown
 
 
 def show(options: Namespace) -> Result:

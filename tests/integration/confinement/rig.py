@@ -108,11 +108,15 @@ def policed(config: Config) -> Config:
 
 @dataclass
 class ProbeContainer(Container):
-    """A container whose configuration is made from options, and changed by `change` where a test needs it."""
+    """A container whose configuration is made from options, and changed by `change` where a test needs it.
+
+    `end` is how the console says that it has come to its end.
+    """
 
     script: str = ""
     options: RunOptions = field(default_factory=lambda: RunOptions(name=""))
     change: Callable[[Config], Config] = lambda config: config
+    end: str = "exited with status 0, done"
 
     def __post_init__(self) -> None:
         self.options = self.options if self.options.name else probe_options(self.name)
@@ -186,8 +190,9 @@ def run_probes(revision: ProbeRevision) -> tuple[dict[str, Findings], str]:
     # What takes much memory unconfined must find it, whatever its neighbours do at that moment.
     with boot(revision, storage, memory_mib=512) as machine:
         for container in revision.containers:
+            assert isinstance(container, ProbeContainer)
             if container.name != "neighbour":
-                machine.expect(f"container {container.name}: exited with status 0, done", timeout=120)
+                machine.expect(f"container {container.name}: {container.end}", timeout=120)
         machine.press_power_button(0.1)
         console = machine.wait()
     logs = {each.name: read_back(storage, f"/logs/{each.name}.log") for each in revision.containers}
