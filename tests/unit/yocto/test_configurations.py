@@ -163,7 +163,7 @@ def test_the_boards_are_machines_of_the_base_and_locks_are_not() -> None:
     [
         ("vendor.github-workflows", "github.yml"),
         ("vendor.gitlab-ci", "gitlab.yml"),
-        ("vendor.gitlab-ci", "yocto-cache.gitlab.yml"),
+        ("vendor.gitlab-ci", "yocto.gitlab.yml"),
         ("vendor.compose-spec", "yocto-cache.compose.yml"),
     ],
 )
