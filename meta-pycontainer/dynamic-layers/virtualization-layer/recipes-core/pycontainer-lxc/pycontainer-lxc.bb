@@ -26,5 +26,3 @@ do_compile() {
 do_install() {
     oe_runmake install DESTDIR=${D}
 }
-
-FILES:${PN} += "/usr/libexec"
