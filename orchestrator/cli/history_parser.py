@@ -22,6 +22,8 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 WORDS = ("init", "commit", "status", "log", "show", "diff", "tag", "checkout", "revert", "gc", "fsck")
 """The commands of this module."""
 
+_OWN_MODULE = ("log", "status", "show", "diff")
+
 _REV = """REV is a tag, a channel (main), HEAD (the channel's head), candidate (the last build), REMOTE/CHANNEL, an id
 or 4 or more of its first digits; behind it ~N goes N revisions back, ^ to the parent."""
 
@@ -104,8 +106,8 @@ def _command(sub: Commands, name: str, text: str) -> argparse.ArgumentParser:
 
 def _later(name: str) -> Command:
     def run(options: Namespace) -> Result:
-        room = {"log": "history_log", "status": "history_status", "diff": "history_diff", "show": "history_show"}
-        module = importlib.import_module(f"orchestrator.cli.{room.get(name, 'history')}")
+        room = "history_tags" if name == "tag" else f"history_{name}" if name in _OWN_MODULE else "history"
+        module = importlib.import_module(f"orchestrator.cli.{room}")
         result: Result = getattr(module, name)(options)
         return result
 

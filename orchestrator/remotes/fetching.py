@@ -9,7 +9,7 @@ verified, and what has come is not fetched again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, TrustError
@@ -21,6 +21,7 @@ from orchestrator.remotes.ancestry import comes_from, count_between, known, pare
 from orchestrator.remotes.looking import bring_as, forgotten_on_failure, glimpse, known_parents
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Listing, Peer
+from orchestrator.remotes.releasing import bring_tagged, fetch_releases, take_releases
 from orchestrator.remotes.sealing import drop_unsealed
 from orchestrator.remotes.trusted import trusted_here
 from orchestrator.remotes.work import Work, accept, bring_pointer
@@ -75,6 +76,26 @@ def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -
     return found
 
 
+def wanted_of(work: Work, listing: Listing, machines: Sequence[str], names: Sequence[str] = ()) -> list[Channel]:
+    """Return the channels that a remote has for a product's machines, in their order, and tell which have none.
+
+    Raises ConfigError when it has none for any of them.
+    """
+    if len(machines) == 1:
+        return wanted_channels(listing, machines[0], names)
+    there = {*listing.pointers, *listing.heads}
+    found = [each for one in machines for each in sorted(there) if each.machine == one]
+    found = [each for each in found if not names or each.name in names]
+    absent = [name for name in names if name not in {each.name for each in found}]
+    if absent or not found:
+        return wanted_channels(listing, machines[0], absent)
+    for name in names or sorted({each.name for each in found}):
+        lacking = [one for one in machines if Channel(name, one) not in there]
+        if lacking:
+            work.say(f"the remote has no {name} for {', '.join(lacking)}")
+    return found
+
+
 def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int | None = None) -> list[Fetched]:
     """Bring channels of a remote, and let `remote/<name>/...` stand for what they are now.
 
@@ -84,6 +105,7 @@ def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int 
     with work.store.writing():
         _follow_roots(work, listing)
         found = [_fetch(work, listing, each, depth) for each in channels]
+        fetch_releases(work, listing, {each.channel: each.revision.id for each in found})
         _bring_tags(work, listing, found)
         return found
 
@@ -92,15 +114,30 @@ def _bring_tags(work: Work, listing: Listing, fetched: Sequence[Fetched]) -> Non
     """Take over the tags of what came, but for those that mean something else here."""
     store = work.store
     history = known(parents_in(store), [each.revision.id for each in fetched])
-    with store.together():
-        for name, digest in listing.tags.items():
-            own = store.resolve(name)
-            if own is None and digest in history:
-                with contextlib.suppress(ConfigError):  # a name that none of ours may have
-                    check_tag(name, store, fetched[0].channel.machine)
-                    store.tag(name, descriptor_of(store, digest))
-            elif own is not None and own.digest != digest:
+    wanted: dict[str, str] = {}
+    for name, digest in listing.tags.items():
+        own = store.resolve(name)
+        if own is not None:
+            if own.digest != digest:
                 work.say(f"the tag {name} is another one here: it stays")
+        elif digest in history or _is_tagged_release(work, listing, name, history):
+            wanted[name] = digest
+    machines = dict.fromkeys(each.channel.machine for each in fetched)
+    with store.together():
+        for name, digest in wanted.items():
+            with contextlib.suppress(ConfigError):  # a name that none of ours may have
+                for machine in machines:
+                    check_tag(name, store, machine)
+                if store.resolve(name) is None:
+                    store.tag(name, descriptor_of(store, digest))
+
+
+def _is_tagged_release(work: Work, listing: Listing, name: str, history: Container[str]) -> bool:
+    """Whether a tag stands for a release of what is here now; then its index is here too."""
+    digest = listing.tags[name]
+    if digest in listing.revisions or name in listing.releases:
+        return False
+    return bring_tagged(work, name, digest, history)
 
 
 def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:
@@ -219,6 +256,14 @@ def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
             work.store.move(channel.head, target.descriptor)
     outcome = "new" if here is None else "same" if here == target.id else "reset" if reset else "forward"
     return Pulled(fetched, outcome, target.id)
+
+
+def pull_all(work: Work, fetched: Sequence[Fetched], *, reset: bool = False) -> list[Pulled]:
+    """Pull channels that were fetched, all or none of them, and the releases that say what they are now."""
+    with work.store.together():
+        found = [pull(work, each, reset=reset) for each in fetched]
+        take_releases(work)
+    return found
 
 
 def _seen(work: Work, fetched: Fetched) -> None:
