@@ -13,7 +13,7 @@ from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.history.names import HEAD, Names, check_tag, is_user_tag
 from orchestrator.history.releases import release_to_tag
 from orchestrator.revision import read_revision
-from orchestrator.trust import product_keys
+from orchestrator.trust import load_keys
 
 
 def tag(options: Namespace) -> Result:
@@ -26,8 +26,9 @@ def tag(options: Namespace) -> Result:
     for machine in [names.machine] if options.machine else product.machines:
         check_tag(options.name, names.store, machine)
     name = options.revision or HEAD
-    several = len(product.machines) > 1 and not options.machine
-    release = release_to_tag(names, name, product.machines, product_keys(product.product)) if several else None
+    release = None
+    if not options.machine and (len(product.machines) > 1 or names.release(name) is not None):
+        release = release_to_tag(names, name, product.machines, load_keys(product.product))
     target = release.descriptor if release else names.load(name).descriptor
     with names.store.together():
         before = names.store.resolve(options.name)

@@ -121,15 +121,14 @@ def _lacks(store: Store, release: Release, keys: ProductKeys) -> str:
 
 
 def release_named(names: Names, name: str, machines: Sequence[str]) -> Release | None:
-    """Return the release that a name means where a product has several machines, or None: it means a revision.
+    """Return the release that a name means, or None: it means a revision.
 
-    A name is a tag that stands for a release, a channel that has one, or HEAD: the channel of `names`.
+    A name is a tag that stands for a release; or, where the product has several machines, a channel that has one, or
+    HEAD: the channel of `names`.
     """
-    if len(machines) < 2:
-        return None
     if (found := names.release(name)) is not None:
         return found
-    channel = channel_named(names, name, machines)
+    channel = channel_named(names, name, machines) if len(machines) > 1 else ""
     return names.release(release_tag(channel)) if channel else None
 
 
@@ -145,9 +144,9 @@ def release_to_tag(names: Names, name: str, machines: Sequence[str], keys: Produ
 
     None where the name means a revision. Raises TrustError for one that waits for signatures.
     """
-    if len(machines) < 2 or (found := names.release(name)) is not None:
-        return found if len(machines) > 1 else None
-    channel = channel_named(names, name, machines)
+    if (found := names.release(name)) is not None:
+        return found
+    channel = channel_named(names, name, machines) if len(machines) > 1 else ""
     grouped = renew(names.store, machines, channel, keys) if channel else None
     if grouped is not None and grouped.waits:
         raise TrustError(
@@ -162,11 +161,9 @@ def sign_named(
     """Sign the release that a name means, and its revisions; None where it means a revision."""
     store = names.store
     with store.together():
-        if len(machines) < 2:
-            return None
         release, channel = names.release(name), channel_named(names, name, machines)
         if release is None and channel:
-            release = current(store, machines, channel)
+            release = current(store, machines, channel)  # None for one machine
         if release is None:
             return None
         sign_release(store, release, signers)
