@@ -103,12 +103,20 @@ def pull_screen(pulled: Sequence[remotes.Pulled], remote: str) -> str:
     return _brought_screen([each.fetched for each in pulled], outcomes, remote)
 
 
-def fetch_screen(fetched: Sequence[remotes.Fetched], remote: str) -> str:
-    """The end of a fetch."""
+def fetch_screen(fetched: Sequence[remotes.Fetched], tagged: Sequence[remotes.FetchedTag], remote: str) -> str:
+    """The end of a fetch: of channels, and of tags that were named."""
     outcomes = [
         "up to date" if each.before == each.revision.id else _step(each.before, each.revision.id) for each in fetched
     ]
-    return _brought_screen(fetched, outcomes, remote)
+    parts = [_brought_screen(fetched, outcomes, remote)] if fetched else []
+    for each in tagged:
+        rows = [(each.tag, one.config.machine, one.short, one.config.version) for one in each.revisions]
+        columns = [(name, "left") for name in ("tag", "machine", "revision", "version")]
+        what = f"release {each.release.short}" if each.release else "one revision"
+        who = ", ".join(key[:12] for key in each.signed_by)
+        came = f"{_count(each.count)} came, {moved(each.moved)}"
+        parts.append(render(f"{what} from {remote}, signed by {who}", "", table(columns, rows), "", came))
+    return "\n\n".join(parts)
 
 
 def _brought_screen(fetched: Sequence[remotes.Fetched], outcomes: Sequence[str], remote: str) -> str:
@@ -157,9 +165,20 @@ def _fetched_data(each: remotes.Fetched) -> dict[str, Any]:
     }
 
 
-def fetch_data(fetched: Sequence[remotes.Fetched], remote: str) -> dict[str, Any]:
+def fetch_data(fetched: Sequence[remotes.Fetched], tagged: Sequence[remotes.FetchedTag], remote: str) -> dict[str, Any]:
     """A fetch as plain values."""
-    return {"remote": remote, "channels": [_fetched_data(each) for each in fetched]}
+    tags = [
+        {
+            "tag": each.tag,
+            "release": each.release.id if each.release else None,
+            "machines": {one.config.machine: one.id for one in each.revisions},
+            "signedBy": list(each.signed_by),
+            "revisions": each.count,
+            "moved": each.moved.bytes,
+        }
+        for each in tagged
+    ]
+    return {"remote": remote, "channels": [_fetched_data(each) for each in fetched], "tags": tags}
 
 
 def pull_data(pulled: Sequence[remotes.Pulled], remote: str) -> dict[str, Any]:

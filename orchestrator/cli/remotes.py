@@ -95,20 +95,32 @@ def _bring(options: Namespace, *, follow: bool) -> Result:
     config = _places(product, place)
     names = options.channels or ([remotes.MAIN] if follow else [])
     pulled: list[remotes.Pulled] = []
+    fetched: list[remotes.Fetched] = []
+    tagged: list[remotes.FetchedTag] = []
     with (
         reporter(options.json) as report,
         _work(report, place, config, options.remote, product.product) as work,
         report.step(f"{'pull' if follow else 'fetch'} {' '.join(names)} from {work.remote}".replace("  ", " ")) as step,
     ):
         listing = work.peer.listing(tags=True)
-        wanted = remotes.wanted_of(work, listing, [options.machine] if options.machine else product.machines, names)
-        fetched = remotes.fetch(work, listing, wanted, options.depth)
+        lines = {each.name for each in (*listing.pointers, *listing.heads)}
+        tags = [] if follow else [name for name in names if name in listing.tags and name not in lines]
+        names = [name for name in names if name not in tags]
+        if names or not tags:
+            machines = [options.machine] if options.machine else product.machines
+            wanted = remotes.wanted_of(work, listing, machines, names)
+            fetched = remotes.fetch(work, listing, wanted, options.depth)
+        tagged = [remotes.fetch_tag(work, listing, each, options.machine, options.depth) for each in tags]
         if follow:
             pulled = remotes.pull_all(work, fetched, reset=options.reset)
-        step.result = remote_screens.moved(sum((each.moved for each in fetched), remotes.Moved()))
+        amounts = [*(each.moved for each in fetched), *(each.moved for each in tagged)]
+        step.result = remote_screens.moved(sum(amounts, remotes.Moved()))
     if follow:
         return Result(remote_screens.pull_screen(pulled, work.remote), remote_screens.pull_data(pulled, work.remote))
-    return Result(remote_screens.fetch_screen(fetched, work.remote), remote_screens.fetch_data(fetched, work.remote))
+    return Result(
+        remote_screens.fetch_screen(fetched, tagged, work.remote),
+        remote_screens.fetch_data(fetched, tagged, work.remote),
+    )
 
 
 def clone(options: Namespace) -> Result:

@@ -36,6 +36,7 @@ from orchestrator.remotes.peer import Listing, Peer, open_peer
 from orchestrator.remotes.products import Plan, Sent, plan_push, push
 from orchestrator.remotes.pushing import Pushed, check_tag, check_tags_there, push_channel, push_revision, push_roots
 from orchestrator.remotes.releasing import check_release_there, push_release, take_releases, why_not
+from orchestrator.remotes.tags import FetchedTag, fetch_tag
 from orchestrator.remotes.trusted import Trusted, known_keys, trusted_here
 from orchestrator.remotes.work import Work
 
@@ -47,6 +48,7 @@ __all__ = [
     "Cloned",
     "DivergedError",
     "Fetched",
+    "FetchedTag",
     "Listing",
     "Location",
     "Moved",
@@ -67,6 +69,7 @@ __all__ = [
     "check_tags_there",
     "clone",
     "fetch",
+    "fetch_tag",
     "forget",
     "known_keys",
     "load_remotes",

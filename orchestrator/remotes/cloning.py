@@ -18,12 +18,13 @@ from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
 from orchestrator.remotes.releasing import take_releases
+from orchestrator.remotes.roots import bring_roots
 from orchestrator.remotes.trusted import (
     How,
     Trusted,

@@ -125,7 +125,7 @@ def push(work: Work, plan: Plan, *, force: bool = False) -> Sent:
     release = _release(work, plan, keys) if several else None
     if release is not None:
         moved += push_release(work, release, channel=plan.channel)
-    moved += _push_tags(work, plan)
+    moved += _push_tags(work, plan, release)
     return Sent(tuple(pushed), release, moved)
 
 
@@ -149,7 +149,7 @@ def _release(work: Work, plan: Plan, keys: ProductKeys) -> Release | None:
     return release
 
 
-def _push_tags(work: Work, plan: Plan) -> Moved:
+def _push_tags(work: Work, plan: Plan, there: Release | None) -> Moved:
     store, moved = work.store, Moved()
     sent = {each.id for each in plan.revisions}
     for tag, digest in plan.tags.items():
@@ -159,7 +159,7 @@ def _push_tags(work: Work, plan: Plan) -> Moved:
             if each not in sent:
                 moved += push_revision(work, read_revision(store, each)).moved
                 sent.add(each)
-        if release is not None:
+        if release is not None and (there is None or release.id != there.id):
             moved += push_release(work, release, tags=[tag])
         else:
             work.peer.set_tag(store, tag, digest)

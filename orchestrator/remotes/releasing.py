@@ -59,7 +59,7 @@ def fetch_releases(work: Work, listing: Listing, fetched: Mapping[Channel, str])
             if behind:
                 work.say(f"the release of {name} at {work.remote} is another than its channel's for {behind[0]}")
                 continue
-            _verify(work, release, revisions=False)
+            verified(work, release, revisions=False)
             work.releases[name] = release
 
 
@@ -83,7 +83,7 @@ def bring_tagged(work: Work, tag: str, digest: str, here: Container[str]) -> boo
             release = glimpse_release(work.peer, work.store, digest)
             if release is None or not all(each in here for each in release.machines.values()):
                 return False
-            _verify(work, release)
+            verified(work, release)
             work.store.pack(release.id)
     except TryAgainError:
         raise
@@ -133,7 +133,7 @@ def push_release(work: Work, release: Release, *, channel: str | None = None, ta
 
     Raises TrustError when it is not signed as required.
     """
-    _verify(work, release)
+    verified(work, release)
     moved = work.peer.send(work.store, release.id, work.tell)
     if channel is not None:
         work.peer.set_release(work.store, channel, release.id)
@@ -142,6 +142,7 @@ def push_release(work: Work, release: Release, *, channel: str | None = None, ta
     return moved
 
 
-def _verify(work: Work, release: Release, *, revisions: bool = True) -> None:
+def verified(work: Work, release: Release, *, revisions: bool = True) -> None:
+    """Raise TrustError unless a release is signed as required; with `revisions`, these must be here and be right."""
     role = work.trusted.revision
     verify_release(work.store, release.id, role.keys, role.threshold, product=work.trusted.product, revisions=revisions)

@@ -193,6 +193,7 @@ def forge(store: Store, stranger: Site) -> str:
     entry = store.resolve("release/main")
     assert entry is not None
     store.index.untag(f"sha256-{entry.digest[7:]}", keep=False)
+    store.index.drop([each.digest for each in store.referrers(entry.digest)])
     assert not store.referrers(entry.digest, SIGNATURE_TYPE)
     sign_release(store, read_release(store, entry.digest), stranger.keys.signers())
     return entry.digest
@@ -292,6 +293,50 @@ def test_a_release_becomes_that_of_another_channel(two: Callable[..., Site], pla
     theirs.run("pull", "origin", "stable")
     assert release(theirs, "release/stable") == release(ours)
     assert head(theirs, ARM, "stable") == head(ours, ARM)
+
+
+def test_a_tag_alone_brings_every_machine_or_one(two: Callable[..., Site], place: str) -> None:
+    ours, theirs, third = two("ours"), two("theirs", keys="ours"), two("third", keys="ours")
+    for site in (ours, theirs, third):
+        site.run("remote", "add", "origin", place)
+    build(ours, "one")
+    ours.run("commit", "-m", "First")
+    build(ours, "two")
+    ours.run("commit", "-m", "Second")
+    ours.run("tag", "v2")
+    ours.run("push", "origin", "v2")
+    (got,) = theirs.run("fetch", "origin", "v2", "--machine", ARM, "--json").json["tags"]
+    assert (got["release"], got["machines"], got["revisions"]) == (None, {ARM: head(ours, ARM)}, 2)
+    assert theirs.store.resolve("v2").digest == head(ours, ARM)
+    assert not theirs.store.has_blob(head(ours, AMD))
+    assert fsck(theirs.store).whole
+    (got,) = theirs.run("fetch", "origin", "v2", "--json").json["tags"]
+    assert got["release"] == ours.store.resolve("v2").digest
+    assert release(theirs, "v2") == release(ours)
+    theirs.run("gc")
+    assert release(theirs, "v2") == release(ours)
+    assert "release " in third.run("fetch", "origin", "v2").out
+    build(third, "other")
+    third.run("commit", "-m", "Other")
+    third.run("tag", "v2", "--force")
+    assert "is another one here" in third.run("fetch", "origin", "v2", code=2).err
+    assert "no revision for qemu-other" in theirs.run("fetch", "origin", "v2", "--machine", "qemu-other", code=2).err
+    assert "no channel v2" in theirs.run("pull", "origin", "v2", code=2).err
+
+
+def test_a_tag_whose_release_others_signed_brings_nothing(two: Callable[..., Site], tmp_path: Path) -> None:
+    ours, theirs, stranger = two("ours"), two("theirs", keys="ours"), two("stranger")
+    place = tmp_path / "place"
+    for site in (ours, theirs):
+        site.run("remote", "add", "origin", place)
+    build(ours, "one")
+    ours.run("commit", "-m", "First")
+    ours.run("tag", "v1")
+    ours.run("push", "--tags")
+    forge(Store.open(place), stranger)
+    assert "does not verify" in theirs.run("fetch", "origin", "v1", code=7).err
+    assert not theirs.store.has_blob(head(ours, AMD))
+    assert theirs.store.resolve("v1") is None
 
 
 def test_what_commands_say_of_a_release(two: Callable[..., Site]) -> None:
