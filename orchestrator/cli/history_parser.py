@@ -36,7 +36,9 @@ def add_history(sub: Commands) -> None:
     init.add_argument("--machine", help="what it runs on (default: an emulated machine)")
     init.add_argument("--base", choices=["debian", "yocto"], help="what it is built from (default: Debian's packages)")
 
-    commit = _command(sub, "commit", "record the last build as the next revision of a channel")
+    commit = _command(
+        sub, "commit", "record the last build as the next revision of a channel, for each machine of the product"
+    )
     _place(commit)
     text = commit.add_mutually_exclusive_group()
     text.add_argument("-m", "--message", action="append", help="what changed; given again: another paragraph")

@@ -42,12 +42,13 @@ def two(sites: Callable[..., Site]) -> Callable[..., Site]:
     return make
 
 
-def build(site: Site, content: str, *machines: str) -> list[Revision]:
+def build(site: Site, content: str, *machines: str, **facts: int) -> list[Revision]:
     """Let the last build of machines be `content`: candidates without history, as builds make them."""
     found = []
     for machine in machines or (AMD, ARM):
         architecture = machine.partition("-")[2]
-        made = make_revision(site.store, site.keys, content, message="", machine=machine, architecture=architecture)
+        more = {"message": "", "machine": machine, "architecture": architecture} | facts
+        made = make_revision(site.store, site.keys, content, **more)
         set_candidate(site.store, made)
         found.append(made)
     return found
@@ -89,6 +90,24 @@ def test_a_commit_records_every_machine_and_groups_them(two: Callable[..., Site]
     build(site, "three", AMD)
     assert site.run("commit", "--machine", AMD, "-m", "Third", "--json").json["release"] is not None
     assert release(site) == {AMD: head(site, AMD), ARM: head(site, ARM)}
+
+
+def test_a_commit_that_one_machine_refuses_records_none(two: Callable[..., Site]) -> None:
+    site = two("site")
+    build(site, "one", security_version=2)
+    site.run("commit", "-m", "First")
+    before = (head(site, AMD), head(site, ARM), release(site))
+    build(site, "two", AMD, security_version=2)
+    build(site, "two", ARM, security_version=1)
+    assert "the security version would go down" in site.run("commit", "-m", "Second", code=7).err
+    assert (head(site, AMD), head(site, ARM), release(site)) == before
+
+
+def test_a_machine_that_was_not_built_is_told_and_left_out(two: Callable[..., Site]) -> None:
+    site = two("site")
+    build(site, "one", ARM)
+    assert "not built, and as before: qemu-amd64" in site.run("commit", "-m", "First").out
+    assert release(site) == {ARM: head(site, ARM)}
 
 
 def test_a_product_with_one_machine_has_no_release(ours: Site) -> None:
