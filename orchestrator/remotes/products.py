@@ -75,6 +75,7 @@ def plan_push(
     heads = {each for name in there if (each := head_in_store(name)) is not None and each.machine in wanted}
     own = list(tags)
     release: Release | None = None
+    grouped: Release | None = None
     line = to or (word if not word or word in {each.name for each in heads} else None)
     if word and line != word:
         names = Names(store, wanted[0])
@@ -82,7 +83,7 @@ def plan_push(
         found = [read_revision(store, each) for each in release.machines.values()] if release else [names.load(word)]
         if is_users(word) and word in there:
             own.append(word)
-        line = to
+        line, grouped = to, release
     else:
         line = line or MAIN
         found = [
@@ -94,10 +95,9 @@ def plan_push(
                 "a build makes a candidate, and a commit makes it the channel's",
                 "commit first: pycontainer commit -m MESSAGE",
             )
+        grouped = current(store, machines, line) if own and machine is None else None
     named = {name: entry.digest for name, entry in there.items() if is_users(name)} if all_tags else {}
-    meant = release.id if release else found[0].id
-    if own and line is not None and machine is None and (made := release or current(store, machines, line)) is not None:
-        meant = made.id
+    meant = grouped.id if grouped else found[0].id
     return Plan(tuple(machines), tuple(found), line, release, named | dict.fromkeys(own, meant))
 
 
@@ -142,7 +142,7 @@ def _release(work: Work, plan: Plan, keys: ProductKeys) -> Release | None:
             work.say(f"the release of {plan.channel} is not sent: {grouped.waits} (pycontainer sign {plan.channel})")
             return None
         release = grouped.release
-    pushed = [each.config.machine for each in plan.revisions]
+    pushed = {each.config.machine: each.id for each in plan.revisions}
     if why := why_not(work, plan.channel, release, pushed, plan.machines):
         work.say(f"the release of {plan.channel} is not sent: {why}")
         return None

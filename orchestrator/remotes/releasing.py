@@ -8,7 +8,7 @@ pointers, and where these lead elsewhere they count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from orchestrator.errors import ConfigError, FetchError, PyContainerError, TryAgainError
 from orchestrator.history.names import release_tag
@@ -93,13 +93,14 @@ def bring_tagged(work: Work, tag: str, digest: str, here: Container[str]) -> boo
     return True
 
 
-def why_not(work: Work, channel: str, release: Release, pushed: Collection[str], machines: Sequence[str]) -> str:
+def why_not(work: Work, channel: str, release: Release, pushed: Mapping[str, str], machines: Sequence[str]) -> str:
     """Return why a release cannot be a remote's for a channel now, empty when it can.
 
-    It must say of each machine what the channel there says: of those in `pushed`, that were pushed just now, it does.
+    It must say of each of the product's machines what the channel there says. `pushed` are those that were pushed just
+    now, each with its revision.
     """
     for machine, revision in release.machines.items():
-        if machine not in pushed and _standing(work, Channel(channel, machine)) != revision:
+        if (pushed.get(machine) or _standing(work, Channel(channel, machine))) != revision:
             return f"{channel} is another revision there for {machine}: pull, and push all machines"
     for machine in machines:
         if machine not in release.machines and _standing(work, Channel(channel, machine)) is not None:

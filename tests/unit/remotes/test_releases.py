@@ -314,6 +314,22 @@ def test_a_release_becomes_that_of_another_channel(two: Callable[..., Site], pla
     assert head(theirs, ARM, "stable") == head(ours, ARM)
 
 
+def test_a_revision_that_a_channel_is_set_to_is_not_told_as_another(two: Callable[..., Site], place: str) -> None:
+    """The channel here is not what is pushed there: its release must not go, nor a tag stand for it."""
+    ours = two("ours")
+    ours.run("remote", "add", "origin", place)
+    build(ours, "one")
+    ours.run("commit", "-m", "First")
+    ours.run("commit", "--channel", "stable", "-m", "First")
+    build(ours, "two")
+    ours.run("commit", "-m", "Second")
+    done = ours.run("push", "origin", "main~1", "--channel", "stable", "--tag", "old", "--json").json
+    assert done["release"] is None
+    seen = {each["name"]: each for each in ours.run("ls-remote", "--json").json["names"]}
+    assert set(seen) == {"stable", "old"}
+    assert seen["old"]["revision"] == seen["stable"]["revision"] == done["revision"]
+
+
 def test_a_tag_alone_brings_every_machine_or_one(two: Callable[..., Site], place: str) -> None:
     ours, theirs, third = two("ours"), two("theirs", keys="ours"), two("third", keys="ours")
     for site in (ours, theirs, third):
