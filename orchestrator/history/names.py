@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError
 from orchestrator.history.graph import Commit, Graph
-from orchestrator.oci import Descriptor, Store
-from orchestrator.revision import Revision, candidate_tag, read_revision
+from orchestrator.oci import INDEX_TYPE, Descriptor, Store
+from orchestrator.revision import RELEASE_TYPE, Release, Revision, candidate_tag, read_release, read_revision
 from orchestrator.revision.parts import CHANNEL, CHANNEL_LIMIT
 
 DEFAULT_CHANNEL = "main"
@@ -26,6 +26,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 """A tag as distribution-spec writes it, so that every tag of a store can be one of a registry."""
 _CHANNEL_TAG = re.compile(rf"channel/({CHANNEL})/([^/]+)\Z")
 _REMOTE_TAG = re.compile(rf"remote/([^/]+)/({CHANNEL})/([^/]+)\Z")
+_RELEASE_TAG = re.compile(rf"release/({CHANNEL})\Z")
 _REFERRERS_TAG = re.compile(r"sha256-[0-9a-f]{64}\Z")
 _REVISION = re.compile(r"(?P<base>[^~^]*)(?P<steps>(?:[~^][0-9]*)*)\Z", re.ASCII)
 _STEP = re.compile(r"([~^])([0-9]*)")
@@ -43,6 +44,18 @@ def remote_tag(remote: str, channel: str, machine: str) -> str:
     """Return the tag of what a channel of a remote was when it was last seen: `remote/<remote>/<channel>/<machine>`."""
     check_channel(channel)
     return f"remote/{remote}/{channel}/{machine}"
+
+
+def release_tag(channel: str) -> str:
+    """Return the tag of the release that groups the heads of a channel: `release/<name>`."""
+    check_channel(channel)
+    return f"release/{channel}"
+
+
+def release_of(tag: str) -> str | None:
+    """Return the channel that a tag is the release of, or None."""
+    found = _RELEASE_TAG.match(tag)
+    return found[1] if found and len(found[1]) <= CHANNEL_LIMIT else None
 
 
 def check_channel(channel: str) -> None:
@@ -69,6 +82,11 @@ def check_tag(name: str, store: Store, machine: str) -> None:
 def is_user_tag(name: str) -> bool:
     """Whether a tag is one that a user gave: not a channel, a candidate, a remote's, or a store's own."""
     return "/" not in name and not _REFERRERS_TAG.match(name)
+
+
+def is_release_entry(entry: Descriptor) -> bool:
+    """Whether an entry of the index is a release."""
+    return entry.media_type == INDEX_TYPE and entry.artifact_type == RELEASE_TYPE
 
 
 def channel_of(tag: str) -> tuple[str, str] | None:
@@ -104,6 +122,17 @@ class Names:
             digest = self._back(name, digest, count) if sign == "~" else self._parent(name, digest, count)
         return digest
 
+    def release(self, name: str) -> Release | None:
+        """Return the release that a tag of the store stands for, or None when it stands for none."""
+        entry = self.store.resolve(name)
+        return read_release(self.store, entry.digest) if entry is not None and is_release_entry(entry) else None
+
+    def meant(self, entry: Descriptor) -> str | None:
+        """Return the revision that an entry of the index means here: of a release the machine's, which may be none."""
+        if not is_release_entry(entry):
+            return entry.digest
+        return read_release(self.store, entry.digest).machines.get(self.machine)
+
     def head(self, channel: str | None = None) -> Descriptor | None:
         """Return what the head of a channel stands for, or None when nothing was committed to it."""
         return self.store.resolve(channel_tag(channel or self.channel, self.machine))
@@ -131,7 +160,8 @@ class Names:
             return candidate.digest
         meanings = {}
         if name in tags and not _REFERRERS_TAG.match(name):
-            meanings[f"the tag {name}"] = tags[name].digest
+            release = self.release(name)
+            meanings[f"the tag {name}"] = release.of(self.machine).revision if release else tags[name].digest
         if (channel := self.channels().get(name)) is not None:
             meanings[f"the channel {name}"] = channel.digest
         if (remote := self.remotes().get(name)) is not None:

@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.canonical import make_folders, sync_folder
-from orchestrator.errors import ConfigError, TrustError, TryAgainError
+from orchestrator.errors import ConfigError, FetchError, TrustError, TryAgainError
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
+from orchestrator.remotes.releasing import take_releases
+from orchestrator.remotes.roots import bring_roots
 from orchestrator.remotes.trusted import (
     How,
     Trusted,
@@ -35,7 +37,7 @@ from orchestrator.remotes.trusted import (
     trusted_here,
 )
 from orchestrator.remotes.work import Work
-from orchestrator.revision import Revision
+from orchestrator.revision import Revision, decode_release, is_release
 from orchestrator.trust import PublicKey, load_keys
 from orchestrator.trust.channel import POINTER_TYPE, read_pointer
 from orchestrator.trust.published import accept_roots, read_root
@@ -91,7 +93,8 @@ def clone(
     is not signed as required or a demanded key is not among the trusted ones.
     """
     listing = peer.listing(tags=True)
-    channel = _choose(listing, request)
+    chosen = _choose(peer, listing, request)
+    channel = chosen[0]
     folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         _forget_done(folder)
@@ -103,8 +106,9 @@ def clone(
         store = Store.open_or_create(work_folder / "store")
         trusted, first = _decide(request, peer, listing, channel, store, tell)
         work = Work(peer, ORIGIN, store, trusted, tell, say)
-        names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
+        names = sorted({*listing.pointers, *listing.heads}) if request.bare else chosen
         pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
+        take_releases(work)
         fetched = replace(pulled[0].fetched, moved=pulled[0].fetched.moved + first)
         pulled = (replace(pulled[0], fetched=fetched), *pulled[1:])
         for each in pulled:
@@ -162,15 +166,26 @@ def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> N
         )
 
 
-def _choose(listing: Listing, request: CloneRequest) -> Channel:
-    """Return the channel to be cloned first; which machine's must be clear."""
+def _choose(peer: Peer, listing: Listing, request: CloneRequest) -> list[Channel]:
+    """Return the channels to be cloned, the one to be checked out first.
+
+    Without a machine they are those of the channel's release, in its order; where there is none, and several machines,
+    it must be clear which. The release is only asked for its names here: it is verified when it is fetched.
+    """
     there = sorted(each for each in {*listing.pointers, *listing.heads} if each.name == request.channel)
     machines = [each.machine for each in there]
-    if len(there) > 1 and not request.machine and not request.bare:
+    several = len(there) > 1 and not request.machine and not request.bare
+    if several and (digest := listing.releases.get(request.channel)) is not None:
+        data = peer.document(digest)
+        if is_release(data):
+            found = [Channel(request.channel, each) for each in decode_release(data, digest, FetchError).machines]
+            if chosen := [each for each in found if each in there]:
+                return chosen
+    if several:
         raise ConfigError(
             f"the remote has {request.channel} for several machines", ", ".join(machines), f"--machine {machines[0]}"
         )
-    return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])[0]
+    return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])
 
 
 def _product_of(peer: Peer, listing: Listing, channel: Channel) -> str:
