@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.build.containers import image_source, run_options
+from orchestrator.build.containers import check_platform, image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.pipeline import tools_of
@@ -71,6 +71,7 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
     layer = product.layers[name]
     deploy = Deploy(place.deploy) if (place.deploy / MANIFEST_NAME).exists() else None
     architecture = deploy.manifest.architecture if deploy else _architecture(place.machine)
+    check_platform(name, layer, architecture)
     options = run_options(name, layer, place.root, userns.bases(product.layers)[name])
     profile, compiler = _profile(deploy), _compiler(deploy, options)
     images = _images(product, place, name, reporter)
