@@ -259,6 +259,13 @@ def test_secrets_configs_and_names_become_files_of_the_layer(take):
         "compose/a/resolv.conf": b"nameserver 192.0.2.53\nsearch example.org\n",
     }
     assert any("who has the image can read it" in text for text in result.services[0].tightened)
+    assert not any("no name server" in text for text in result.services[0].tightened)
+
+
+@pytest.mark.parametrize(("mode", "said"), [("", True), ("network_mode: host", True), ("network_mode: none", False)])
+def test_a_service_that_is_handed_no_name_server_is_told_so(take, mode: str, said: bool):
+    (service,) = take(f"services: {{a: {{image: r.e/a, {mode}}}}}").services
+    assert any("no name server" in text for text in service.tightened) is said
 
 
 def test_host_network_devices_and_seccomp_are_relaxations_that_name_their_origin(take):
