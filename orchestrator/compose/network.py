@@ -195,7 +195,8 @@ def finish(draft: Draft) -> None:
         draft.layer["network"] = "bridge"
     if draft.facts.get("network") != "none" and "resolver" not in draft.facts:
         draft.tightened.append(
-            "no name server, where an engine hands on its own: names of the world outside are found only with 'dns'"
+            "no name server, where an engine hands on its own: names of the world outside are found only with 'dns', "
+            "or if the image names one"
         )
     resolver: dict[str, list[str]] = draft.facts.get("resolver", {})
     lines = [f"nameserver {word}\n" for word in resolver.get("nameserver", [])]
