@@ -26,7 +26,7 @@ from orchestrator.layers.build import add_files
 from orchestrator.layers.cache import code_digest
 from orchestrator.layers.directory import directory_digest
 from orchestrator.layers.imageconfig import ImageConfig, parse_image_config
-from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.layers.inputs import LayerSource, TarSource, bitbake_source, folder_source
 from orchestrator.layers.options import RunOptions
 from orchestrator.layers.runconfig import RunConfig, make_run_config
 from orchestrator.layers.seccomp import ARCHITECTURES, load_profile
@@ -212,7 +212,7 @@ def _source(
         return bitbake_source(deploy, found)
     if (reference := given.reference) is not None:
         return image_source(reference, parse_platform(given.platform or f"linux/{architecture}"), root, images)
-    return TarSource(root / given.tar) if given.tar else DirectorySource(root / (given.directory or ""))
+    return TarSource(root / given.tar) if given.tar else folder_source(root / (given.directory or ""), layer.kind)
 
 
 def runtime_config(found: Inspected) -> dict[str, Any]:
