@@ -296,6 +296,9 @@ def finish(draft: Draft) -> None:
             taken |= {each if isinstance(each, str) else each["destination"] for each in draft.layer.get("tmpfs", [])}
             below = [str(each["destination"]) for each in draft.layer.get("files", [])]
             for place in ("/run", "/tmp", "/var/tmp"):
-                if place not in taken and not any(file.startswith(place + "/") for file in below):
+                inside = [file for file in below if file.startswith(place + "/")]
+                if inside and place not in taken:
+                    draft.tightened.append(f"{place} is not writable: {inside[0]} lies there; name a tmpfs beside it")
+                elif place not in taken:
                     draft.add("tmpfs", place)
         draft.tightened.append("a read-only root file system: what it writes goes to volumes and tmpfs, or fails")

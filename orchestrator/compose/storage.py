@@ -64,7 +64,8 @@ def _long(draft: Draft, where: str, item: Value) -> None:
     if "target" not in found:
         raise wrong(where, "the place in the container, 'target', is missing")
     if found["type"] == "tmpfs":
-        draft.add("tmpfs", {"destination": _target(where, found["target"]), **memory} if memory else found["target"])
+        place = _target(where, found["target"])
+        draft.add("tmpfs", {"destination": place, **memory} if memory else place)
     else:
         _place(draft, where, found["type"], found["source"], found["target"], found["read_only"])
 
@@ -202,15 +203,16 @@ def _grants(kind: str) -> Rule:
 
 def finish(draft: Draft) -> None:
     """Refuse files that a mount hides, and say what an empty volume hides."""
-    mounts = {str(each["destination"]) for each in draft.layer.get("volumes", [])}
-    mounts |= {each if isinstance(each, str) else str(each["destination"]) for each in draft.layer.get("tmpfs", [])}
+    mounts = {str(each["destination"]): "volumes" for each in draft.layer.get("volumes", [])}
+    for each in draft.layer.get("tmpfs", []):
+        mounts[each if isinstance(each, str) else str(each["destination"])] = "tmpfs"
     for file in draft.layer.get("files", []):
-        for place in sorted(mounts):
+        for place, key in sorted(mounts.items()):
             if (str(file["destination"]) + "/").startswith(place + "/"):
                 draft.refuse(
-                    f"{draft.service}.volumes",
+                    f"{draft.service}.{key}",
                     f"{file['destination']} lies in {place}, which is empty at first and hides it",
-                    "put the file elsewhere",
+                    f"put the file elsewhere, or mount only what is needed of {place}",
                 )
     if draft.facts.get("hides"):
         draft.tightened.append("a volume is empty at first: what the image has at its place is not copied into it")

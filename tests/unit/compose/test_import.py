@@ -115,6 +115,7 @@ def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
     assert {"CHOWN", "NET_RAW", "SETUID"} <= set(relaxed["capabilities"])
     assert relaxed["reason"].startswith("to be reviewed: ")
     assert app.layer["tmpfs"] == ["/tmp", "/var/tmp"]  # not /run, which would hide the secret
+    assert "/run is not writable: /run/secrets/hush lies there; name a tmpfs beside it" in app.tightened
     assert not any("no capabilities" in text for text in app.tightened)
 
 
@@ -161,6 +162,8 @@ def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
         ("labels: {run.oci.handler: krun}", "labels", "how the container is run"),
         ("extra_hosts: [a=b]", "extra_hosts", "no address"),
         ("volumes: [data:/run]\n    secrets: [hush]", "volumes", "hides it"),
+        ("tmpfs: /run\n    secrets: [hush]", "tmpfs", "hides it"),
+        ("volumes: [{type: tmpfs, target: /run/}]\n    secrets: [hush]", "tmpfs", "hides it"),
         ("env_file: missing.env", "env_file", "cannot be read"),
     ],
 )
