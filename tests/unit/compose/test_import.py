@@ -241,6 +241,15 @@ def test_files_of_variables_come_before_the_services_own(take, tmp_path: Path):
     }  # fmt: skip
 
 
+def test_a_file_that_an_engine_would_merge_by_its_name_is_told_of(take, tmp_path):
+    text = "services: {a: {image: r.e/a}}"
+    assert take(text).entries == ()
+    (tmp_path / "compose.override.yaml").write_text("services: {a: {privileged: true}}")
+    (entry,) = take(text).entries
+    assert (entry.path, entry.status) == ("compose.override.yaml", "left out")
+    assert "docker compose config" in entry.hint
+
+
 def test_secrets_configs_and_names_become_files_of_the_layer(take):
     result = take(
         "services: {a: {image: r.e/a, configs: [conf],"
