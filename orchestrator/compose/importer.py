@@ -13,7 +13,7 @@ from orchestrator.compose import limits, network, process, storage, supervise, v
 from orchestrator.compose.draft import Draft, Entry, Needless, Refused, Rule, Surroundings, Value, follow
 from orchestrator.compose.names import layer_names
 from orchestrator.compose.variables import interpolate, read_env_file
-from orchestrator.compose.yamlread import read_compose
+from orchestrator.compose.yamlread import overrides, read_compose
 from orchestrator.errors import ConfigError
 
 # fmt: off
@@ -186,7 +186,7 @@ def import_compose(request: Request) -> Import:
             )
             for each in drafts
         ),
-        entries=(*_overrides(file), *_left_out(_file_entries(value, around, chosen, services), dropped)),
+        entries=_left_out(_file_entries(value, around, chosen, services), dropped),
         files={path: data for each in drafts for path, data in each.files.items()},
         passed=tuple(name for name in services if name not in chosen),
         unset=unset,
@@ -266,23 +266,10 @@ def _file_entries(
                 follow(scribe, f".{key}.{name}", item, rules)
             else:
                 scribe.tell(f".{key}.{name}", "honoured")
+    for name in overrides(around.file):
+        hint = "let 'docker compose config' write both out as one if it is for the device too"
+        scribe.tell(f".{name}", "left out", "one file is imported, and this one lies beside it", hint)
     return [replace(entry, path=entry.path.lstrip(".")) for entry in scribe.entries]
-
-
-def _overrides(file: Path) -> list[Entry]:
-    """Tell of the files that an engine merges into this one by their names alone, when none is named to it."""
-    if not re.fullmatch(r"(docker-)?compose\.ya?ml", file.name):
-        return []
-    return [
-        Entry(
-            place.name,
-            "left out",
-            "one file is imported, and this one lies beside it",
-            "if it is meant for the device too, let 'docker compose config' write both out as one",
-        )
-        for place in sorted(file.parent.glob("*compose.override.y*ml"))
-        if re.fullmatch(r"(docker-)?compose\.override\.ya?ml", place.name)
-    ]
 
 
 def _uses(service: Mapping[str, Value], key: str, name: str) -> bool:

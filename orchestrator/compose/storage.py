@@ -201,6 +201,19 @@ def _grants(kind: str) -> Rule:
     return lambda draft, path, value: attempt_each(draft, path, value, grant)
 
 
+def empty_places(draft: Draft) -> None:
+    """Give a service the places that programs write to without asking, but where that would hide a file of its own."""
+    taken = {str(each.get("destination")) for each in draft.layer.get("volumes", [])}
+    taken |= {each if isinstance(each, str) else each["destination"] for each in draft.layer.get("tmpfs", [])}
+    files = [str(each["destination"]) for each in draft.layer.get("files", [])]
+    for place in ("/run", "/tmp", "/var/tmp"):
+        inside = [file for file in files if file.startswith(place + "/")]
+        if inside and place not in taken:
+            draft.tightened.append(f"{place} is not writable: {inside[0]} lies there; name a tmpfs beside it")
+        elif place not in taken:
+            draft.add("tmpfs", place)
+
+
 def finish(draft: Draft) -> None:
     """Refuse files that a mount hides, and say what an empty volume hides."""
     mounts = {str(each["destination"]): "volumes" for each in draft.layer.get("volumes", [])}
