@@ -215,18 +215,26 @@ def empty_places(draft: Draft) -> None:
 
 
 def finish(draft: Draft) -> None:
-    """Refuse files that a mount hides, and say what an empty volume hides."""
-    mounts = {str(each["destination"]): "volumes" for each in draft.layer.get("volumes", [])}
-    for each in draft.layer.get("tmpfs", []):
-        mounts[each if isinstance(each, str) else str(each["destination"])] = "tmpfs"
-    for file in draft.layer.get("files", []):
-        for place, key in sorted(mounts.items()):
-            if (str(file["destination"]) + "/").startswith(place + "/"):
+    """Refuse mounts that hide a file of the service, and say what an empty volume hides."""
+    for key in ("volumes", "tmpfs"):
+        kept = []
+        for mount in draft.layer.pop(key, []):
+            place = mount if isinstance(mount, str) else str(mount["destination"])
+            hidden = [
+                str(file["destination"])
+                for file in draft.layer.get("files", [])
+                if (str(file["destination"]) + "/").startswith(place + "/")
+            ]
+            if hidden:
                 draft.refuse(
                     f"{draft.service}.{key}",
-                    f"{file['destination']} lies in {place}, which is empty at first and hides it",
+                    f"{hidden[0]} lies in {place}, which is empty at first and hides it",
                     f"put the file elsewhere, or mount only what is needed of {place}",
                 )
+            else:
+                kept.append(mount)
+        if kept:
+            draft.layer[key] = kept
     if draft.facts.get("hides"):
         draft.tightened.append("a volume is empty at first: what the image has at its place is not copied into it")
 

@@ -241,6 +241,14 @@ def test_files_of_variables_come_before_the_services_own(take, tmp_path: Path):
     }  # fmt: skip
 
 
+def test_a_mount_that_hides_a_file_is_what_is_left_out(take):
+    text = "services: {a: {image: r.e/a, tmpfs: [/run, /tmp], secrets: [hush]}}\nsecrets: {hush: {file: ./secret.txt}}"
+    (service,) = take(text, drop=["tmpfs"]).services
+    assert service.layer["tmpfs"] == ["/tmp"]
+    assert [file["destination"] for file in service.layer["files"]] == ["/run/secrets/hush"]
+    assert [entry.path for entry in service.entries if entry.status == "left out"] == ["a.tmpfs"]
+
+
 def test_a_file_that_an_engine_would_merge_by_its_name_is_told_of(take, tmp_path):
     text = "services: {a: {image: r.e/a}}"
     assert take(text).entries == ()
