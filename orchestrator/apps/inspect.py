@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.build.containers import image_source, run_options
+from orchestrator.build.containers import check_platform, image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.pipeline import tools_of
@@ -26,7 +26,7 @@ from orchestrator.layers.build import add_files
 from orchestrator.layers.cache import code_digest
 from orchestrator.layers.directory import directory_digest
 from orchestrator.layers.imageconfig import ImageConfig, parse_image_config
-from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.layers.inputs import LayerSource, TarSource, bitbake_source, folder_source
 from orchestrator.layers.options import RunOptions
 from orchestrator.layers.runconfig import RunConfig, make_run_config
 from orchestrator.layers.seccomp import ARCHITECTURES, load_profile
@@ -78,6 +78,7 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
     layer = product.layers[name]
     deploy = Deploy(place.deploy) if (place.deploy / MANIFEST_NAME).exists() else None
     architecture = deploy.manifest.architecture if deploy else _architecture(place.machine)
+    check_platform(name, layer, architecture)
     options = run_options(name, layer, place.root, userns.bases(product.layers)[name])
     profile, compiler = _profile(deploy), _compiler(deploy, options)
     images = _images(product, place, name, reporter)
@@ -218,7 +219,7 @@ def _source(
         return bitbake_source(deploy, found)
     if (reference := given.reference) is not None:
         return image_source(reference, parse_platform(given.platform or f"linux/{architecture}"), root, images)
-    return TarSource(root / given.tar) if given.tar else DirectorySource(root / (given.directory or ""))
+    return TarSource(root / given.tar) if given.tar else folder_source(root / (given.directory or ""), layer.kind)
 
 
 def runtime_config(found: Inspected) -> dict[str, Any]:

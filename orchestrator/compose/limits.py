@@ -23,6 +23,7 @@ from orchestrator.compose.draft import (
     wrong,
 )
 from orchestrator.compose.process import unless_on
+from orchestrator.compose.storage import empty_places
 from orchestrator.product.fields import FieldError
 from orchestrator.product.process import check_sysctls
 from orchestrator.product.units import parse_size
@@ -292,10 +293,5 @@ def finish(draft: Draft) -> None:
         draft.tightened.append("no new privileges: sudo, ping and other setuid programs gain nothing")
     if str(draft.facts["service"].get("read_only", "")).lower() != "true":
         if draft.around.keep_defaults:
-            taken = {str(each.get("destination")) for each in draft.layer.get("volumes", [])}
-            taken |= {each if isinstance(each, str) else each["destination"] for each in draft.layer.get("tmpfs", [])}
-            below = [str(each["destination"]) for each in draft.layer.get("files", [])]
-            for place in ("/run", "/tmp", "/var/tmp"):
-                if place not in taken and not any(file.startswith(place + "/") for file in below):
-                    draft.add("tmpfs", place)
+            empty_places(draft)
         draft.tightened.append("a read-only root file system: what it writes goes to volumes and tmpfs, or fails")

@@ -16,6 +16,7 @@ from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.layers.compression import DAMAGED, Uncompressed, sniff
 from orchestrator.layers.directory import Owner, directory_digest, read_directory
 from orchestrator.layers.layout import ImageIdentity
+from orchestrator.layers.rootfolder import read_root, root_digest
 from orchestrator.layers.tarread import read_tar
 from orchestrator.layers.tree import Limits, Tree
 
@@ -104,6 +105,31 @@ class DirectorySource:
         tree.root.mtime = mtime
         read_directory(self.path, tree, mtime=mtime, owner=self.owner)
         return Loaded(tree, self.config)
+
+
+@dataclass(frozen=True)
+class RootSource:
+    """A folder with a distribution's root file system, taken as it lies."""
+
+    path: Path
+    config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def describe(self) -> str:
+        return f"directory {self.path}"
+
+    def digest(self) -> str:
+        return sha256_digest(canonical_json(["root", root_digest(self.path), dict(self.config)]))
+
+    def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
+        tree = Tree(limits)
+        tree.root.mtime = mtime
+        read_root(self.path, tree)
+        return Loaded(tree, self.config)
+
+
+def folder_source(path: Path, kind: str) -> DirectorySource | RootSource:
+    """Return a folder as a layer of a kind takes it: a rootfs as it lies, for an app the files of a working copy."""
+    return RootSource(path) if kind == "rootfs" else DirectorySource(path)
 
 
 def bitbake_source(deploy: Deploy, layer: DeployLayer, role: str = "rootfs") -> TarSource:

@@ -288,6 +288,12 @@ def test_what_cannot_be_shown_says_why(run: Run, folder: Path, words, code, said
     assert (got, said in err) == (code, True), err
 
 
+def test_an_image_for_another_machine_is_not_shown_as_if_it_ran(run: Run, folder: Path):
+    run("add", "web", "registry.example/web:1", "--platform", "linux/arm64")
+    code, _, err = run("show", "web")
+    assert (code, "layer web: the machine does not run linux/arm64" in err) == (2, True), err
+
+
 def test_a_recipe_that_was_not_built_cannot_be_shown_yet(run: Run, folder: Path):
     run("add", "web", "bitbake:app-x")
     code, _, err = run("show", "web")

@@ -115,6 +115,7 @@ def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
     assert {"CHOWN", "NET_RAW", "SETUID"} <= set(relaxed["capabilities"])
     assert relaxed["reason"].startswith("to be reviewed: ")
     assert app.layer["tmpfs"] == ["/tmp", "/var/tmp"]  # not /run, which would hide the secret
+    assert "/run is not writable: /run/secrets/hush lies there; name a tmpfs beside it" in app.tightened
     assert not any("no capabilities" in text for text in app.tightened)
 
 
@@ -161,6 +162,8 @@ def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
         ("labels: {run.oci.handler: krun}", "labels", "how the container is run"),
         ("extra_hosts: [a=b]", "extra_hosts", "no address"),
         ("volumes: [data:/run]\n    secrets: [hush]", "volumes", "hides it"),
+        ("tmpfs: /run\n    secrets: [hush]", "tmpfs", "hides it"),
+        ("volumes: [{type: tmpfs, target: /run/}]\n    secrets: [hush]", "tmpfs", "hides it"),
         ("env_file: missing.env", "env_file", "cannot be read"),
     ],
 )
@@ -238,6 +241,23 @@ def test_files_of_variables_come_before_the_services_own(take, tmp_path: Path):
     }  # fmt: skip
 
 
+def test_a_mount_that_hides_a_file_is_what_is_left_out(take):
+    text = "services: {a: {image: r.e/a, tmpfs: [/run, /tmp], secrets: [hush]}}\nsecrets: {hush: {file: ./secret.txt}}"
+    (service,) = take(text, drop=["tmpfs"]).services
+    assert service.layer["tmpfs"] == ["/tmp"]
+    assert [file["destination"] for file in service.layer["files"]] == ["/run/secrets/hush"]
+    assert [entry.path for entry in service.entries if entry.status == "left out"] == ["a.tmpfs"]
+
+
+def test_a_file_that_an_engine_would_merge_by_its_name_is_told_of(take, tmp_path):
+    text = "services: {a: {image: r.e/a}}"
+    assert take(text).entries == ()
+    (tmp_path / "compose.override.yaml").write_text("services: {a: {privileged: true}}")
+    (entry,) = take(text).entries
+    assert (entry.path, entry.status) == ("compose.override.yaml", "left out")
+    assert "docker compose config" in entry.hint
+
+
 def test_secrets_configs_and_names_become_files_of_the_layer(take):
     result = take(
         "services: {a: {image: r.e/a, configs: [conf],"
@@ -259,6 +279,13 @@ def test_secrets_configs_and_names_become_files_of_the_layer(take):
         "compose/a/resolv.conf": b"nameserver 192.0.2.53\nsearch example.org\n",
     }
     assert any("who has the image can read it" in text for text in result.services[0].tightened)
+    assert not any("no name server" in text for text in result.services[0].tightened)
+
+
+@pytest.mark.parametrize(("mode", "said"), [("", True), ("network_mode: host", True), ("network_mode: none", False)])
+def test_a_service_that_is_handed_no_name_server_is_told_so(take, mode: str, said: bool):
+    (service,) = take(f"services: {{a: {{image: r.e/a, {mode}}}}}").services
+    assert any("no name server" in text for text in service.tightened) is said
 
 
 def test_host_network_devices_and_seccomp_are_relaxations_that_name_their_origin(take):
