@@ -60,8 +60,8 @@ def build_layer(
     `policy`.
 
     Without `image_format` it is SquashFS, packed quickly when all of it is the product's own and files are added: then
-    someone is likely waiting. What came whole is packed small whatever is added. Raises ConfigError for what cannot run,
-    VerificationError for refused inputs, BuildError.
+    someone is likely waiting. What came whole is packed small whatever is added. Raises ConfigError for what cannot
+    run, VerificationError for refused inputs, BuildError.
     """
     if around.architecture not in ARCHITECTURES:
         raise ConfigError(f"the architecture {around.architecture!r} is unknown", f"known: {', '.join(ARCHITECTURES)}")
