@@ -212,7 +212,7 @@ class Connection:
         """
         self._begin("exec", {"container": container, "command": list(command)})
         outgoing = bytearray() if stdin is not None else bytearray(encode_line({"end": True}))
-        unstarted = Unstarted()
+        unstarted = Unstarted(show)
         try:
             while True:
                 if self.stream.pump(outgoing, 1.0, None if outgoing else stdin):
@@ -231,9 +231,7 @@ class Connection:
                         return unstarted.status(typed(value, Finished, "exec").status)
                     for name in ("out", "err"):
                         if name in answer.value:
-                            data = _decoded(answer.value[name])
-                            unstarted.hear(name, data)
-                            show(name, data)
+                            unstarted.hear(name, _decoded(answer.value[name]))
         except BaseException:
             self.stop()
             raise

@@ -8,6 +8,7 @@ becomes 127 for a program that is not there and 126 for one that may not be run 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _FAILED = 255
 _MISSING = re.compile(rb"executable file `.*` not found(?: in \$PATH)?: [^\n]*\n?")
@@ -18,9 +19,10 @@ _TEXT_MOST = 8192
 
 
 class Unstarted:
-    """Hears what a program writes, and knows its status by it."""
+    """Hears what a program writes, which goes on to `show`, and knows its status by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[str, bytes], None]) -> None:
+        self._show = show
         self._text = bytearray()
         self._spoke = False
 
@@ -29,6 +31,7 @@ class Unstarted:
         self._spoke = self._spoke or name != "err" or len(self._text) + len(data) > _TEXT_MOST
         if not self._spoke:
             self._text += data
+        self._show(name, data)
 
     def status(self, found: int) -> int:
         """Return the status that a shell would give; another program's own is left as it is."""

@@ -36,7 +36,9 @@ BELOW = b"cannot open `/bin/sh/x`: Not a directory\n"
     ],
 )
 def test_the_status_is_a_shells_for_what_could_not_be_started(heard, status, shown):
-    unstarted = Unstarted()
+    passed: list[tuple[str, bytes]] = []
+    unstarted = Unstarted(lambda name, data: passed.append((name, data)))
     for name, data in heard:
         unstarted.hear(name, data)
     assert unstarted.status(status) == shown
+    assert passed == heard
