@@ -107,13 +107,16 @@ def bring_in(file: Path, request: Request, *, replace: bool = False, dry: bool =
 
     Nothing is written when a key is refused that was not said to be left out, or with `dry`; the account is returned
     all the same. Raises ConfigError, with nothing written, for a file that is none, layers that the product cannot
-    have, and files that are there already.
+    have, images that are not in the file named, and files that are there already.
     """
     result = import_compose(request)
     if result.refused:
         return result
     change = add_layers(result.layers, replace, "add --replace to write it anew, or import others: --service NAME")
     try_edit(file, change)
+    machine = load_product(file).machine
+    for layer in result.layers.values():
+        check_local(layer["from"], file.parent, machine)
     for path, data in result.files.items():
         _check_target(file.parent, path, data, replace)
     if dry:

@@ -149,6 +149,10 @@ def test_an_image_that_is_not_in_the_file_named_is_not_added(run: Run, folder: P
     found, _, err = run("add", "web", reference)
     assert (found, said in err) == (code, True), err
     assert ("web" in layers(folder)) is (code == 0)
+    (folder / "compose.yaml").write_text("services: {shop: {image: a.b/c}}")
+    found, _, err = run("import", "compose.yaml", "--image", f"shop={reference}")
+    assert (found, said in err) == (code, True), err
+    assert ("shop" in layers(folder)) is (code == 0)
 
 
 def test_show_has_the_remarks_of_reading_as_well(run: Run, folder: Path):
