@@ -46,12 +46,14 @@ class Inspected:
     `product` is the product with what a published layer says of itself, which `taken` is; `given` is the layer as the
     product file has it.
 
-    `lacking` names what `run` lacks because nothing at hand could make it yet: seccomp filter, AppArmor policy.
+    `notes` are the remarks of reading it; `lacking` names what `run` lacks because nothing at hand could make it yet:
+    seccomp filter, AppArmor policy.
     """
 
     image: ImageConfig
     options: RunOptions
     run: RunConfig
+    notes: tuple[str, ...]
     lacking: tuple[str, ...]
     product: Product
     given: Layer
@@ -89,13 +91,14 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         write_atomically(kept, canonical_json(msgspec.to_builtins(found, enc_hook=str)))
     lacking = [] if profile or options.seccomp != "default" else ["seccomp profile"]
     lacking += [] if compiler or options.apparmor != "default" else ["AppArmor policy"]
-    return Inspected(found.image, options, found.run, tuple(lacking), product, given, taken)
+    return Inspected(found.image, options, found.run, found.notes, tuple(lacking), product, given, taken)
 
 
 @dataclass(frozen=True)
 class _Found:
     image: ImageConfig
     run: RunConfig
+    notes: tuple[str, ...]
 
 
 def _kept(path: Path) -> _Found | None:
@@ -145,7 +148,8 @@ def _read(
             profile=rules,
             apparmor=policy.name if policy else "",
         )
-    return _Found(image, run)
+        notes = (*loaded.tree.notes, *run.notes)
+    return _Found(image, run, notes)
 
 
 def _architecture(machine: str) -> str:

@@ -40,6 +40,11 @@ class Loaded:
 class LayerSource(Protocol):
     """An input of a layer."""
 
+    @property
+    def own(self) -> bool:
+        """Whether the product's own people make it, so that it changes while somebody waits; False: it came whole."""
+        ...
+
     def describe(self) -> str:
         """Return the source in the user's words, for messages."""
         ...
@@ -57,12 +62,13 @@ class LayerSource(Protocol):
 @dataclass(frozen=True)
 class TarSource:
     """A root file system tar, plain or compressed by gzip, xz or zstd. `expected` is its digest, when known, and
-    `remedy` what the user can do when it is gone or another one."""
+    `remedy` what the user can do when it is gone or another one; `own`: a recipe of the product made it."""
 
     path: Path
     expected: str | None = None
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     remedy: str = "check the path, or get it again"
+    own: bool = False
 
     def describe(self) -> str:
         return f"tar {self.path}"
@@ -92,6 +98,7 @@ class DirectorySource:
     path: Path
     owner: Owner = field(default_factory=Owner)
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    own = True
 
     def describe(self) -> str:
         return f"directory {self.path}"
@@ -113,6 +120,7 @@ class RootSource:
 
     path: Path
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    own = False
 
     def describe(self) -> str:
         return f"directory {self.path}"
@@ -143,7 +151,8 @@ def bitbake_source(deploy: Deploy, layer: DeployLayer, role: str = "rootfs") -> 
         )
     if not DIGEST.match(file.digest):
         raise VerificationError(f"the digest of {file.path} in the deploy manifest is malformed")
-    return TarSource(deploy.resolve(file.path), file.digest, layer.config, "build it anew: pycontainer build --force")
+    remedy = "build it anew: pycontainer build --force"
+    return TarSource(deploy.resolve(file.path), file.digest, layer.config, remedy, own=True)
 
 
 def uncompressed(path: Path, workspace: Path, limit: int) -> Path:

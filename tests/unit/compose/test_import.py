@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from orchestrator.build.containers import run_options
 from orchestrator.compose.devices import device_numbers
 from orchestrator.errors import ConfigError
+from orchestrator.layers.userns import why_shared
 from orchestrator.product.model import Layer
 
 SHOP = """
@@ -110,13 +113,38 @@ def test_what_is_tighter_than_with_an_engine_is_said_of_each_service(take):
 def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
     text = "services: {app: {image: a.b/c, cap_drop: [MKNOD], secrets: [hush]}}\nsecrets: {hush: {file: secret.txt}}"
     (app,) = take(text, keep_defaults=True).services
-    (relaxed,) = app.layer["relax"]
-    assert "MKNOD" not in relaxed["capabilities"]
-    assert {"CHOWN", "NET_RAW", "SETUID"} <= set(relaxed["capabilities"])
-    assert relaxed["reason"].startswith("to be reviewed: ")
+    relaxed, costly = app.layer["relax"]
+    assert {"CHOWN", "SETFCAP", "SETUID"} <= set(relaxed["capabilities"])
+    assert costly["capabilities"] == ["AUDIT_WRITE", "NET_RAW"]  # neither MKNOD nor what low ports need elsewhere
+    assert all(each["reason"].startswith("to be reviewed: ") for each in (relaxed, costly))
     assert app.layer["tmpfs"] == ["/tmp", "/var/tmp"]  # not /run, which would hide the secret
     assert "/run is not writable: /run/secrets/hush lies there; name a tmpfs beside it" in app.tightened
     assert not any("no capabilities" in text for text in app.tightened)
+
+
+@pytest.mark.parametrize(
+    ("network", "costly"),
+    [
+        ("ports: ['80:80']", ["AUDIT_WRITE", "MKNOD", "NET_RAW"]),
+        ("network_mode: none", ["AUDIT_WRITE", "MKNOD"]),
+        ("network_mode: host", ["AUDIT_WRITE", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"]),
+    ],
+)
+def test_of_an_engines_defaults_those_that_cost_users_of_its_own_stand_alone(take, network, costly):
+    (app,) = take(f"services: {{app: {{image: a.b/c, {network}}}}}", keep_defaults=True).services
+    *others, dear = app.layer["relax"]
+    assert dear["capabilities"] == costly
+    assert any(f"as long as it keeps {', '.join(costly)}:" in text for text in app.tightened)
+    assert any("without NET_BIND_SERVICE" in text for text in app.tightened) is ("ports" in network)
+    # The product's own rule says the same of them.
+    with_all, without = (
+        run_options("app", msgspec.convert({**app.layer, "relax": relax}, Layer), Path(), 65536)
+        for relax in ([*others, dear], others)
+    )
+    assert why_shared(with_all) == "AUDIT_WRITE would be without effect"
+    assert why_shared(without) is None
+    for name in costly:
+        assert why_shared(dataclasses.replace(without, capabilities=(name,))) is not None
 
 
 @pytest.mark.parametrize(
