@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError
 from orchestrator.history.names import Names
-from orchestrator.history.releases import current, release_named, renew
+from orchestrator.history.releases import channel_named, current, release_named, renew
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved
 from orchestrator.remotes.naming import MAIN, Channel, channel, head_in_store, is_users
@@ -80,15 +80,20 @@ def plan_push(
     if word and line != word:
         names = Names(store, wanted[0])
         release = None if machine else release_named(names, word, machines)
-        found = [read_revision(store, each) for each in release.machines.values()] if release else [names.load(word)]
+        line_here = "" if machine or release or len(machines) < 2 else channel_named(names, word, machines)
+        if release is not None:
+            found = [read_revision(store, each) for each in release.machines.values()]
+        elif line_here:  # a channel without a release as yet: its heads, and not the first machine's alone
+            found = [read_revision(store, there[each.head].digest) for each in _in_order(heads, line_here, wanted)]
+        else:
+            found = [names.load(word)]
         if is_users(word) and word in there:
             own.append(word)
-        line, grouped = to, release
+        line, grouped = to, release or (current(store, machines, line_here) if own and line_here else None)
     else:
         line = line or MAIN
-        found = [
-            read_revision(store, there[each.head].digest) for one in wanted if (each := channel(line, one)) in heads
-        ]
+        channel(line, wanted[0])  # refuses what can be no name
+        found = [read_revision(store, there[each.head].digest) for each in _in_order(heads, line, wanted)]
         if not found:
             raise ConfigError(
                 f"there is nothing to push: the channel {line} has no revision for {', '.join(wanted)}",
@@ -99,6 +104,11 @@ def plan_push(
     named = {name: entry.digest for name, entry in there.items() if is_users(name)} if all_tags else {}
     meant = grouped.id if grouped else found[0].id
     return Plan(tuple(machines), tuple(found), line, release, named | dict.fromkeys(own, meant))
+
+
+def _in_order(heads: set[Channel], name: str, machines: Sequence[str]) -> list[Channel]:
+    """Return those of the heads that are a channel's, in the order of the machines."""
+    return [each for one in machines if (each := Channel(name, one)) in heads]
 
 
 def push(work: Work, plan: Plan, *, force: bool = False) -> Sent:
