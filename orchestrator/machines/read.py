@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,9 @@ from orchestrator.errors import ConfigError
 from orchestrator.machines.model import Architecture, Machine
 
 FOLDER = "machines"
+_BITBAKE = "meta-pycontainer/conf/distro/include/pycontainer-emulator.inc"
+"""Where the base over OE-core says how its machines are emulated: their other data is OE-core's own."""
+_EMULATED = re.compile(r'^PYCONTAINER_EMULATOR:([a-z0-9][a-z0-9._-]*) .*"binary": "qemu-system-([a-z0-9_]+)"', re.M)
 _LIMIT = 1 << 20
 _Kind = TypeVar("_Kind", Machine, Architecture)
 
@@ -80,13 +84,24 @@ def usual_base(home: Path, name: str) -> str:
     return found[0] if found and "debian" not in found else "debian"
 
 
+def emulated(home: Path, base: str) -> dict[str, str]:
+    """Return the machines of a base that QEMU shows, by name, each with its processor as `uname -m` calls it."""
+    if base != "debian":
+        path = home / _BITBAKE
+        text = read_limited(path, _LIMIT).decode() if path.is_file() else ""
+        there = bases_of(home)
+        return {name: processor for name, processor in _EMULATED.findall(text) if base in there.get(name, ())}
+    found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]
+    return {each.name: each.architecture.triplet.partition("-")[0] for each in found if each.architecture}
+
+
 def usual_machine(home: Path, base: str) -> str:
     """Return the machine for those who name none: an emulated one of `base`, best of this computer's architecture."""
-    found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]
+    found = emulated(home, base)
     if not found:
         raise ConfigError(f"the base {base} has no emulated machine", str(home / FOLDER), "name one: --machine")
-    own = [each for each in found if each.architecture and each.architecture.triplet.startswith(platform.machine())]
-    return (own or found)[0].name
+    own = [name for name, processor in found.items() if processor == platform.machine()]
+    return (own or list(found))[0]
 
 
 def _described(home: Path, name: str, bases: tuple[str, ...]) -> Described:

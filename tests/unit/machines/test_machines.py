@@ -19,7 +19,7 @@ from orchestrator.build.kas import configuration
 from orchestrator.cli.main import main
 from orchestrator.deploy import Emulator
 from orchestrator.errors import ConfigError
-from orchestrator.machines.read import emulators, machine, machines
+from orchestrator.machines.read import emulated, emulators, machine, machines, usual_machine
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = sorted(path.stem for path in (ROOT / "machines").glob("*.toml"))
@@ -141,13 +141,31 @@ def test_no_program_knows_a_machine_by_its_name() -> None:
     # The BitBake layer's configuration is data as well: what each board's BSP layer calls its files.
     configuration = "meta-pycontainer/conf/"
     data = ("machines/", "kas/", configuration, "docs/", "tests/", "examples/", "bench/", ".ci/", "README.md")
-    names = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in NAMES))
+    known = {each.name for each in machines(ROOT)}
+    assert known > {*NAMES}
+    names = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in sorted(known)))
     wrong = []
     for name in listed.split("\0"):
         if name and not name.startswith(data) and "/tests/" not in name and "/fuzz/" not in name:
             text = (ROOT / name).read_text(errors="replace") if (ROOT / name).is_file() else ""
             wrong += [f"{name}: {found[0]}" for found in names.finditer(text)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("base", ["debian", "yocto"])
+def test_who_names_no_machine_gets_one_that_runs_here_best(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = emulated(ROOT, base)
+    for name, processor in found.items():
+        assert base in machine(ROOT, name).bases
+        monkeypatch.setattr("platform.machine", lambda processor=processor: processor)
+        assert found[usual_machine(ROOT, base)] == processor
+    monkeypatch.setattr("platform.machine", lambda: "vax")
+    assert usual_machine(ROOT, base) in found
+
+
+def test_a_base_without_an_emulated_machine_asks_for_one(home: Path) -> None:
+    with pytest.raises(ConfigError, match="no emulated machine"):
+        usual_machine(home, "yocto")
 
 
 FIRMWARE = """
