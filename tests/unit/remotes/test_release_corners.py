@@ -105,6 +105,25 @@ def test_a_tag_of_a_release_stays_one_when_one_machine_is_fetched_again(pushed: 
     assert kinds == {"v1": "release"}
 
 
+def test_a_release_is_found_by_its_id_too(two: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    site = two("site")
+    build(site, "one")
+    made = site.run("commit", "-m", "First", "--json").json["release"]
+    short = made[7:15]
+    assert site.run("show", short, "--json").json["release"] == made
+    assert site.run("show", short, "--machine", ARM, "--json").json["revision"] == head(site, ARM)
+    assert site.run("verify", short, "--json").json["passed"]
+    site.run("tag", "v1", short)
+    assert release(site, "v1") == release(site)
+    build(site, "two")
+    site.run("commit", "-m", "Second")
+    site.run("tag", "-d", "v1")
+    assert site.run("tag", "v1", short, "--json").json["release"] == made
+    assert "no revision" in site.run("show", "0123456789", code=2).err
+    monkeypatch.setattr("orchestrator.history.names.Names._ids", lambda names, digits: [f"sha256:{digits:0<64}"])
+    assert "ambiguous" in site.run("show", short, code=2).err
+
+
 def _not_canonical(registry: Registry) -> None:
     """Let the channel's name stand for its release as another tool might write it anew."""
     data = registry.repo("shop/device").manifests[registry.repo("shop/device").tags["main"]]
