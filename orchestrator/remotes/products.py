@@ -19,6 +19,7 @@ from orchestrator.remotes.pushing import (
     Pushed,
     check_tag,
     check_tags_there,
+    look_at,
     push_channel,
     push_revision,
     push_roots,
@@ -125,12 +126,14 @@ def push(work: Work, plan: Plan, *, force: bool = False) -> Sent:
     keys = load_keys(work.trusted.product)
     signers = _signers(keys, "channel") if plan.channel is not None else []
     pushed = []
-    for each in plan.revisions:
-        if plan.channel is None:
-            pushed.append(push_revision(work, each))
-        else:
-            target = Channel(plan.channel, each.config.machine)
-            pushed.append(push_channel(work, target, each, signers, force=force))
+    if plan.channel is None:
+        pushed = [push_revision(work, each) for each in plan.revisions]
+    else:
+        targets = [(Channel(plan.channel, each.config.machine), each) for each in plan.revisions]
+        # What one machine's channel refuses is refused before another's has moved.
+        looked = [look_at(work, target, each, force=force) for target, each in targets]
+        for (target, each), found in zip(targets, looked, strict=True):
+            pushed.append(push_channel(work, target, each, signers, force=force, looked=found))
     moved = sum((each.moved for each in pushed), Moved())
     release = _release(work, plan, keys) if several else None
     if release is not None:

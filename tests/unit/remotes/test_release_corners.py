@@ -124,6 +124,20 @@ def test_a_release_is_found_by_its_id_too(two: Callable[..., Site], monkeypatch:
     assert "ambiguous" in site.run("show", short, code=2).err
 
 
+def test_a_push_that_one_machine_refuses_moves_no_other(pushed: Site, colleague: Site, registry: Registry) -> None:
+    colleague.run("pull")
+    build(colleague, "theirs", ARM)
+    colleague.run("commit", "-m", "Theirs")
+    colleague.run("push")
+    before = dict(registry.repo("shop/device").tags)
+    build(pushed, "ours")
+    pushed.run("commit", "-m", "Ours")
+    refused = pushed.run("push", code=7).err
+    assert f"main ({ARM}) at origin would lose revisions" in refused
+    assert registry.repo("shop/device").tags == before
+    assert f"main ({ARM}) has gone two ways" in pushed.run("pull", code=7).err
+
+
 def _not_canonical(registry: Registry) -> None:
     """Let the channel's name stand for its release as another tool might write it anew."""
     data = registry.repo("shop/device").manifests[registry.repo("shop/device").tags["main"]]
