@@ -19,19 +19,23 @@ from orchestrator.machines.model import Architecture, Machine
 FOLDER = "machines"
 _BITBAKE = "meta-pycontainer/conf/distro/include/pycontainer-emulator.inc"
 """Where the base over OE-core says how its machines are emulated: their other data is OE-core's own."""
-_EMULATED = re.compile(r'^PYCONTAINER_EMULATOR:([a-z0-9][a-z0-9._-]*) .*"binary": "qemu-system-([a-z0-9_]+)"', re.M)
+_EMULATED = re.compile(r"^PYCONTAINER_EMULATOR:([a-z0-9][a-z0-9._-]*) \?= '(\{.*\})'$", re.M)
 _LIMIT = 1 << 20
 _Kind = TypeVar("_Kind", Machine, Architecture)
 
 
 @dataclass(frozen=True)
 class Described:
-    """A machine as people choose it: its name, the bases that build it, and its data where it has a file of them."""
+    """A machine as people choose it: its name, the bases that build it, and its data where it has a file of them.
+
+    `firmware` names what QEMU can start it by, the usual one first; empty for a machine that is not emulated.
+    """
 
     name: str
     bases: tuple[str, ...]
     data: Machine | None
     architecture: Architecture | None
+    firmware: tuple[str, ...] = ()
 
 
 def checkout() -> Path:
@@ -87,12 +91,32 @@ def usual_base(home: Path, name: str) -> str:
 def emulated(home: Path, base: str) -> dict[str, str]:
     """Return the machines of a base that QEMU shows, by name, each with its processor as `uname -m` calls it."""
     if base != "debian":
-        path = home / _BITBAKE
-        text = read_limited(path, _LIMIT).decode() if path.is_file() else ""
         there = bases_of(home)
-        return {name: processor for name, processor in _EMULATED.findall(text) if base in there.get(name, ())}
+        return {
+            name: each.binary.removeprefix("qemu-system-")
+            for name, each in _of_bitbake(home).items()
+            if base in there.get(name, ())
+        }
     found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]
     return {each.name: each.architecture.triplet.partition("-")[0] for each in found if each.architecture}
+
+
+class _Firmware(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Emulator(msgspec.Struct, frozen=True):
+    binary: str
+    firmware: list[_Firmware]
+
+
+def _of_bitbake(home: Path) -> dict[str, _Emulator]:
+    """Return the machines of the base over OE-core that are emulated."""
+    path = home / _BITBAKE
+    text = read_limited(path, _LIMIT).decode() if path.is_file() else ""
+    return {
+        name: msgspec.json.decode(value, type=_Emulator) for name, value in _EMULATED.findall(text.replace("\\\n", ""))
+    }
 
 
 def usual_machine(home: Path, base: str) -> str:
@@ -107,13 +131,15 @@ def usual_machine(home: Path, base: str) -> str:
 def _described(home: Path, name: str, bases: tuple[str, ...]) -> Described:
     path = home / FOLDER / f"{name}.toml"
     if not path.is_file():
-        return Described(name, bases, None, None)
+        own = _of_bitbake(home).get(name)
+        return Described(name, bases, None, None, tuple(each.name for each in own.firmware) if own else ())
     data = _read(path, Machine)
     common = home / FOLDER / "architectures" / f"{data.architecture}.toml"
     if not common.is_file():
         known = ", ".join(sorted(file.stem for file in common.parent.glob("*.toml")))
         raise ConfigError(f"{path}: unknown architecture '{data.architecture}'", f"known: {known}", f"write {common}")
-    return Described(name, bases, data, _read(common, Architecture))
+    firmware = tuple(each.name for each in data.emulator.firmware) if data.emulator else ()
+    return Described(name, bases, data, _read(common, Architecture), firmware)
 
 
 @dataclass(frozen=True)

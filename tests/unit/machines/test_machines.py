@@ -163,6 +163,18 @@ def test_who_names_no_machine_gets_one_that_runs_here_best(base: str, monkeypatc
     assert usual_machine(ROOT, base) in found
 
 
+def test_the_list_says_what_starts_a_machine_whichever_base_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["machines", "--json"]) == 0
+    listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["machines"]}
+    for base in ("debian", "yocto"):
+        for name in emulated(ROOT, base):
+            assert (listed[name]["emulated"], bool(listed[name]["firmware"])) == (True, True)
+            assert listed[name]["tried"] == (base == "debian")
+    assert main(["machines"]) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("qemux86-64 ")]
+    assert "edk2" in line
+
+
 def test_a_base_without_an_emulated_machine_asks_for_one(home: Path) -> None:
     with pytest.raises(ConfigError, match="no emulated machine"):
         usual_machine(home, "yocto")
