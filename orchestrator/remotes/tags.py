@@ -33,14 +33,17 @@ class FetchedTag:
 
 
 def bring_tags(work: Work, listing: Listing, heads: Iterable[tuple[str, str]]) -> None:
-    """Take over the tags of what came, but for those that mean something else here.
+    """Take over the tags of what came, but for those that mean something else here, or a channel there.
 
     `heads` are machines and the revisions that were fetched for them.
     """
     store, fetched = work.store, list(heads)
+    lines = {each.name for each in (*listing.pointers, *listing.heads)}
     history = known(parents_in(store), [revision for _, revision in fetched])
     wanted: dict[str, str] = {}
     for name, digest in listing.tags.items():
+        if name in lines:  # such a tag would hide the channel here
+            continue
         own = store.resolve(name)
         if own is not None:
             if own.digest != digest:

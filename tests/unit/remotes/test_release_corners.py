@@ -260,6 +260,16 @@ def test_a_version_that_looks_like_markup_is_shown_as_it_is(two: Callable[..., S
     assert "[/bold] :tada:" in site.run("ls-remote").out
 
 
+def test_no_tag_of_a_channels_name_is_taken(pushed: Site, colleague: Site, registry: Registry) -> None:
+    """Somebody gave a revision the channel's name: it would be ambiguous here as soon as the channel goes on."""
+    registry.repo("shop/device").tags["main"] = head(pushed, AMD)
+    colleague.run("pull")
+    assert colleague.store.resolve("main") is None
+    build(colleague, "two")
+    colleague.run("commit", "-m", "Second")
+    assert colleague.run("show", "main", "--machine", AMD, "--json").json["revision"] == head(colleague, AMD)
+
+
 def test_an_image_of_another_tool_under_the_name_is_left_alone(
     pushed: Site, colleague: Site, registry: Registry
 ) -> None:
