@@ -70,9 +70,9 @@ def fetch_releases(work: Work, listing: Listing, fetched: Mapping[Channel, str])
         work.releases[name] = release
 
 
-def take_releases(work: Work) -> list[str]:
-    """Let releases that were fetched be those of the channels here whose heads they name; returns these channels."""
-    store, taken = work.store, []
+def take_releases(work: Work) -> None:
+    """Let releases that were fetched be those of channels here whose heads they name; `work.taken` has them then."""
+    store = work.store
     with store.together():
         for name, release in work.releases.items():
             heads = {machine: store.resolve(Channel(name, machine).head) for machine in release.machines}
@@ -84,8 +84,7 @@ def take_releases(work: Work) -> list[str]:
                     continue
                 store.pack(release.id)
                 store.tag(release_tag(name), release.descriptor)
-                taken.append(name)
-    return taken
+                work.taken[name] = release
 
 
 def bring_tagged(work: Work, tag: str, digest: str, here: Container[str]) -> bool:

@@ -188,8 +188,9 @@ def test_a_release_that_was_collected_before_the_pull_is_not_named(
     assert "the release of main was not taken" in told.err
     assert head(colleague, ARM) and colleague.store.resolve("release/main") is None
     assert fsck(colleague.store).whole
-    colleague.run("pull")
+    assert colleague.run("pull", "--json").json["releases"] == {"main": colleague.store.resolve("release/main").digest}
     assert release(colleague) == {AMD: head(colleague, AMD), ARM: head(colleague, ARM)}
+    assert "of main" in colleague.run("pull").out
 
 
 def test_a_channel_without_a_release_is_pushed_elsewhere_for_all_its_machines(pushed: Site) -> None:
