@@ -194,12 +194,20 @@ class Names:
     def _head(self) -> str:
         head = self.head()
         if head is None:
+            others = self._others(self.channel)
             raise ConfigError(
                 f"nothing was committed to the channel {self.channel} for {self.machine} yet",
-                self._what_there_is(),
-                "commit the last build: pycontainer commit -m MESSAGE",
+                f"there is one for {', '.join(others)}" if others else self._what_there_is(),
+                f"name the machine: --machine {others[0]}"
+                if others
+                else "commit the last build: pycontainer commit -m MESSAGE",
             )
         return head.digest
+
+    def _others(self, channel: str) -> list[str]:
+        """Return the other machines that have a channel."""
+        found = (channel_of(tag) for tag in self.store.tags())
+        return sorted(each[1] for each in found if each is not None and each[0] == channel)
 
     def _by_id(self, name: str) -> str:
         found = _ID.match(name)
@@ -249,6 +257,9 @@ class Names:
 
     def unknown(self, name: str) -> ConfigError:
         """The error for a name that nothing has: what there is, and what was perhaps meant."""
+        if others := self._others(name):
+            what, why = f"no revision {name!r} for {self.machine}", f"the channel has one for {', '.join(others)}"
+            return ConfigError(what, why, f"name the machine: --machine {others[0]}")
         names = [*self.channels(), *filter(is_user_tag, self.store.tags()), *self.remotes(), HEAD, CANDIDATE]
         near = difflib.get_close_matches(name.partition("~")[0].partition("^")[0], names, n=1, cutoff=0.5)
         if near:

@@ -221,6 +221,19 @@ def test_a_clone_tells_which_machines_the_release_lacks(
     assert f"the release of main has no {AMD}" in told
 
 
+def test_where_one_machine_was_cloned_the_others_are_not_asked_for_in_vain(
+    pushed: Site, sites: Callable[..., Site], registry: Registry
+) -> None:
+    where = sites("where", keys="ours", empty=True)
+    where.run("clone", f"{registry.host}/shop/device", "one", "--machine", ARM)
+    site = Site(where.folder / "one", where.keys_folder, where.call)
+    (site.folder / "pycontainer.yaml").write_text(TWO)  # the sources of these revisions name one machine
+    for words in (("log",), ("show", "main")):
+        told = site.run(*words, code=2).err
+        assert f"--machine {ARM}" in told
+        site.run(*words, "--machine", ARM)
+
+
 def test_heads_of_two_products_make_no_release(two: Callable[..., Site]) -> None:
     site = two("site")
     for machine, product in ((AMD, "demo"), (ARM, "shop")):
