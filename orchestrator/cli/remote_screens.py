@@ -217,7 +217,8 @@ def clone_screen(done: remotes.Cloned) -> str:
         parts += ["", "the revision carries no sources: there is no product file, only the store and its remote"]
     elif not done.bare:
         parts += [Text(f"missing: {path}, too large to be kept with the revision") for path in done.absent or ()]
-        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build")]
+        machine = f" --machine {done.machine}" if done.machine else ""
+        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build{machine}")]
     return render(*parts)
 
 

@@ -68,7 +68,8 @@ class CloneRequest:
 class Cloned:
     """What was made: the folder, its channels, and whose signatures were believed.
 
-    `absent` are files of the product that the revision does not hold, None when it holds none at all.
+    `absent` are files of the product that the revision does not hold, None when it holds none at all; `machine` is what
+    was asked for, empty for all.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Cloned:
     pinned: tuple[str, ...]
     absent: tuple[str, ...] | None
     bare: bool
+    machine: str = ""
 
 
 def clone(
@@ -124,7 +126,7 @@ def clone(
         sync_folder(target.parent)
         shutil.rmtree(work_folder, ignore_errors=True)
     lock.unlink(missing_ok=True)
-    return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+    return Cloned(folder, pulled, trusted, pinned, absent, request.bare, request.machine)
 
 
 def _beside(target: Path) -> tuple[Path, Path]:

@@ -225,7 +225,8 @@ def test_where_one_machine_was_cloned_the_others_are_not_asked_for_in_vain(
     pushed: Site, sites: Callable[..., Site], registry: Registry
 ) -> None:
     where = sites("where", keys="ours", empty=True)
-    where.run("clone", f"{registry.host}/shop/device", "one", "--machine", ARM)
+    told = where.run("clone", f"{registry.host}/shop/device", "one", "--machine", ARM).out
+    assert told.rstrip().endswith(f"build --machine {ARM}")
     site = Site(where.folder / "one", where.keys_folder, where.call)
     (site.folder / "pycontainer.yaml").write_text(TWO)  # the sources of these revisions name one machine
     for words in (("log",), ("show", "main")):
