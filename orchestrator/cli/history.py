@@ -39,10 +39,10 @@ def init(options: Namespace) -> Result:
     """`pycontainer init`."""
     from orchestrator.build.kas import configuration
     from orchestrator.machines.read import checkout as repository
-    from orchestrator.machines.read import usual_base, usual_machine
+    from orchestrator.machines.read import emulated, usual_base, usual_machine
 
     home = repository()
-    machine = options.machine or ("qemux86-64" if options.base == "yocto" else usual_machine(home, "debian"))
+    machine = options.machine or usual_machine(home, options.base or "debian")
     base = options.base or usual_base(home, machine)
     configuration(home, base, machine)  # a machine that the base does not have, above all
     made = make_product(options.folder, options.name, machine, base)
@@ -51,7 +51,7 @@ def init(options: Namespace) -> Result:
     image = shlex.quote(str(options.folder / "build" / f"{made.name}-{machine}.img"))
     start = (
         (f"pycontainer run{build}", "boot it here, in QEMU")
-        if machine.startswith("qemu")
+        if machine in emulated(home, base)
         else (f"pycontainer flash {image} /dev/sdX", "write it to a disk")
     )
     text = "\n".join(

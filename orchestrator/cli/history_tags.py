@@ -10,7 +10,7 @@ from orchestrator.cli.history_common import named, opened
 from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError, VerificationError
-from orchestrator.history.names import HEAD, Names, check_tag, is_user_tag
+from orchestrator.history.names import HEAD, Names, check_tag, is_release_entry, is_user_tag
 from orchestrator.history.releases import release_to_tag
 from orchestrator.revision import read_revision
 from orchestrator.text import shown
@@ -73,5 +73,6 @@ def _tags(names: Names) -> Result:
         except VerificationError as problem:
             text = f"{entry.digest[7:19]}  {problem.what}"
         rows.append((shown(name), text))
-        data.append({"tag": name, "revision": entry.digest})
+        kind = "release" if is_release_entry(entry) else "revision"
+        data.append({"tag": name, "revision": entry.digest, "kind": kind})
     return Result("\n".join(columns(rows)), {"tags": data})

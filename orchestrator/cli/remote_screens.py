@@ -95,12 +95,13 @@ _OUTCOMES = {
 }
 
 
-def pull_screen(pulled: Sequence[remotes.Pulled], remote: str) -> str:
-    """The end of a pull."""
+def pull_screen(pulled: Sequence[remotes.Pulled], remote: str, releases: Mapping[str, str]) -> str:
+    """The end of a pull; `releases` are what channels have now, by their names."""
     outcomes = [
         _OUTCOMES.get(each.outcome) or f"up to date; here are {_count(each.ahead)} more: push them" for each in pulled
     ]
-    return _brought_screen([each.fetched for each in pulled], outcomes, remote)
+    lines = [f"release {_short(digest)} of {name}" for name, digest in releases.items()]
+    return "\n".join([_brought_screen([each.fetched for each in pulled], outcomes, remote), *lines])
 
 
 def fetch_screen(fetched: Sequence[remotes.Fetched], tagged: Sequence[remotes.FetchedTag], remote: str) -> str:
@@ -181,13 +182,13 @@ def fetch_data(fetched: Sequence[remotes.Fetched], tagged: Sequence[remotes.Fetc
     return {"remote": remote, "channels": [_fetched_data(each) for each in fetched], "tags": tags}
 
 
-def pull_data(pulled: Sequence[remotes.Pulled], remote: str) -> dict[str, Any]:
+def pull_data(pulled: Sequence[remotes.Pulled], remote: str, releases: Mapping[str, str]) -> dict[str, Any]:
     """A pull as plain values."""
     rows = [
         _fetched_data(each.fetched) | {"outcome": each.outcome, "head": each.head, "ahead": each.ahead}
         for each in pulled
     ]
-    return {"remote": remote, "channels": rows}
+    return {"remote": remote, "channels": rows, "releases": dict(releases)}
 
 
 _HOW = {
@@ -216,7 +217,8 @@ def clone_screen(done: remotes.Cloned) -> str:
         parts += ["", "the revision carries no sources: there is no product file, only the store and its remote"]
     elif not done.bare:
         parts += [Text(f"missing: {path}, too large to be kept with the revision") for path in done.absent or ()]
-        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build")]
+        machine = f" --machine {done.machine}" if done.machine else ""
+        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build{machine}")]
     return render(*parts)
 
 

@@ -116,7 +116,11 @@ def _bring(options: Namespace, *, follow: bool) -> Result:
         amounts = [*(each.moved for each in fetched), *(each.moved for each in tagged)]
         step.result = remote_screens.moved(sum(amounts, remotes.Moved()))
     if follow:
-        return Result(remote_screens.pull_screen(pulled, work.remote), remote_screens.pull_data(pulled, work.remote))
+        releases = {name: each.id for name, each in work.taken.items()}
+        return Result(
+            remote_screens.pull_screen(pulled, work.remote, releases),
+            remote_screens.pull_data(pulled, work.remote, releases),
+        )
     return Result(
         remote_screens.fetch_screen(fetched, tagged, work.remote),
         remote_screens.fetch_data(fetched, tagged, work.remote),

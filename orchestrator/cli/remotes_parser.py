@@ -17,7 +17,7 @@ def add_remotes(sub: Commands) -> None:
     push.add_argument("remote", nargs="?", default="", help="its name, or a place (default: origin)")
     push.add_argument(
         "what", nargs="?", default="", metavar="REV|CHANNEL",
-        help="a channel; or a revision, which then moves no channel (default: the channel main)",
+        help="a channel; or a revision or release, which then moves no channel (default: the channel main)",
     )  # fmt: skip
     _product(push)
     push.add_argument("--channel", metavar="NAME", help="let this channel stand for the revision there")

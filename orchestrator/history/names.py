@@ -123,9 +123,22 @@ class Names:
         return digest
 
     def release(self, name: str) -> Release | None:
-        """Return the release that a tag of the store stands for, or None when it stands for none."""
+        """Return the release that a tag of the store stands for, or that has this id, or None when it is none.
+
+        Raises ConfigError for the beginning of an id that something else has too.
+        """
         entry = self.store.resolve(name)
-        return read_release(self.store, entry.digest) if entry is not None and is_release_entry(entry) else None
+        if entry is not None:
+            return read_release(self.store, entry.digest) if is_release_entry(entry) else None
+        found = _ID.match(name)
+        if found is None:
+            return None
+        listed = {each.digest for each in self.store.entries() if is_release_entry(each)}
+        matches = sorted(each for each in listed if each[7:].startswith(found[1]))
+        if matches and (others := [*matches[1:], *self._ids(found[1])]):
+            told = " and ".join(each[7:23] for each in (matches[0], *others[:3]))
+            raise ConfigError(f"the name {name!r} is ambiguous", f"it begins {told}", "give more digits")
+        return read_release(self.store, matches[0]) if matches else None
 
     def meant(self, entry: Descriptor) -> str | None:
         """Return the revision that an entry of the index means here: of a release the machine's, which may be none."""
@@ -174,35 +187,49 @@ class Names:
             )
         if meanings:
             return next(iter(meanings.values()))
+        if (release := self.release(name)) is not None:
+            return release.of(self.machine).revision
         return self._by_id(name)
 
     def _head(self) -> str:
         head = self.head()
         if head is None:
+            others = self._others(self.channel)
             raise ConfigError(
                 f"nothing was committed to the channel {self.channel} for {self.machine} yet",
-                self._what_there_is(),
-                "commit the last build: pycontainer commit -m MESSAGE",
+                f"there is one for {', '.join(others)}" if others else self._what_there_is(),
+                f"name the machine: --machine {others[0]}"
+                if others
+                else "commit the last build: pycontainer commit -m MESSAGE",
             )
         return head.digest
+
+    def _others(self, channel: str) -> list[str]:
+        """Return the other machines that have a channel."""
+        found = (channel_of(tag) for tag in self.store.tags())
+        return sorted(each[1] for each in found if each is not None and each[0] == channel)
 
     def _by_id(self, name: str) -> str:
         found = _ID.match(name)
         if found is None:
             raise self.unknown(name)
-        graph = Graph(self.store)
-        matches = sorted(digest for digest in graph.known() if digest[7:].startswith(found[1]))
+        matches = self._ids(found[1])
         if not matches and len(found[1]) == 64 and self.store.has_blob(f"sha256:{found[1]}"):
             return f"sha256:{found[1]}"  # what has no name any more, and was not collected yet
         if len(matches) == 1:
             return matches[0]
         if matches:
+            graph = Graph(self.store)
             listed = [f"{each[7:23]} {graph.subject(each)}".strip() for each in matches[:4]]
             more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
             raise ConfigError(
                 f"the name {name!r} is ambiguous", f"it begins {'; '.join(listed)}{more}", "give more digits"
             )
         raise self.unknown(name)
+
+    def _ids(self, digits: str) -> list[str]:
+        """Return the revisions whose ids begin so."""
+        return sorted(digest for digest in Graph(self.store).known() if digest[7:].startswith(digits))
 
     def _back(self, name: str, digest: str, count: int) -> str:
         for _ in range(min(count, _STEPS_MAX)):
@@ -230,6 +257,9 @@ class Names:
 
     def unknown(self, name: str) -> ConfigError:
         """The error for a name that nothing has: what there is, and what was perhaps meant."""
+        if others := self._others(name):
+            what, why = f"no revision {name!r} for {self.machine}", f"the channel has one for {', '.join(others)}"
+            return ConfigError(what, why, f"name the machine: --machine {others[0]}")
         names = [*self.channels(), *filter(is_user_tag, self.store.tags()), *self.remotes(), HEAD, CANDIDATE]
         near = difflib.get_close_matches(name.partition("~")[0].partition("^")[0], names, n=1, cutoff=0.5)
         if near:

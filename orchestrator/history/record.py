@@ -54,12 +54,22 @@ def signed(recorded: Recorded) -> Recorded:
     What is there of them stays: when the others have signed the same is recorded again, and the head moves.
     """
     if recorded.waits:
-        raise TrustError(
-            f"revision {recorded.revision.short} is made, and waits for signatures",
-            recorded.waits,
-            f"let the other holders sign it (pycontainer sign {recorded.revision.short}), then do this again",
-        )
+        raise unsigned([recorded])
     return recorded
+
+
+def unsigned(waiting: Sequence[Recorded]) -> TrustError:
+    """The error for what was recorded and lacks signatures of others: one revision, or several machines' at once."""
+    names = [each.revision.short for each in waiting]
+    one = len(names) == 1
+    return TrustError(
+        f"revision {names[0]} is made, and waits for signatures"
+        if one
+        else f"revisions {', '.join(names)} are made, and each waits for signatures",
+        waiting[0].waits,
+        f"let the other holders sign {'it' if one else 'them'} "
+        f"({', '.join(f'pycontainer sign {each}' for each in names)}), then do this again",
+    )
 
 
 def state(config: RevisionConfig) -> RevisionConfig:

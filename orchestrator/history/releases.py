@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from orchestrator.errors import TrustError
 from orchestrator.history.names import HEAD, Names, channel_of, channel_tag, release_of, release_tag
-from orchestrator.history.record import Recorded, commit_candidate, nothing_to_commit, signed
-from orchestrator.oci import Store
+from orchestrator.history.record import Recorded, commit_candidate, nothing_to_commit, unsigned
+from orchestrator.oci import Descriptor, Store
 from orchestrator.revision import Release, candidate_tag, check_release, make_release, read_revision
 from orchestrator.trust import ProductKeys, Signer, UnverifiedError, sign_release, sign_revision, verify_release
 
@@ -51,10 +51,11 @@ def commit_all(
 
     Machines whose candidate is the head already are left as they are. `among` are all machines of the product, whose
     heads the release has, when that are more. Raises ConfigError when nothing has changed for any of them, and what
-    `record.commit` raises.
+    `record.commit` raises. While one waits for signatures of others, none of the heads moves.
     """
     with store.together():
         built = [each for each in machines if store.resolve(candidate_tag(each)) is not None]
+        before = {each: store.resolve(channel_tag(channel, each)) for each in built}
         recorded = []
         for machine in built or machines[:1]:
             done = commit_candidate(Names(store, machine, channel), keys, message, allow_empty=allow_empty)
@@ -62,22 +63,38 @@ def commit_all(
                 recorded.append(done)
         if not recorded:
             raise nothing_to_commit(Names(store, built[0], channel))
-        waiting = next((each for each in recorded if each.waits), None)
+        waiting = [each for each in recorded if each.waits]
+        if waiting:
+            for each in recorded:
+                machine = each.revision.config.machine
+                _set_back(store, channel_tag(channel, machine), before[machine])
         grouped = None if waiting else renew(store, among or machines, channel, keys)
     if waiting:
-        signed(waiting)
+        raise unsigned(waiting)
     return Committed(tuple(recorded), grouped, tuple(each for each in machines if each not in built))
+
+
+def _set_back(store: Store, tag: str, before: Descriptor | None) -> None:
+    """Let a tag stand for what it stood for; what it stands for now stays in the index, so that others can sign it."""
+    if before is not None:
+        store.move(tag, before)
+    else:
+        store.index.untag(tag, keep=True)
 
 
 def current(store: Store, machines: Sequence[str], channel: str) -> Release | None:
     """Return the release of a channel's heads, in the order of the machines; None for a product with one machine.
 
-    Its index is written, and has no entry. None too when nothing was committed to the channel.
+    Its index is written, and has no entry. None too when nothing was committed to the channel, and while heads are of
+    two products: one was given another name, and not all machines were built since.
     """
     heads = [head for each in machines if (head := store.resolve(channel_tag(channel, each))) is not None]
     if len(machines) < 2 or not heads:
         return None
-    return make_release(store, [read_revision(store, head.digest) for head in heads])
+    found = [read_revision(store, head.digest) for head in heads]
+    if len({each.config.product for each in found}) > 1:
+        return None
+    return make_release(store, found)
 
 
 def renew(
@@ -166,8 +183,13 @@ def sign_named(
             release = current(store, machines, channel)  # None for one machine
         if release is None:
             return None
+        found = check_release(store, release)  # before anybody's name stands under it
+        if release.product != keys.product:
+            raise TrustError(
+                f"release {release.short} is of product {release.product}", f"this is {keys.product}", "sign it there"
+            )
         sign_release(store, release, signers)
-        for each in check_release(store, release):
+        for each in found:
             sign_revision(store, each, signers)
         if channel and names.release(name) is None:
             return settle(store, release, channel, keys)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.canonical import make_folders, sync_folder
-from orchestrator.errors import ConfigError, FetchError, TrustError, TryAgainError
+from orchestrator.errors import ConfigError, FetchError, TrustError, TryAgainError, VerificationError
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
@@ -68,7 +68,8 @@ class CloneRequest:
 class Cloned:
     """What was made: the folder, its channels, and whose signatures were believed.
 
-    `absent` are files of the product that the revision does not hold, None when it holds none at all.
+    `absent` are files of the product that the revision does not hold, None when it holds none at all; `machine` is what
+    was asked for, empty for all.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Cloned:
     pinned: tuple[str, ...]
     absent: tuple[str, ...] | None
     bare: bool
+    machine: str = ""
 
 
 def clone(
@@ -93,7 +95,7 @@ def clone(
     is not signed as required or a demanded key is not among the trusted ones.
     """
     listing = peer.listing(tags=True)
-    chosen = _choose(peer, listing, request)
+    chosen = _choose(peer, listing, request, say)
     channel = chosen[0]
     folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -124,7 +126,7 @@ def clone(
         sync_folder(target.parent)
         shutil.rmtree(work_folder, ignore_errors=True)
     lock.unlink(missing_ok=True)
-    return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+    return Cloned(folder, pulled, trusted, pinned, absent, request.bare, request.machine)
 
 
 def _beside(target: Path) -> tuple[Path, Path]:
@@ -166,26 +168,39 @@ def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> N
         )
 
 
-def _choose(peer: Peer, listing: Listing, request: CloneRequest) -> list[Channel]:
+def _choose(peer: Peer, listing: Listing, request: CloneRequest, say: Callable[[str], None]) -> list[Channel]:
     """Return the channels to be cloned, the one to be checked out first.
 
-    Without a machine they are those of the channel's release, in its order; where there is none, and several machines,
-    it must be clear which. The release is only asked for its names here: it is verified when it is fetched.
+    Without a machine they are those of the channel's release, in its order, and `say` tells which it lacks; where there
+    is none, and several machines, it must be clear which. The release is only asked for its names here: it is verified
+    when it is fetched.
     """
     there = sorted(each for each in {*listing.pointers, *listing.heads} if each.name == request.channel)
     machines = [each.machine for each in there]
     several = len(there) > 1 and not request.machine and not request.bare
-    if several and (digest := listing.releases.get(request.channel)) is not None:
-        data = peer.document(digest)
-        if is_release(data):
-            found = [Channel(request.channel, each) for each in decode_release(data, digest, FetchError).machines]
-            if chosen := [each for each in found if each in there]:
-                return chosen
+    if several and (chosen := _of_release(peer, listing, request.channel, there)):
+        lacking = [each.machine for each in there if each not in chosen]
+        if lacking:
+            say(f"the release of {request.channel} has no {', '.join(lacking)}: clone that with --machine")
+        return chosen
     if several:
         raise ConfigError(
             f"the remote has {request.channel} for several machines", ", ".join(machines), f"--machine {machines[0]}"
         )
     return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])
+
+
+def _of_release(peer: Peer, listing: Listing, name: str, there: Sequence[Channel]) -> list[Channel]:
+    """Return those channels that the release of a channel names, in its order; none when it has no release."""
+    digest = listing.releases.get(name)
+    if digest is None:
+        return []
+    try:
+        data = peer.document(digest)
+        named = decode_release(data, digest, FetchError).machines if is_release(data) else {}
+    except (FetchError, VerificationError):  # what nobody can read says nothing
+        return []
+    return [each for machine in named if (each := Channel(name, machine)) in there]
 
 
 def _product_of(peer: Peer, listing: Listing, channel: Channel) -> str:

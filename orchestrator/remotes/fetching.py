@@ -183,7 +183,7 @@ def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:
     common = next((each for each in walk(here, parents) if each in reached), None)
     since = f"since revision {common[7:19]}" if common else "and have no revision in common"
     return DivergedError(
-        f"{fetched.channel.name} has gone two ways",
+        f"{fetched.channel} has gone two ways",
         f"{ours} revision{'s' * (ours != 1)} here ({here[7:19]}), {theirs} at {work.remote} ({target[7:19]}) {since}",
         "tag yours (pycontainer tag mine) and take theirs (pycontainer pull --reset), or replace theirs: "
         "pycontainer push --force",

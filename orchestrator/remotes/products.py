@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError
 from orchestrator.history.names import Names
-from orchestrator.history.releases import current, release_named, renew
+from orchestrator.history.releases import channel_named, current, release_named, renew
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved
 from orchestrator.remotes.naming import MAIN, Channel, channel, head_in_store, is_users
@@ -19,6 +19,7 @@ from orchestrator.remotes.pushing import (
     Pushed,
     check_tag,
     check_tags_there,
+    look_at,
     push_channel,
     push_revision,
     push_roots,
@@ -80,15 +81,20 @@ def plan_push(
     if word and line != word:
         names = Names(store, wanted[0])
         release = None if machine else release_named(names, word, machines)
-        found = [read_revision(store, each) for each in release.machines.values()] if release else [names.load(word)]
+        line_here = "" if machine or release or len(machines) < 2 else channel_named(names, word, machines)
+        if release is not None:
+            found = [read_revision(store, each) for each in release.machines.values()]
+        elif line_here:  # a channel without a release as yet: its heads, and not the first machine's alone
+            found = [read_revision(store, there[each.head].digest) for each in _in_order(heads, line_here, wanted)]
+        else:
+            found = [names.load(word)]
         if is_users(word) and word in there:
             own.append(word)
-        line, grouped = to, release
+        line, grouped = to, release or (current(store, machines, line_here) if own and line_here else None)
     else:
         line = line or MAIN
-        found = [
-            read_revision(store, there[each.head].digest) for one in wanted if (each := channel(line, one)) in heads
-        ]
+        channel(line, wanted[0])  # refuses what can be no name
+        found = [read_revision(store, there[each.head].digest) for each in _in_order(heads, line, wanted)]
         if not found:
             raise ConfigError(
                 f"there is nothing to push: the channel {line} has no revision for {', '.join(wanted)}",
@@ -99,6 +105,11 @@ def plan_push(
     named = {name: entry.digest for name, entry in there.items() if is_users(name)} if all_tags else {}
     meant = grouped.id if grouped else found[0].id
     return Plan(tuple(machines), tuple(found), line, release, named | dict.fromkeys(own, meant))
+
+
+def _in_order(heads: set[Channel], name: str, machines: Sequence[str]) -> list[Channel]:
+    """Return those of the heads that are a channel's, in the order of the machines."""
+    return [each for one in machines if (each := Channel(name, one)) in heads]
 
 
 def push(work: Work, plan: Plan, *, force: bool = False) -> Sent:
@@ -115,12 +126,14 @@ def push(work: Work, plan: Plan, *, force: bool = False) -> Sent:
     keys = load_keys(work.trusted.product)
     signers = _signers(keys, "channel") if plan.channel is not None else []
     pushed = []
-    for each in plan.revisions:
-        if plan.channel is None:
-            pushed.append(push_revision(work, each))
-        else:
-            target = Channel(plan.channel, each.config.machine)
-            pushed.append(push_channel(work, target, each, signers, force=force))
+    if plan.channel is None:
+        pushed = [push_revision(work, each) for each in plan.revisions]
+    else:
+        targets = [(Channel(plan.channel, each.config.machine), each) for each in plan.revisions]
+        # What one machine's channel refuses is refused before another's has moved.
+        looked = [look_at(work, target, each, force=force) for target, each in targets]
+        for (target, each), found in zip(targets, looked, strict=True):
+            pushed.append(push_channel(work, target, each, signers, force=force, looked=found))
     moved = sum((each.moved for each in pushed), Moved())
     release = _release(work, plan, keys) if several else None
     if release is not None:

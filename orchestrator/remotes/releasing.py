@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from orchestrator.errors import ConfigError, FetchError, PyContainerError, TryAgainError
+from orchestrator.errors import ConfigError, FetchError, PyContainerError, TrustError, TryAgainError, VerificationError
 from orchestrator.history.names import release_tag
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved
@@ -28,12 +28,19 @@ def glimpse_release(peer: Peer, store: Store, digest: str) -> Release | None:
 
     Nothing in the index of the store says that it is here. Raises FetchError for a release that is out of form.
     """
-    data = peer.document(digest)
+    release = _index(peer, store, digest)
+    if release is not None:
+        bring_signatures(peer, store, digest)
+    return release
+
+
+def _index(peer: Peer, store: Store, digest: str) -> Release | None:
+    """Bring a release's index alone: it is small, and says whether the rest is wanted."""
+    data = store.read_blob(digest) if store.has_blob(digest) else peer.document(digest)
     if not is_release(data):
         return None
     release = decode_release(data, digest, FetchError)
     store.put_blob(data, expected=digest)
-    bring_signatures(peer, store, digest)
     return release
 
 
@@ -41,48 +48,53 @@ def fetch_releases(work: Work, listing: Listing, fetched: Mapping[Channel, str])
     """Bring and verify the releases of channels that were fetched, each with its revision now.
 
     Those that say what the channels say are noted in `work.releases`. Raises TrustError for one that does and is not
-    signed as required; one that says something else is told, and counts for nothing.
+    signed as required; one that says something else, or cannot be read, is told, and counts for nothing.
     """
     for name in dict.fromkeys(channel.name for channel in fetched):
         if (digest := listing.releases.get(name)) is None:
             continue
-        with forgotten_on_failure(work.store):
-            release = glimpse_release(work.peer, work.store, digest)
-            if release is None:
-                continue
-            said = release.machines
-            behind = [
-                channel.machine
-                for channel, revision in fetched.items()
-                if channel.name == name and said.get(channel.machine) != revision
-            ]
-            if behind:
-                work.say(f"the release of {name} at {work.remote} is another than its channel's for {behind[0]}")
-                continue
-            verified(work, release, revisions=False)
-            work.releases[name] = release
+        own = {channel.machine: revision for channel, revision in fetched.items() if channel.name == name}
+        try:
+            with forgotten_on_failure(work.store):
+                release = _index(work.peer, work.store, digest)
+                if release is None:
+                    continue
+                if behind := [each for each, revision in own.items() if release.machines.get(each) != revision]:
+                    work.say(f"the release of {name} at {work.remote} is another than its channel's for {behind[0]}")
+                    continue
+                bring_signatures(work.peer, work.store, digest)
+                verified(work, release, revisions=False)
+        except (FetchError, VerificationError) as problem:
+            work.say(f"the release of {name} at {work.remote} was not taken: {problem.what}: {problem.why}")
+            continue
+        work.releases[name] = release
 
 
-def take_releases(work: Work) -> list[str]:
-    """Let releases that were fetched be those of the channels here whose heads they name; returns these channels."""
-    store, taken = work.store, []
+def take_releases(work: Work) -> None:
+    """Let releases that were fetched be those of channels here whose heads they name; `work.taken` has them then."""
+    store = work.store
     with store.together():
         for name, release in work.releases.items():
             heads = {machine: store.resolve(Channel(name, machine).head) for machine in release.machines}
             if all(head is not None and head.digest == release.machines[each] for each, head in heads.items()):
+                try:
+                    verified(work, release)  # with its revisions; and nobody has collected it since it came
+                except TrustError as problem:
+                    work.say(f"the release of {name} was not taken: {problem.what}: {problem.why}")
+                    continue
                 store.pack(release.id)
                 store.tag(release_tag(name), release.descriptor)
-                taken.append(name)
-    return taken
+                work.taken[name] = release
 
 
 def bring_tagged(work: Work, tag: str, digest: str, here: Container[str]) -> bool:
     """Bring the release that a tag of the remote stands for, verified; False when it is none, or not all is `here`."""
     try:
         with forgotten_on_failure(work.store):
-            release = glimpse_release(work.peer, work.store, digest)
+            release = _index(work.peer, work.store, digest)
             if release is None or not all(each in here for each in release.machines.values()):
                 return False
+            bring_signatures(work.peer, work.store, digest)
             verified(work, release)
             work.store.pack(release.id)
     except TryAgainError:
@@ -121,12 +133,19 @@ def _standing(work: Work, channel: Channel) -> str | None:
 def check_release_there(work: Work, channel: str, *, force: bool) -> None:
     """Raise ConfigError when the name of a channel stands at the remote for something that is no release."""
     digest = None if force else work.peer.released(channel)
-    if digest is not None and not is_release(work.peer.document(digest)):
+    if digest is not None and not _is_release_there(work.peer, digest):
         raise ConfigError(
             f"the tag {channel} is at {work.remote} already",
             f"it stands for {digest[7:19]}, and the release of the channel {channel} needs that name",
             "take it away there, or give it up: --force",
         )
+
+
+def _is_release_there(peer: Peer, digest: str) -> bool:
+    try:
+        return is_release(peer.document(digest))
+    except (FetchError, VerificationError):  # of a kind that nobody here can read
+        return False
 
 
 def push_release(work: Work, release: Release, *, channel: str | None = None, tags: Sequence[str] = ()) -> Moved:

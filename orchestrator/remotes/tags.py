@@ -33,14 +33,17 @@ class FetchedTag:
 
 
 def bring_tags(work: Work, listing: Listing, heads: Iterable[tuple[str, str]]) -> None:
-    """Take over the tags of what came, but for those that mean something else here.
+    """Take over the tags of what came, but for those that mean something else here, or a channel there.
 
     `heads` are machines and the revisions that were fetched for them.
     """
     store, fetched = work.store, list(heads)
+    lines = {each.name for each in (*listing.pointers, *listing.heads)}
     history = known(parents_in(store), [revision for _, revision in fetched])
     wanted: dict[str, str] = {}
     for name, digest in listing.tags.items():
+        if name in lines:  # such a tag would hide the channel here
+            continue
         own = store.resolve(name)
         if own is not None:
             if own.digest != digest:
@@ -69,9 +72,9 @@ def fetch_tag(
 ) -> FetchedTag:
     """Bring what a tag of a remote stands for, and let it stand for that here: a release, or one revision.
 
-    Of a release all revisions come, or that for `machine`, which the tag then stands for here. Raises TrustError (exit
-    code 7) for what is not signed as required, ConfigError for a machine that it lacks, and for a tag that means
-    something else here.
+    Of a release all revisions come, or that for `machine`, which the tag then stands for here, unless it stands for
+    the release already. Raises TrustError (exit code 7) for what is not signed as required, ConfigError for a machine
+    that it lacks, and for a tag that means something else here.
     """
     store, digest = work.store, listing.tags[tag]
     with store.writing():
@@ -92,7 +95,9 @@ def fetch_tag(
                     store.pack(one)
             if whole is not None:
                 store.pack(whole.id)
-            store.move(tag, whole.descriptor if whole else brought[0].revision.descriptor)
+            own = store.resolve(tag)
+            if own is None or own.digest != digest:
+                store.move(tag, whole.descriptor if whole else brought[0].revision.descriptor)
     moved = sum((each.moved for each in brought), Moved())
     found = tuple(each.revision for each in brought)
     return FetchedTag(tag, found, whole, brought[0].keyids, sum(len(each.digests) for each in brought), moved)

@@ -31,6 +31,8 @@ class Work:
     say: Say = field(default=lambda text: None)
     releases: dict[str, Release] = field(default_factory=dict)
     """Those of channels that were fetched, verified, by the channel's name."""
+    taken: dict[str, Release] = field(default_factory=dict)
+    """Those of them that are the channels' own here now."""
 
 
 def bring_pointer(work: Work, channel: Channel, digest: str) -> SignedPointer:

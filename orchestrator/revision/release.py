@@ -35,13 +35,13 @@ _OCI = {"armhf": "arm"}
 _VARIANTS = {"arm64": "v8", "arm": "v7"}
 """What Debian's packages are built for, in the image specification's words (image-index.md, platform variants)."""
 
-Note = Annotated[str, msgspec.Meta(max_length=128)]
+Variant = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9.]{0,32}\Z")]
 
 
 class _Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     os: Literal["linux"]
     architecture: Name
-    variant: Note = ""
+    variant: Variant = ""
 
 
 class _EntryNotes(

@@ -6,17 +6,22 @@ The revisions, the device and what is asserted of them are those of the tests of
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.deploy import Deploy
 from orchestrator.emulator.qemu import binary, options_for
 from orchestrator.machines.read import machine
-from tests.integration.conftest import REPOSITORY, Product, copy_demo
+from orchestrator.oci import Store
+from orchestrator.product.load import load_product
+from orchestrator.revision import read_release, read_revision
+from tests.integration.conftest import REPOSITORY, Product, copy_demo, pycontainer
 from tests.integration.updates.devices import Device
 from tests.integration.updates.products import Family
 from tests.integration.updates.test_broken_boot import fail_three_times
@@ -82,6 +87,63 @@ def test_maintainer_scripts_did_what_they_do_on_the_build_machines_own_architect
     assert status.count("\nPackage: ") + 1 == status.count("Status: install ok installed\n")
     machines = {content[18:20] for _, content in there.values() if content.startswith(b"\x7fELF")}
     assert len(machines) == 1 and machines != {here["usr/bin/dpkg"][1][18:20]}
+
+
+@pytest.fixture
+def both(demo: Product, other: Product, tmp_path: Path) -> Product:
+    """The demo for both machines, on their BitBake folders (by links): building it runs no BitBake."""
+    product = copy_demo(tmp_path / "product", demo.keys)
+    file = product.folder / "pycontainer.yaml"
+    several = f"machines: [{demo.machine}, {other.machine}]"
+    file.write_text(file.read_text().replace(f"machine: {demo.machine}", several))
+    left_out = shutil.ignore_patterns("bitbake-*", "*.img")
+    for each in (demo, other):
+        build = each.folder / "build"
+        shutil.copytree(build, product.folder / "build", ignore=left_out, symlinks=True, dirs_exist_ok=True)
+        (product.folder / "build" / f"bitbake-{each.machine}").symlink_to(build / f"bitbake-{each.machine}")
+    return product
+
+
+def test_a_product_for_both_is_built_and_travels_as_one(
+    both: Product, demo: Product, other: Product, tmp_path: Path
+) -> None:
+    names = [demo.machine, other.machine]
+    assert [each["machine"] for each in both.build()["machines"]] == names
+    place = tmp_path / "place"
+
+    def ok(*words: str | Path, folder: Path = both.folder, **environment: str) -> Any:
+        done = pycontainer(*words, "--json", cwd=folder, **(both.environment | environment))
+        assert done.code == 0, done.out + done.err
+        return done.json
+
+    ok("remote", "add", "origin", place)
+    made = {each["machine"]: each["revision"] for each in ok("commit", "-m", "First")["machines"]}
+    assert list(made) == names
+    ok("tag", "v1")
+    pushed = ok("push", "--tags")["release"]
+    store = Store.open(place)
+    assert read_release(store, pushed).machines == made
+    # What is made for another architecture has the same form: layers and their parts, and what is attached.
+    ours, theirs = (read_revision(store, made[name]) for name in names)
+    forms = [[(layer.name, layer.kind, sorted(layer.blobs)) for layer in each.config.layers] for each in (ours, theirs)]
+    assert forms[0] == forms[1]
+    kinds = [sorted(entry.artifact_type or "" for entry in store.referrers(each.id)) for each in (ours, theirs)]
+    assert kinds[0] == kinds[1] and len(kinds[0]) > len(forms[0])
+    # Who has nothing yet, and wants one machine, or both.
+    keys = str(tmp_path / "others-keys")
+    cloned = ok("clone", place, "one", "--machine", other.machine, folder=tmp_path, PYCONTAINER_KEYS=keys)
+    assert [(each["machine"], each["revision"]) for each in cloned["channels"]] == [(other.machine, theirs.id)]
+    assert not Store.open(tmp_path / "one/.pycontainer/store").has_blob(ours.id)
+    assert several_of(tmp_path / "one") == several_of(both.folder) == names
+    ok("clone", place, "all", folder=tmp_path, PYCONTAINER_KEYS=keys)
+    checked = ok("verify", "v1", folder=tmp_path / "all", PYCONTAINER_KEYS=keys)
+    assert (checked["release"], checked["passed"]) == (pushed, True)
+    assert ok("fsck", folder=tmp_path / "all", PYCONTAINER_KEYS=keys)["whole"]
+
+
+def several_of(folder: Path) -> list[str]:
+    """The machines that a folder's product file names."""
+    return list(load_product(folder / "pycontainer.yaml").machines)
 
 
 @pytest.mark.parametrize("device", [0], indirect=True)
