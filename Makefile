@@ -12,6 +12,7 @@ DEBIAN := meta-pycontainer-debian
 # Two processes, whatever the machine has: an emulated device keeps one core busy, and the tests wait for its clock.
 SIDE_BY_SIDE := -n 2 --dist loadscope --no-loadscope-reorder
 DEVICE := meta-pycontainer/recipes-core/pycontainer-device/files
+LXC := meta-pycontainer/dynamic-layers/virtualization-layer/recipes-core/pycontainer-lxc/files
 
 .PHONY: image run test lint unit device integration powercut powercut-full yocto bench lock clean
 
@@ -46,6 +47,7 @@ unit: $(VENV)/.ready-dev
 
 device:
 	$(MAKE) -C $(DEVICE) check BUILD=$(CURDIR)/build/device-check
+	$(MAKE) -C $(LXC) check BUILD=$(CURDIR)/build/lxc-check
 
 integration: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration

@@ -31,7 +31,7 @@ from orchestrator.build.containers import image_source
 from orchestrator.canonical import sha256_digest
 from orchestrator.layers.build import Surroundings, build_layer
 from orchestrator.layers.cache import LayerCache
-from orchestrator.layers.options import RunOptions
+from orchestrator.layers.options import FileMapping, RunOptions
 from orchestrator.layers.squashfs import SMALL, SquashFS
 from orchestrator.oci.platform import Platform
 from orchestrator.product.reference import parse_reference
@@ -105,21 +105,25 @@ def umoci(*words: str) -> None:
     subprocess.run(["umoci", *words], check=True, capture_output=True)
 
 
-def by_tools(layout: Path, scratch: Path, level: int) -> int:
-    """Do it with the three tools; returns the image's size."""
+def by_tools(layout: Path, scratch: Path, level: int = SMALL, file: Path | None = None) -> int:
+    """Do it with the three tools, and put a file below /etc; returns the image's size."""
     copy, image = scratch / "copy", scratch / "image"
     subprocess.run(["skopeo", "copy", "-q", f"oci:{layout}:big", f"oci:{copy}:big"], check=True)
     subprocess.run(["umoci", "unpack", "--rootless", "--image", f"{copy}:big", scratch / "bundle"], check=True)
+    if file is not None:
+        shutil.copy(file, scratch / "bundle/rootfs/etc")
     packing = ["-comp", "zstd", "-Xcompression-level", str(level), "-no-progress", "-quiet"]
     subprocess.run(["mksquashfs", scratch / "bundle/rootfs", image, *packing], check=True)
     return image.stat().st_size
 
 
-def by_us(reference: str, scratch: Path, level: int) -> int:
-    """Do it with this program; returns the image's size."""
+def by_us(reference: str, scratch: Path, level: int | None = None, file: Path | None = None) -> int:
+    """Do it with this program, at the level that it chooses if none is given; returns the image's size."""
     around = Surroundings(Tools(), LayerCache(scratch / "cache"), "amd64", EPOCH, PROFILE)
     source = image_source(parse_reference(reference), PLATFORM, Path("/"))
-    built = build_layer(source, RunOptions("big"), around, SquashFS(level=level))
+    files = () if file is None else (FileMapping(file, "/etc/"),)
+    form = None if level is None else SquashFS(level=level)
+    built = build_layer(source, RunOptions("big", files=files), around, form)
     return built.blobs["rootfs"].size
 
 

@@ -22,7 +22,7 @@ def pycontainer_board_of(d, has):
 
 def pycontainer_board_tasks(d):
     recipes = pycontainer_board_of(d, d.getVar("PYCONTAINER_BOARD_RECIPES")).split()
-    tasks = ["do_deploy", "do_populate_lic"] + bb.utils.contains("INHERIT_DISTRO", "create-spdx", ["do_create_recipe_sbom"], [], d)
+    tasks = ["do_deploy", "do_populate_lic"] + (["do_create_recipe_sbom"] if bb.data.inherits_class("create-spdx", d) else [])
     return " ".join("%s:%s" % (recipe, task) for recipe in recipes for task in tasks)
 
 PYCONTAINER_FILES:append = "${@pycontainer_board_of(d, ' board=${WORKDIR}/pycontainer-board/board.tar')}"

@@ -11,10 +11,10 @@ IMAGE_LINGUAS = ""
 PYCONTAINER_IMAGE = "${IMGDEPLOYDIR}/${IMAGE_LINK_NAME}"
 PYCONTAINER_IMAGE[doc] = "Where the image's files lie, without their suffix"
 PYCONTAINER_PACKAGES = "${PYCONTAINER_IMAGE}.manifest"
-PYCONTAINER_SPDX = "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${SPDXIMAGEDEPLOYDIR}/${IMAGE_LINK_NAME}.spdx.json', '', d)}"
+PYCONTAINER_SPDX = "${@'${SPDXIMAGEDEPLOYDIR}/${IMAGE_LINK_NAME}.spdx.json' if bb.data.inherits_class('create-spdx', d) else ''}"
 
 do_pycontainer_layer[depends] += "${PN}:do_image_complete"
-do_pycontainer_layer[depends] += "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${PN}:do_create_image_sbom_spdx', '', d)}"
+do_pycontainer_layer[depends] += "${@'${PN}:do_create_image_sbom_spdx' if bb.data.inherits_class('create-spdx', d) else ''}"
 do_pycontainer_layer[recrdeptask] += "do_populate_lic"
 
 # Which recipe each installed package comes from: known after do_rootfs, so it is asked when the layer is written.

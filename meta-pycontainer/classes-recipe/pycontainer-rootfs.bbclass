@@ -19,6 +19,5 @@ PYCONTAINER_CONFIG ?= '{"Cmd": ["/sbin/init"], "WorkingDir": "/", "StopSignal": 
 
 IMAGE_FSTYPES = "tar"
 IMAGE_FEATURES = "read-only-rootfs"
-IMAGE_CONTAINER_NO_DUMMY = "1"
 # A container has the device's kernel; one of its own would only be carried about.
 PACKAGE_EXCLUDE += "kernel-image-* kernel-devicetree"

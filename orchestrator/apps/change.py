@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.apps.reference import source_of
+from orchestrator.apps.reference import check_local, source_of
 from orchestrator.canonical import write_atomically
 from orchestrator.compose import Import, Request, import_compose
 from orchestrator.errors import ConfigError
@@ -40,9 +40,11 @@ def add(
 ) -> dict[str, Any]:
     """Write a layer into a product file; returns it in the product file's words.
 
-    `settings` are further keys. Raises ConfigError for what is no layer; the file is then as it was.
+    `settings` are further keys. Raises ConfigError for what is no layer, VerificationError for an archive or a layout
+    that is none; the file is then as it was. What lies in a registry is looked for by `show` and a build.
     """
     layer = {"kind": kind, "from": source_of(reference, file.parent, platform, signers), **settings}
+    check_local(layer["from"], file.parent, load_product(file).machine)
     edit_product(file, add_layers({name: layer}))
     return layer
 
@@ -105,13 +107,16 @@ def bring_in(file: Path, request: Request, *, replace: bool = False, dry: bool =
 
     Nothing is written when a key is refused that was not said to be left out, or with `dry`; the account is returned
     all the same. Raises ConfigError, with nothing written, for a file that is none, layers that the product cannot
-    have, and files that are there already.
+    have, images that are not in the file named, and files that are there already.
     """
     result = import_compose(request)
     if result.refused:
         return result
     change = add_layers(result.layers, replace, "add --replace to write it anew, or import others: --service NAME")
     try_edit(file, change)
+    machine = load_product(file).machine
+    for layer in result.layers.values():
+        check_local(layer["from"], file.parent, machine)
     for path, data in result.files.items():
         _check_target(file.parent, path, data, replace)
     if dry:

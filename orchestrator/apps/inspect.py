@@ -7,15 +7,15 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.build.containers import image_source, run_options
+from orchestrator.build.containers import check_platform, image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
 from orchestrator.build.pipeline import tools_of
-from orchestrator.build.published import Taken, take_layers
+from orchestrator.build.published import Taken, says_itself, take_layers
 from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import canonical_json, hash_file, hex_of, remove_leftovers, sha256_digest, write_atomically
 from orchestrator.deploy import MANIFEST_NAME, Deploy
@@ -26,7 +26,7 @@ from orchestrator.layers.build import add_files
 from orchestrator.layers.cache import code_digest
 from orchestrator.layers.directory import directory_digest
 from orchestrator.layers.imageconfig import ImageConfig, parse_image_config
-from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.layers.inputs import LayerSource, TarSource, bitbake_source, folder_source
 from orchestrator.layers.options import RunOptions
 from orchestrator.layers.runconfig import RunConfig, make_run_config
 from orchestrator.layers.seccomp import ARCHITECTURES, load_profile
@@ -43,17 +43,25 @@ _HOST_PROFILE = Path("/usr/share/containers/seccomp.json")
 class Inspected:
     """What the image of a layer says, what the product says, and what runs.
 
-    `product` is the product with what a published layer says of itself, which `taken` is.
+    `product` is the product with what a published layer says of itself, which `taken` is; `given` is the layer as the
+    product file has it.
 
-    `lacking` names what `run` lacks because nothing at hand could make it yet: seccomp filter, AppArmor policy.
+    `notes` are the remarks of reading it; `lacking` names what `run` lacks because nothing at hand could make it yet:
+    seccomp filter, AppArmor policy.
     """
 
     image: ImageConfig
     options: RunOptions
     run: RunConfig
+    notes: tuple[str, ...]
     lacking: tuple[str, ...]
     product: Product
+    given: Layer
     taken: Taken | None = None
+
+    def says(self, field: str) -> Literal["product", "layer"]:
+        """Who says a member of the layer that is not the default: the product file, or the published layer itself."""
+        return "product" if self.taken is None or says_itself(self.given, field) else "layer"
 
 
 def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -> Inspected:
@@ -67,10 +75,12 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         raise ConfigError(
             f"the product has no layer {name}", f"it has: {', '.join(product.layers)}", "name one of its layers"
         )
+    given = layer
     product, taken = _taken(product, place, name, reporter)
     layer = product.layers[name]
     deploy = Deploy(place.deploy) if (place.deploy / MANIFEST_NAME).exists() else None
     architecture = deploy.manifest.architecture if deploy else _architecture(place.machine)
+    check_platform(name, layer, architecture)
     options = run_options(name, layer, place.root, userns.bases(product.layers)[name])
     profile, compiler = _profile(deploy), _compiler(deploy, options)
     images = _images(product, place, name, reporter)
@@ -81,13 +91,14 @@ def inspect(product: Product, place: Workspace, name: str, reporter: Reporter) -
         write_atomically(kept, canonical_json(msgspec.to_builtins(found, enc_hook=str)))
     lacking = [] if profile or options.seccomp != "default" else ["seccomp profile"]
     lacking += [] if compiler or options.apparmor != "default" else ["AppArmor policy"]
-    return Inspected(found.image, options, found.run, tuple(lacking), product, taken)
+    return Inspected(found.image, options, found.run, found.notes, tuple(lacking), product, given, taken)
 
 
 @dataclass(frozen=True)
 class _Found:
     image: ImageConfig
     run: RunConfig
+    notes: tuple[str, ...]
 
 
 def _kept(path: Path) -> _Found | None:
@@ -137,7 +148,8 @@ def _read(
             profile=rules,
             apparmor=policy.name if policy else "",
         )
-    return _Found(image, run)
+        notes = (*loaded.tree.notes, *run.notes)
+    return _Found(image, run, notes)
 
 
 def _architecture(machine: str) -> str:
@@ -211,7 +223,7 @@ def _source(
         return bitbake_source(deploy, found)
     if (reference := given.reference) is not None:
         return image_source(reference, parse_platform(given.platform or f"linux/{architecture}"), root, images)
-    return TarSource(root / given.tar) if given.tar else DirectorySource(root / (given.directory or ""))
+    return TarSource(root / given.tar) if given.tar else folder_source(root / (given.directory or ""), layer.kind)
 
 
 def runtime_config(found: Inspected) -> dict[str, Any]:

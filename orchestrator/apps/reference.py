@@ -6,14 +6,18 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
+from orchestrator.build.containers import image_source
 from orchestrator.canonical import home_path
 from orchestrator.errors import ConfigError
+from orchestrator.layers.seccomp import ARCHITECTURES
+from orchestrator.oci.platform import parse_platform
 from orchestrator.product.reference import parse_reference
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
@@ -46,6 +50,21 @@ def source_of(
             raise ConfigError("only an image has platforms to choose from", f"{text} is none", "leave --platform out")
         found["platform"] = platform
     return found
+
+
+def check_local(given: Mapping[str, Any], root: Path, machine: str) -> None:
+    """Look for the image of a layer's `from` in the archive or layout that it names, if it names one.
+
+    In a compressed archive the name stays unchecked, for that needs all of it. Raises ConfigError when it is not there
+    or not for the machine, VerificationError for what is malformed.
+    """
+    if "image" not in given:
+        return
+    reference = parse_reference(given["image"])
+    architecture = machine.rpartition("-")[2]
+    wanted = given.get("platform") or (f"linux/{architecture}" if architecture in ARCHITECTURES else "")
+    if reference.transport != "docker" and wanted:
+        image_source(reference, parse_platform(wanted), root).digest()
 
 
 def _published(text: str, root: Path) -> str:

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""What will run in a layer, value by value, and who says so: the image, the product file, or the default."""
+"""What will run in a layer, value by value, and who says so: the image, a published layer itself, the product file, or
+the default."""
 
 from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.apps.inspect import Inspected
 from orchestrator.layers.audit import relaxations
 from orchestrator.layers.userns import why_shared
+from orchestrator.product.layerfile import defaults_of
 from orchestrator.product.model import Layer
 from orchestrator.product.observation import Peer
 from orchestrator.product.supervision import Health
 
-Origin = Literal["image", "product", "default", "image, product"]
+Origin = Literal["image", "layer", "product", "default", "image, layer", "image, product", "layer, product"]
 
 
 @dataclass(frozen=True)
@@ -42,31 +44,31 @@ def _published(layer: Layer, found: Inspected) -> Iterator[Value]:
     config = found.taken.layer.config
     text = f"{config.name} {config.version}, {found.taken.layer.id}"
     by = f" by {config.supplier}" if config.supplier else ""
-    yield Value("published", text + by, "image", {"layer": config.name, "manifest": found.taken.layer.id})
-    yield Value("signed by", ", ".join(found.taken.keyids), "image", list(found.taken.keyids))
+    yield Value("published", text + by, "product", {"layer": config.name, "manifest": found.taken.layer.id})
+    yield Value("signed by", ", ".join(found.taken.keyids), "layer", list(found.taken.keyids))
     for each in found.taken.unused:
         yield Value("not asked for", each, "product", each)
 
 
 def _program(layer: Layer, found: Inspected) -> Iterator[Value]:
     image, run, process = found.image, found.run, found.run.config["process"]
-    by_product = layer.entrypoint is not None or (layer.command is not None and not image.entrypoint)
-    origin: Origin = "product" if by_product else "image, product" if layer.command is not None else "image"
     if found.options.runtime != "crun":
         yield Value("runtime", found.options.runtime, "product")
-    yield Value("command", _shell(process["args"]), origin, process["args"])
+    yield Value("command", _shell(process["args"]), _command_origin(layer, found), process["args"])
     for text in process["env"]:
         name, _, content = text.partition("=")
-        yield Value("environment", f"{name}={content}", _environment_origin(name, layer, dict(image.environment)), text)
+        yield Value("environment", f"{name}={content}", _environment_origin(name, layer, found), text)
     named = layer.user if layer.user is not None else image.user
     groups = f", groups {', '.join(map(str, run.user.groups))}" if run.user.groups else ""
     number = f"{run.user.uid}:{run.user.gid}{groups}"
     who = {"name": named, "uid": run.user.uid, "gid": run.user.gid, "groups": list(run.user.groups)}
-    yield Value("user", f"{number} ({named})" if named else number, _either(layer.user, image.user), who)
-    yield Value("directory", process["cwd"], _either(layer.working_directory, image.working_directory), process["cwd"])
-    yield Value("host name", run.config["hostname"], _either(layer.hostname, None), run.config["hostname"])
+    yield Value("user", f"{number} ({named})" if named else number, _either(found, "user", image.user), who)
+    place = process["cwd"]
+    yield Value("directory", place, _either(found, "working_directory", image.working_directory), place)
+    yield Value("host name", run.config["hostname"], _either(found, "hostname"), run.config["hostname"])
     for name, content in run.config.get("annotations", {}).items():
-        yield Value("label", f"{name}={content}", "product" if name in layer.labels else "image", {name: content})
+        by = found.says("labels") if name in layer.labels else "image"
+        yield Value("label", f"{name}={content}", by, {name: content})
 
 
 def _watch(layer: Layer, found: Inspected) -> Iterator[Value]:
@@ -75,14 +77,15 @@ def _watch(layer: Layer, found: Inspected) -> Iterator[Value]:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    yield Value("stop signal", f"{name} ({number})", _either(layer.stop_signal, found.image.stop_signal), number)
+    yield Value("stop signal", f"{name} ({number})", _either(found, "stop_signal", found.image.stop_signal), number)
     own, of_image = layer.health, found.image.health
     if isinstance(own, Health):
         check = _shell(own.command) if own.command else f"port {own.tcp} accepts" if own.tcp else ""
         check = check or f"GET port {own.http.port if own.http else 0}{own.http.path if own.http else ''}"
-        yield Value("health", f"{check}, every {own.interval}", "product", {"check": check, "interval": own.interval})
+        data = {"check": check, "interval": own.interval}
+        yield Value("health", f"{check}, every {own.interval}", found.says("health"), data)
     elif own == "none":
-        yield Value("health", "not asked", "product")
+        yield Value("health", "not asked", found.says("health"))
     elif of_image is not None:
         check = _shell(of_image.command)
         yield Value("health", f"{check}, every {of_image.interval / 1000:g}s", "image", {"check": check})
@@ -107,7 +110,7 @@ def _places(layer: Layer, found: Inspected) -> Iterator[Value]:
     for volume in found.run.volumes:
         owner = f"{volume.uid}:{volume.gid} {volume.mode or 0:04o}"
         text = f"{volume.destination}: {volume.name}, {kinds[volume.kind]}, {owner}{', read-only' * volume.read_only}"
-        origin: Origin = "product" if volume.name in own else "image"
+        origin: Origin = found.says("volumes") if volume.name in own else "image"
         yield Value("volume", text, origin, {"name": volume.name, "destination": volume.destination,
                                              "kind": volume.kind, "readOnly": volume.read_only})  # fmt: skip
     tmpfs = {each.destination for each in layer.in_memory}
@@ -115,7 +118,9 @@ def _places(layer: Layer, found: Inspected) -> Iterator[Value]:
     for mount in found.run.config["mounts"]:
         place = str(mount["destination"])
         if place not in places:
-            by: Origin = "product" if place in tmpfs else "image" if place in found.image.volumes else "default"
+            by: Origin = (
+                found.says("tmpfs") if place in tmpfs else "image" if place in found.image.volumes else "default"
+            )
             yield Value("mount", f"{place}: {mount['type']}, {','.join(mount['options'])}", by, mount)
     for item in layer.files:
         yield Value("file", f"{item.destination}: {item.source}", "product", item.destination)
@@ -183,19 +188,19 @@ def _peer(peer: Peer) -> str:
 
 
 def _limits(layer: Layer, found: Inspected) -> Iterator[Value]:
-    yield Value("memory", layer.memory or "no limit", _either(layer.memory, None), layer.memory_bytes)
-    yield Value("processors", f"{layer.cpus:g}" if layer.cpus else "no limit", _either(layer.cpus, None), layer.cpus)
-    yield Value("processes", str(layer.pids), "default" if layer.pids == _default("pids") else "product", layer.pids)
+    yield Value("memory", layer.memory or "no limit", _either(found, "memory"), layer.memory_bytes)
+    yield Value("processors", f"{layer.cpus:g}" if layer.cpus else "no limit", _either(found, "cpus"), layer.cpus)
+    yield Value("processes", str(layer.pids), _changed(found, "pids"), layer.pids)
     for limit in found.run.config["process"]["rlimits"]:
         name = limit["type"].removeprefix("RLIMIT_").lower()
         text = f"{name} {limit['soft']}" + (f" to {limit['hard']}" if limit["soft"] != limit["hard"] else "")
-        yield Value("limit", text, "product" if name in layer.ulimits else "default", limit)
+        yield Value("limit", text, found.says("ulimits") if name in layer.ulimits else "default", limit)
     if layer.io is not None:
         rates = (("read", layer.io.read), ("write", layer.io.write))
         text = ", ".join(f"{key} {size} a second" for key, size in rates if size)
-        yield Value("disk", text, "product", text)
+        yield Value("disk", text, found.says("io"), text)
     for name, content in found.run.config["linux"].get("sysctl", {}).items():
-        yield Value("kernel", f"{name}={content}", "product", {name: content})
+        yield Value("kernel", f"{name}={content}", found.says("sysctls"), {name: content})
 
 
 def _life(layer: Layer, found: Inspected) -> Iterator[Value]:
@@ -204,30 +209,45 @@ def _life(layer: Layer, found: Inspected) -> Iterator[Value]:
         yield Value("starts", f"when {each.layer} {words[each.condition]}", "product", each.layer)
     policy = layer.restart.policy
     limit = f", {layer.restart.max_retries} times" if layer.restart.max_retries else ""
-    yield Value(
-        "restarts", f"{policy}{limit}", "default" if layer.restart == _default("restart") else "product", policy
-    )
+    yield Value("restarts", f"{policy}{limit}", _changed(found, "restart"), policy)
     logs = f"{layer.logs.files} files of {layer.logs.max_size}"
-    yield Value("logs", logs, "default" if layer.logs == _default("logs") else "product", logs)
+    yield Value("logs", logs, _changed(found, "logs"), logs)
 
 
-def _default(key: str) -> Any:
-    fields = dict(zip(reversed(Layer.__struct_fields__), reversed(Layer.__struct_defaults__), strict=False))
-    return fields[key]
+def _command_origin(layer: Layer, found: Inspected) -> Origin:
+    """Who says a command: an entry point and its arguments may come from two."""
+    command = found.says("command")
+    if layer.entrypoint is not None:
+        entrypoint = found.says("entrypoint")
+        return entrypoint if layer.command is None or command == entrypoint else "layer, product"
+    if layer.command is None:
+        return "image"
+    if not found.image.entrypoint:
+        return command
+    return "image, layer" if command == "layer" else "image, product"
 
 
-def _environment_origin(name: str, layer: Layer, image: Mapping[str, str]) -> Origin:
+def _environment_origin(name: str, layer: Layer, found: Inspected) -> Origin:
     if name in layer.environment:
-        return "product"
+        return found.says("environment")
     # HOME is what the image's passwd says of the user.
-    return "image" if name in image or name == "HOME" else "default"
+    return "image" if name in dict(found.image.environment) or name == "HOME" else "default"
 
 
-def _either(product: object, image: object) -> Origin:
-    """Who says a value: the product file before the image."""
-    if product is not None:
-        return "product"
+def _either(found: Inspected, field: str, image: object = None) -> Origin:
+    """Who says a member that is None by default: product file or published layer before the image."""
+    if getattr(_layer(found), field) is not None:
+        return found.says(field)
     return "image" if image else "default"
+
+
+def _changed(found: Inspected, field: str) -> Origin:
+    """Who says a member that has another default."""
+    return "default" if getattr(_layer(found), field) == defaults_of(Layer)[field] else found.says(field)
+
+
+def _layer(found: Inspected) -> Layer:
+    return found.product.layers[found.options.name]
 
 
 def _shell(words: Any) -> str:

@@ -29,7 +29,7 @@ from orchestrator.layers import userns
 from orchestrator.layers.audit import Relaxation, relaxations
 from orchestrator.layers.build import Surroundings, build_layer, pack_tree_layer
 from orchestrator.layers.cache import Blob
-from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource, bitbake_source
+from orchestrator.layers.inputs import LayerSource, TarSource, bitbake_source, folder_source
 from orchestrator.oci.platform import parse_platform
 from orchestrator.product.model import Layer, Product
 from orchestrator.progress import Reporter
@@ -204,4 +204,4 @@ class Assembly:
             return image_source(reference, platform, self.root, self.images), None
         if layer.source.tar:
             return TarSource(self.root / layer.source.tar), None
-        return DirectorySource(self.root / (layer.source.directory or "")), None
+        return folder_source(self.root / (layer.source.directory or ""), layer.kind), None

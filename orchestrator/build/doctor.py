@@ -22,6 +22,8 @@ from orchestrator.machines.read import machine as described_machine
 PURPOSES = ("build", "run", "test")
 WHEEL = ("bitbake-setup", "2.19.0")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+"""1 on Ubuntu since 23.10: a program of no AppArmor profile gets a user namespace without any rights in it."""
 _BUILD_BYTES = 15 * 10**8
 """What a first build takes in the product's folder at its height, and some more."""
 _REBUILD_BYTES = 6 * 10**8
@@ -102,7 +104,7 @@ def examine(
     if "run" in purposes or "test" in purposes:
         findings += _emulators(machine, everything="test" in purposes)
     if "build" in purposes:
-        findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership)]
+        findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership, _namespaces)]
         findings += _disk(place or Path.cwd() / "build" / "bitbake")
     if "test" in purposes:
         findings += [Finding(path.name, path.exists(), why, package) for path, package, why in _TEST_FILES]
@@ -191,6 +193,25 @@ def _ownership() -> Finding:
         "Debian's maintainer scripts run in a user namespace with subordinate ids (/etc/subuid)",
         "uidmap",
         f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
+    )
+
+
+def _namespaces() -> Finding:
+    name = "user namespaces"
+    if os.geteuid() == 0:
+        return Finding(name, True, "you are root")
+    try:
+        attempt = ["unshare", "--user", "--map-root-user", "--mount", "true"]
+        made = subprocess.run(attempt, capture_output=True, check=False).returncode == 0
+    except OSError:
+        made = False
+    restricted = not made and _RESTRICTED.is_file() and _RESTRICTED.read_text().strip() == "1"
+    return Finding(
+        name,
+        made,
+        "root file systems are made in one, and tasks run without a network in one"
+        + ("; AppArmor restricts them to named programs here" if restricted else ""),
+        command=f"sysctl -w kernel.{_RESTRICTED.name}=0" if restricted else "",
     )
 
 

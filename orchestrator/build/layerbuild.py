@@ -22,7 +22,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.layers.build import Surroundings, add_files, build_layer, opened
 from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.imageconfig import parse_image_config
-from orchestrator.layers.inputs import DirectorySource, LayerSource, TarSource
+from orchestrator.layers.inputs import LayerSource, TarSource, folder_source
 from orchestrator.layers.options import RunOptions
 from orchestrator.layers.runconfig import make_run_config
 from orchestrator.oci import Store
@@ -232,7 +232,7 @@ def _source(spec: LayerFile, product: Product, place: Workspace, reporter: Repor
         return image_source(reference, platform, place.root, registry_images(place, pins, reporter))
     if spec.source.tar:
         return TarSource(place.root / spec.source.tar)
-    return DirectorySource(place.root / (spec.source.directory or ""))
+    return folder_source(place.root / (spec.source.directory or ""), spec.kind)
 
 
 def _origin(spec: LayerFile) -> str:

@@ -157,6 +157,11 @@ def asked_layer(name: str, layer: Layer, found: PublishedLayer) -> Layer:
         ) from problem
 
 
+def says_itself(layer: Layer, field: str) -> bool:
+    """Whether a member of a published layer is the product file's word, and not the layer's own."""
+    return field in _GRANTS or getattr(layer, field) != defaults_of(Layer).get(field, msgspec.UNSET)
+
+
 def asked_words(found: PublishedLayer) -> list[str]:
     """Return what a published layer asks for beyond the default confinement, in a few words each."""
     words = {**found.config.run, "kind": found.config.kind, "from": {"directory": "."}}
@@ -183,12 +188,7 @@ def effective(name: str, layer: Layer, found: PublishedLayer) -> Layer:
             "leave it out, or ask the team that makes the layer",
         )
     wish = asked_layer(name, layer, found)
-    defaults = defaults_of(Layer)
-    values = {}
-    for field in Layer.__struct_fields__:
-        own = getattr(layer, field)
-        says_so = field in _GRANTS or own != defaults.get(field, msgspec.UNSET)
-        values[field] = own if says_so else getattr(wish, field)
+    values = {field: getattr(layer if says_itself(layer, field) else wish, field) for field in Layer.__struct_fields__}
     values["version"] = layer.version or found.config.version
     try:
         return Layer(**values)

@@ -40,6 +40,8 @@ def skeleton(tree: Tree) -> bytes:
 class PublishedSource:
     """A published layer as the input of a product's layer: its skeleton, its image's configuration, its image."""
 
+    own = False
+
     def __init__(self, store: Store, layer: PublishedLayer, shown: str) -> None:
         self._store = store
         self._layer = layer

@@ -78,7 +78,8 @@ def import_screen(result: Import, file: str, *, written: bool) -> str:
     if result.refused:
         count = len(result.refused)
         hint = "--drop " + result.refused[0].path if count == 1 else "--drop KEY for each, or --drop all"
-        parts += ["", Text(f"nothing was written: {count} keys are refused; to leave them out: {hint}", style="red")]
+        refused = "1 key is refused; to leave it" if count == 1 else f"{count} keys are refused; to leave them"
+        parts += ["", Text(f"nothing was written: {refused} out: {hint}", style="red")]
     elif not written:
         blocks = "\n".join(entry(name, value, 2, block=True) for name, value in result.layers.items())
         parts += ["", Text(f"would be written to {file}:", style="bold"), Text(f"layers:\n{blocks}")]

@@ -129,9 +129,9 @@ def show(options: Namespace) -> Result:
         "kind": layer.kind,
         "source": change.shown_source(layer),
         "values": [{"key": row.key, "text": row.text, "from": row.origin, "value": row.data} for row in rows],
-        "notes": list(found.run.notes),
+        "notes": list(found.notes),
     }
-    return Result(app_screens.show_screen(options.name, layer, rows, found.run.notes), data)
+    return Result(app_screens.show_screen(options.name, layer, rows, found.notes), data)
 
 
 def bring_in(options: Namespace) -> Result:

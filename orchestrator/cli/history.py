@@ -9,24 +9,29 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.canonical import read_limited
-from orchestrator.cli.history_common import change_data, change_lines, named, opened
-from orchestrator.cli.plain import Paint, columns, count, shown
+from orchestrator.cli import releases
+from orchestrator.cli.history_common import change_lines, named, opened
+from orchestrator.cli.plain import Paint, columns, count
 from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError, TrustError, VerificationError
 from orchestrator.history import revert as reverting
 from orchestrator.history.compare import compare
-from orchestrator.history.names import CANDIDATE, HEAD, Names, check_tag, is_user_tag
+from orchestrator.history.names import CANDIDATE, HEAD, Names
 from orchestrator.history.record import MESSAGE_LIMIT, Recorded, clean_message, state
 from orchestrator.history.record import commit as commit_candidate
+from orchestrator.history.releases import Grouped, commit_all
 from orchestrator.history.source import read_source
 from orchestrator.history.worktree import check_out
 from orchestrator.oci import Store
 from orchestrator.product.template import make_product
 from orchestrator.product.units import format_size
 from orchestrator.revision import candidate_tag, read_revision
+from orchestrator.text import shown
 from orchestrator.trust import load_keys, product_keys
 
 
@@ -34,10 +39,10 @@ def init(options: Namespace) -> Result:
     """`pycontainer init`."""
     from orchestrator.build.kas import configuration
     from orchestrator.machines.read import checkout as repository
-    from orchestrator.machines.read import usual_base, usual_machine
+    from orchestrator.machines.read import emulated, usual_base, usual_machine
 
     home = repository()
-    machine = options.machine or ("qemux86-64" if options.base == "yocto" else usual_machine(home, "debian"))
+    machine = options.machine or usual_machine(home, options.base or "debian")
     base = options.base or usual_base(home, machine)
     configuration(home, base, machine)  # a machine that the base does not have, above all
     made = make_product(options.folder, options.name, machine, base)
@@ -46,7 +51,7 @@ def init(options: Namespace) -> Result:
     image = shlex.quote(str(options.folder / "build" / f"{made.name}-{machine}.img"))
     start = (
         (f"pycontainer run{build}", "boot it here, in QEMU")
-        if machine.startswith("qemu")
+        if machine in emulated(home, base)
         else (f"pycontainer flash {image} /dev/sdX", "write it to a disk")
     )
     text = "\n".join(
@@ -72,9 +77,15 @@ def init(options: Namespace) -> Result:
 def commit(options: Namespace) -> Result:
     """`pycontainer commit`."""
     product, _, names = opened(options)
-    message = _message(options, names)
-    done = commit_candidate(names, product_keys(product.product), message, allow_empty=options.allow_empty)
-    return _recorded(done)
+    machines = [names.machine] if options.machine else product.machines
+    message = _message(options, [replace(names, machine=each) for each in machines])
+    keys = product_keys(product.product)
+    if len(machines) == 1:
+        done = commit_candidate(names, keys, message, allow_empty=options.allow_empty)
+        return _recorded(done, releases.renewed(product, names, keys))
+    return releases.committed(
+        commit_all(names.store, machines, names.channel, keys, message, allow_empty=options.allow_empty)
+    )
 
 
 def revert(options: Namespace) -> Result:
@@ -82,29 +93,18 @@ def revert(options: Namespace) -> Result:
     product, _, names = opened(options)
     work = reverting.restore if options.to else reverting.revert
     message = clean_message(options.message) if options.message else ""
-    return _recorded(work(names, product_keys(product.product), options.revision, message))
+    keys = product_keys(product.product)
+    done = work(names, keys, options.revision, message)
+    return _recorded(done, releases.renewed(product, names, keys))
 
 
-def _recorded(done: Recorded) -> Result:
+def _recorded(done: Recorded, grouped: Grouped | None) -> Result:
     paint = Paint()
-    comparison = compare(done.parent, done.revision)
-    subject = shown(done.revision.config.message.partition("\n")[0])
-    first = "" if done.parent else " (first revision)"
-    lines = [f"[{done.channel}{first} {paint(done.revision.short, 'yellow')}] {subject}"]
-    lines += change_lines(comparison, paint, indent=1)
-    if done.parent is not None:
-        lines.append(f" a device with {done.parent.short} fetches {format_size(comparison.fetch)}")
-    data = {
-        "revision": done.revision.id,
-        "parent": done.parent.id if done.parent else None,
-        "channel": done.channel,
-        "message": done.revision.config.message,
-        "changes": change_data(comparison),
-    }
-    return Result("\n".join(lines), data)
+    lines = [*releases.recorded_lines(done, paint), *releases.grouped_lines(grouped, paint)]
+    return Result("\n".join(lines), releases.recorded_data(done, grouped))
 
 
-def _message(options: Namespace, names: Names) -> str:
+def _message(options: Namespace, machines: Sequence[Names]) -> str:
     if options.message:
         return clean_message("\n\n".join(options.message))
     if options.file == "-":
@@ -116,18 +116,26 @@ def _message(options: Namespace, names: Names) -> str:
             raise ConfigError(f"{options.file} cannot be read", str(problem), "name a text file") from problem
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError("what changed?", "there is no message, and no terminal to write one on", "add -m MESSAGE")
-    return _edited(_proposal(names, options.allow_empty))
+    return _edited(_proposal(machines, options.allow_empty))
 
 
-def _proposal(names: Names, allow_empty: bool) -> str:
+def _proposal(machines: Sequence[Names], allow_empty: bool) -> str:
     """What the editor shows: an empty first line, and what will be committed as comments."""
-    candidate = names.load(CANDIDATE)
-    head = names.load(HEAD) if names.head() else None
-    if head is not None and state(head.config) == state(candidate.config) and not allow_empty:
-        raise ConfigError("nothing to commit", f"the candidate is what {names.channel} has", "build a change first")
-    lines = change_lines(compare(head, candidate), Paint(on=False), indent=2)
-    head_line = f"On channel {names.channel}. Lines that begin with # are left out; an empty message commits nothing."
-    return "\n".join(["", f"# {head_line}", "#", "# Changes to be committed:", *(f"# {line}" for line in lines), ""])
+    changes: list[str] = []
+    for names in machines:
+        if len(machines) > 1 and names.store.resolve(candidate_tag(names.machine)) is None:
+            continue
+        candidate = names.load(CANDIDATE)
+        head = names.load(HEAD) if names.head() else None
+        if head is not None and state(head.config) == state(candidate.config) and not allow_empty:
+            continue
+        changes += [f"for {names.machine}:"] if len(machines) > 1 else []
+        changes += change_lines(compare(head, candidate), Paint(on=False), indent=2)
+    channel = machines[0].channel
+    if not changes:
+        raise ConfigError("nothing to commit", f"the candidate is what {channel} has", "build a change first")
+    head_line = f"On channel {channel}. Lines that begin with # are left out; an empty message commits nothing."
+    return "\n".join(["", f"# {head_line}", "#", "# Changes to be committed:", *(f"# {line}" for line in changes), ""])
 
 
 def _edited(text: str) -> str:
@@ -145,54 +153,6 @@ def _edited(text: str) -> str:
         if done.returncode != 0:
             raise ConfigError(f"the editor {editor!r} ended with {done.returncode}", "nothing was committed", "")
         return clean_message(read_limited(path, 4 * MESSAGE_LIMIT).decode(errors="replace"), comments=True)
-
-
-def tag(options: Namespace) -> Result:
-    """`pycontainer tag`."""
-    _, _, names = opened(options)
-    if options.name is None:
-        return _tags(names)
-    if options.delete:
-        return _untag(names, options.name)
-    check_tag(options.name, names.store, names.machine)
-    revision = names.load(options.revision or HEAD)
-    with names.store.together():
-        before = names.store.resolve(options.name)
-        if before is not None and before.digest != revision.id and not options.force:
-            raise ConfigError(
-                f"the tag {options.name} is there already",
-                f"it stands for {before.digest[7:19]}",
-                "choose another name, or move it: --force",
-            )
-        names.store.move(options.name, revision.descriptor)
-    return Result(f"{options.name} is {named(revision, Paint())}", {"tag": options.name, "revision": revision.id})
-
-
-def _untag(names: Names, name: str) -> Result:
-    with names.store.together():
-        before = names.store.resolve(name)
-        if before is None or not is_user_tag(name):
-            raise names.unknown(name) if before is None else ConfigError(
-                f"{name} is no tag of yours", "a channel, a candidate or a remote has this name", "pycontainer tag"
-            )  # fmt: skip
-        names.store.index.untag(name, keep=True)
-    text = f"took away the tag {name} (it was {before.digest[7:19]})"
-    return Result(text, {"tag": name, "revision": before.digest, "deleted": True})
-
-
-def _tags(names: Names) -> Result:
-    paint = Paint()
-    rows, data = [], []
-    for name, entry in names.store.tags().items():
-        if not is_user_tag(name):
-            continue
-        try:
-            text = named(read_revision(names.store, entry.digest), paint)
-        except VerificationError as problem:
-            text = f"{entry.digest[7:19]}  {problem.what}"
-        rows.append((shown(name), text))
-        data.append({"tag": name, "revision": entry.digest})
-    return Result("\n".join(columns(rows)), {"tags": data})
 
 
 def checkout(options: Namespace) -> Result:
@@ -278,7 +238,8 @@ def fsck(options: Namespace) -> Result:
     found = check(Store.open(place.store), product.product, keys.public_keys(), keys.threshold)
     paint, store = Paint(), found.store
     lines = [f"{count(store.checked, 'blob')}, {format_size(store.bytes)} read"]
-    lines.append(f"{count(found.revisions, 'revision')} in {count(found.channels, 'channel')}")
+    grouped = f", {count(found.releases, 'release')}" if found.releases else ""
+    lines.append(f"{count(found.revisions, 'revision')} in {count(found.channels, 'channel')}{grouped}")
     if found.thin:
         lines.append(f"{count(found.thin, 'revision')} gave up their blobs (gc --keep)")
     lines += [f"{digest[7:19]}: its parent is not in this store; the history is shallow" for digest in found.shallow]
@@ -299,7 +260,8 @@ def fsck(options: Namespace) -> Result:
     code = VerificationError.exit_code if not found.whole else TrustError.exit_code if found.unsigned else 0
     data = {
         "whole": found.whole, "checked": store.checked, "bytes": store.bytes, "revisions": found.revisions,
-        "channels": found.channels, "thin": found.thin, "shallow": found.shallow, "unreachable": store.unreachable,
+        "channels": found.channels, "releases": found.releases,
+        "thin": found.thin, "shallow": found.shallow, "unreachable": store.unreachable,
         "unknown": store.unknown, "leftovers": [str(path) for path in store.leftovers],
         "problems": [{"digest": e.digest, "what": e.what} for e in (*store.problems, *found.problems)],
         "unsigned": [{"digest": e.digest, "what": e.what} for e in found.unsigned],

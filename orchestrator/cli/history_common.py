@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from orchestrator.build.workspace import Workspace
-from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import loaded
 from orchestrator.history.compare import Comparison, LayerChange
 from orchestrator.history.names import DEFAULT_CHANNEL, Names, check_channel
@@ -15,6 +15,7 @@ from orchestrator.oci import Store
 from orchestrator.product.model import Product
 from orchestrator.product.units import format_size
 from orchestrator.revision import LayerBlob, Revision
+from orchestrator.text import shown
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 

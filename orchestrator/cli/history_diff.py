@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from orchestrator.cli.history_common import change_data, change_lines, named, opened
-from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError
 from orchestrator.history.compare import Comparison, compare
@@ -16,6 +16,7 @@ from orchestrator.history.packages import PackageChange
 from orchestrator.history.status import DocumentChanges, documents, licences
 from orchestrator.oci import Store
 from orchestrator.product.units import format_size
+from orchestrator.text import shown
 
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow", "relicensed": "yellow"}
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "relicensed": "~"}

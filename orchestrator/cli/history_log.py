@@ -10,12 +10,13 @@ from typing import Any
 
 from orchestrator.cli.history_common import opened
 from orchestrator.cli.history_graph import Drawing
-from orchestrator.cli.plain import Paint, shown
+from orchestrator.cli.plain import Paint
 from orchestrator.cli.result import Result
 from orchestrator.errors import PyContainerError
 from orchestrator.history.graph import Commit, Graph
-from orchestrator.history.names import Names, is_user_tag
+from orchestrator.history.names import Names, is_user_tag, release_of
 from orchestrator.oci.layout import THINNED
+from orchestrator.text import shown
 
 
 def log(options: Namespace) -> Result:
@@ -45,10 +46,11 @@ def log(options: Namespace) -> Result:
 def _tips(names: Names, options: Namespace) -> list[str]:
     if not options.all:
         return [names.find(name) for name in options.revision or ["HEAD"]]
-    tags = {tag: entry.digest for tag, entry in names.store.tags().items() if is_user_tag(tag)}
+    tags = {tag: names.meant(entry) for tag, entry in names.store.tags().items() if is_user_tag(tag)}
     found = [*names.channels().values(), *names.remotes().values()]
     tips = [names.find(name) for name in options.revision] + [entry.digest for entry in found]
-    tips += [digest for digest in tags.values() if digest in Graph(names.store).known()]
+    known = Graph(names.store).known()
+    tips += [digest for digest in tags.values() if digest is not None and digest in known]
     return list(dict.fromkeys(tips))
 
 
@@ -58,14 +60,15 @@ def _heads(commits: Sequence[Commit]) -> set[str]:
 
 
 def decorations(names: Names) -> dict[str, list[str]]:
-    """Return what stands for each revision, as git shows it: HEAD -> main, other channels, tags, remotes."""
+    """Return what stands for each revision, as git shows it: HEAD -> main, other channels, releases, tags, remotes."""
     found: dict[str, list[str]] = {}
     for channel, entry in names.channels().items():
         text = f"HEAD -> {channel}" if channel == names.channel else channel
         found.setdefault(entry.digest, []).insert(0 if channel == names.channel else len(found[entry.digest]), text)
     for tag, entry in names.store.tags().items():
-        if is_user_tag(tag):
-            found.setdefault(entry.digest, []).append(f"tag: {tag}")
+        word = f"tag: {tag}" if is_user_tag(tag) else f"release: {line}" if (line := release_of(tag)) else ""
+        if word and (meant := names.meant(entry)) is not None:
+            found.setdefault(meant, []).append(word)
     for remote, entry in names.remotes().items():
         found.setdefault(entry.digest, []).append(remote)
     return found

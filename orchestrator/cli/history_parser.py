@@ -22,6 +22,8 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 WORDS = ("init", "commit", "status", "log", "show", "diff", "tag", "checkout", "revert", "gc", "fsck")
 """The commands of this module."""
 
+_OWN_MODULE = ("log", "status", "show", "diff")
+
 _REV = """REV is a tag, a channel (main), HEAD (the channel's head), candidate (the last build), REMOTE/CHANNEL, an id
 or 4 or more of its first digits; behind it ~N goes N revisions back, ^ to the parent."""
 
@@ -34,7 +36,9 @@ def add_history(sub: Commands) -> None:
     init.add_argument("--machine", help="what it runs on (default: an emulated machine)")
     init.add_argument("--base", choices=["debian", "yocto"], help="what it is built from (default: Debian's packages)")
 
-    commit = _command(sub, "commit", "record the last build as the next revision of a channel")
+    commit = _command(
+        sub, "commit", "record the last build as the next revision of a channel, for each machine of the product"
+    )
     _place(commit)
     text = commit.add_mutually_exclusive_group()
     text.add_argument("-m", "--message", action="append", help="what changed; given again: another paragraph")
@@ -104,8 +108,8 @@ def _command(sub: Commands, name: str, text: str) -> argparse.ArgumentParser:
 
 def _later(name: str) -> Command:
     def run(options: Namespace) -> Result:
-        room = {"log": "history_log", "status": "history_status", "diff": "history_diff", "show": "history_show"}
-        module = importlib.import_module(f"orchestrator.cli.{room.get(name, 'history')}")
+        room = "history_tags" if name == "tag" else f"history_{name}" if name in _OWN_MODULE else "history"
+        module = importlib.import_module(f"orchestrator.cli.{room}")
         result: Result = getattr(module, name)(options)
         return result
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.cli import releases
 from orchestrator.cli.history_common import change_data, change_lines, opened
 from orchestrator.cli.history_log import decorations
-from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import Result
 from orchestrator.errors import VerificationError
 from orchestrator.history.compare import Comparison, compare
@@ -20,6 +21,7 @@ from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
 from orchestrator.product.units import format_size
 from orchestrator.revision import Revision, read_revision
+from orchestrator.text import shown
 
 
 def show(options: Namespace) -> Result:
@@ -28,13 +30,18 @@ def show(options: Namespace) -> Result:
     # A product's folder may be named as with other commands; no revision is called like one.
     if revisions and (Path(revisions[0]) / PRODUCT_FILE).is_file():
         options.product = Path(revisions.pop(0))
-    _, _, names = opened(options)
-    chosen = [names.load(name) for name in revisions or [options.revision or CANDIDATE]]
-    found = [(each, _change(names.store, each)) for each in chosen]
-    text = "\n\n".join(_screen(names, each, change) for each, change in found)
-    if len(found) == 1:
-        return Result(text, _data(*found[0]))
-    return Result(text, {"revisions": [_data(*each) for each in found]})
+    product, _, names = opened(options)
+    texts, data = [], []
+    for name in revisions or [options.revision or CANDIDATE]:
+        if (release := releases.meant(product, options, names, name)) is not None:
+            texts.append(releases.screen(names, release))
+            data.append(releases.data(names, release))
+            continue
+        revision = names.load(name)
+        change = _change(names.store, revision)
+        texts.append(_screen(names, revision, change))
+        data.append(_data(revision, change))
+    return Result("\n\n".join(texts), data[0] if len(data) == 1 else {"revisions": data})
 
 
 def _change(store: Store, revision: Revision) -> Comparison | None:

@@ -7,10 +7,11 @@ from argparse import Namespace
 
 from orchestrator.build.source import product_source
 from orchestrator.cli.history_common import change_data, change_lines, named, opened
-from orchestrator.cli.plain import Paint, columns, shown
+from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import Result, loaded
 from orchestrator.history.status import Status, examine
 from orchestrator.product.units import format_size
+from orchestrator.text import shown
 
 _SHOWN = 20
 

@@ -16,10 +16,6 @@ def run(options: argparse.Namespace) -> Result:
     return Result(_screen(found), {"machines": [_data(each) for each in found]})
 
 
-def _firmware(each: Described) -> list[str]:
-    return [one.name for one in each.data.emulator.firmware] if each.data and each.data.emulator else []
-
-
 def _board(each: Described) -> dict[str, Any] | None:
     """What an image has for a board before UEFI: packages, files on the EFI system partition, areas in bytes."""
     board = each.data.firmware if each.data else None
@@ -37,8 +33,8 @@ def _board(each: Described) -> dict[str, Any] | None:
 
 
 def _runs(each: Described) -> str:
-    if _firmware(each):
-        return ", ".join(_firmware(each))
+    if each.firmware:
+        return ", ".join(each.firmware)
     return "-" if each.data is None else "board" if each.data.tried else "board, untried"
 
 
@@ -48,10 +44,10 @@ def _data(each: Described) -> dict[str, Any]:
         "bases": list(each.bases),
         "architecture": each.data.architecture if each.data else None,
         "description": each.data.description if each.data else None,
-        "emulated": bool(_firmware(each)),
-        "firmware": _firmware(each),
+        "emulated": bool(each.firmware),
+        "firmware": list(each.firmware),
         "board": _board(each),
-        "tried": bool(_firmware(each)) or bool(each.data and each.data.tried),
+        "tried": each.data is not None and (each.data.emulator is not None or each.data.tried),
         "deviceTree": each.data.kernel.device_tree if each.data else None,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import shtab
 
@@ -22,6 +23,8 @@ from orchestrator.cli.remotes_parser import add_remotes
 from orchestrator.cli.sbom_parser import add_sbom
 from orchestrator.cli.trust_parser import add_trust
 from orchestrator.layers.audit import GRADES
+
+_HERE = Path()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -183,12 +186,19 @@ def _command(sub: Commands, name: str, function: commands.Command, text: str) ->
     return parser
 
 
+class _Named(argparse.Action):
+    """Two spellings of one value: the one that is left out does not undo what the other says."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if values is not self.default:
+            setattr(namespace, self.dest, values)
+
+
 def _product(parser: argparse.ArgumentParser) -> None:
-    argument = parser.add_argument(
-        "product",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        help="folder with pycontainer.yaml, or the file (default: here)",
-    )
-    names_a_folder(argument)
+    words = "folder with pycontainer.yaml, or the file (default: here)"
+    names_a_folder(parser.add_argument("product", nargs="?", type=Path, default=_HERE, action=_Named, help=words))
+    names_a_folder(parser.add_argument(
+        "-C", "--product", type=Path, default=_HERE, action=_Named, metavar="FOLDER", help="the same, in front"
+    ))  # fmt: skip

@@ -53,10 +53,3 @@ def count(number: int, word: str) -> str:
 def harmless(text: str) -> str:
     """Return what is about to be printed without what would steer a terminal, whoever wrote it; colours stay."""
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def shown(text: str) -> str:
-    """Return somebody else's text without what would steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)

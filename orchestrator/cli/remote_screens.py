@@ -30,33 +30,49 @@ def _step(before: str | None, after: str) -> str:
     return f"{_short(before)}..{_short(after)}" if before else _short(after)
 
 
-def push_screen(done: remotes.Pushed, remote: str, tags: Mapping[str, str]) -> str:
-    """The end of a push; `tags` are those that were set, with the revisions that they stand for."""
-    head = Text.assemble((f"{done.revision.config.product} {done.revision.config.version}", "bold"), f" to {remote}")
-    rows = []
-    if done.channel is not None:
-        if done.before == done.revision.id:
-            what = "up to date"
-        elif done.before is None:
-            what = "new channel"
-        else:
-            what = "forced: revisions are lost there" if done.forced else "forward"
-        number = f"version {done.pointer.pointer.version}" if done.pointer else ""
-        rows.append((done.channel.name, _step(done.before, done.revision.id), what, number))
+def push_screen(done: remotes.Sent, remote: str, tags: Mapping[str, str]) -> str:
+    """The end of a push; `tags` are those that were set, with what they stand for."""
+    config = done.pushed[0].revision.config
+    head = Text.assemble((f"{config.product} {config.version}", "bold"), f" to {remote}")
+    several = len(done.pushed) > 1 or done.release is not None
+    rows = [(each.revision.config.machine, *_pushed_row(each)) for each in done.pushed]
+    line = done.pushed[0].channel
+    if done.release is not None and line is not None:
+        rows.append((", ".join(done.release.machines), line.name, done.release.short, "release", ""))
+    rows += [("", tag, _short(digest), "tag", "") for tag, digest in tags.items()]
+    names = ("machine", "name", "revision", "what", "pointer") if several else ("name", "revision", "what", "pointer")
+    shown = rows if several else [row[1:] for row in rows]
+    count = sum(each.count for each in done.pushed)
+    sent = f"{_count(count)} sent, {moved(done.moved)}" if count else f"no revision was lacking, {moved(done.moved)}"
+    return render(head, "", table([(name, "left") for name in names], shown), "", sent)
+
+
+def _pushed_row(done: remotes.Pushed) -> tuple[str, str, str, str]:
+    if done.channel is None:
+        return "-", _short(done.revision.id), "no channel moved", ""
+    if done.before == done.revision.id:
+        what = "up to date"
+    elif done.before is None:
+        what = "new channel"
     else:
-        rows.append(("-", _short(done.revision.id), "no channel moved", ""))
-    rows += [(tag, _short(digest), "tag", "") for tag, digest in tags.items()]
-    columns = [("name", "left"), ("revision", "left"), ("what", "left"), ("pointer", "left")]
-    sent = (
-        f"{_count(done.count)} sent, {moved(done.moved)}"
-        if done.count
-        else f"no revision was lacking, {moved(done.moved)}"
-    )
-    return render(head, "", table(columns, rows), "", sent)
+        what = "forced: revisions are lost there" if done.forced else "forward"
+    number = f"version {done.pointer.pointer.version}" if done.pointer else ""
+    return done.channel.name, _step(done.before, done.revision.id), what, number
 
 
-def push_data(done: remotes.Pushed, remote: str, tags: Mapping[str, str]) -> dict[str, Any]:
-    """A push as plain values."""
+def push_data(done: remotes.Sent, remote: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """A push as plain values: of the first machine, of each, and the release that the channel's name stands for."""
+    first = _pushed_data(done.pushed[0], remote)
+    return first | {
+        "machines": [_pushed_data(each, remote) for each in done.pushed],
+        "release": done.release.id if done.release else None,
+        "moved": done.moved.bytes,
+        "tags": list(tags),
+        "unchanged": all(each.unchanged for each in done.pushed) and done.moved.bytes == 0,
+    }
+
+
+def _pushed_data(done: remotes.Pushed, remote: str) -> dict[str, Any]:
     return {
         "remote": remote,
         "revision": done.revision.id,
@@ -67,7 +83,6 @@ def push_data(done: remotes.Pushed, remote: str, tags: Mapping[str, str]) -> dic
         "pointerVersion": done.pointer.pointer.version if done.pointer else None,
         "revisions": done.count,
         "moved": done.moved.bytes,
-        "tags": list(tags),
         "unchanged": done.unchanged,
     }
 
@@ -80,35 +95,39 @@ _OUTCOMES = {
 }
 
 
-def pull_screen(pulled: Sequence[remotes.Pulled], remote: str) -> str:
-    """The end of a pull."""
-    rows = []
-    for each in pulled:
-        outcome = _OUTCOMES.get(each.outcome) or f"up to date; here are {_count(each.ahead)} more: push them"
-        rows.append((*_row(each.fetched), outcome))
-    columns = [
-        ("channel", "left"), ("revision", "left"), ("version", "left"), ("pointer", "left"), ("signed by", "left"),
-        ("", "left"),
-    ]  # fmt: skip
-    return render(_head(pulled[0].fetched, remote), "", table(columns, rows), "", _came([p.fetched for p in pulled]))
-
-
-def fetch_screen(fetched: Sequence[remotes.Fetched], remote: str) -> str:
-    """The end of a fetch."""
-    rows = [
-        (*_row(each), "up to date" if each.before == each.revision.id else _step(each.before, each.revision.id))
-        for each in fetched
+def pull_screen(pulled: Sequence[remotes.Pulled], remote: str, releases: Mapping[str, str]) -> str:
+    """The end of a pull; `releases` are what channels have now, by their names."""
+    outcomes = [
+        _OUTCOMES.get(each.outcome) or f"up to date; here are {_count(each.ahead)} more: push them" for each in pulled
     ]
-    columns = [
-        ("channel", "left"), ("revision", "left"), ("version", "left"), ("pointer", "left"), ("signed by", "left"),
-        ("", "left"),
-    ]  # fmt: skip
-    return render(_head(fetched[0], remote), "", table(columns, rows), "", _came(fetched))
+    lines = [f"release {_short(digest)} of {name}" for name, digest in releases.items()]
+    return "\n".join([_brought_screen([each.fetched for each in pulled], outcomes, remote), *lines])
 
 
-def _head(fetched: remotes.Fetched, remote: str) -> Text:
-    config = fetched.revision.config
-    return Text.assemble((config.product, "bold"), f" for {config.machine} from {remote}")
+def fetch_screen(fetched: Sequence[remotes.Fetched], tagged: Sequence[remotes.FetchedTag], remote: str) -> str:
+    """The end of a fetch: of channels, and of tags that were named."""
+    outcomes = [
+        "up to date" if each.before == each.revision.id else _step(each.before, each.revision.id) for each in fetched
+    ]
+    parts = [_brought_screen(fetched, outcomes, remote)] if fetched else []
+    for each in tagged:
+        rows = [(each.tag, one.config.machine, one.short, one.config.version) for one in each.revisions]
+        columns = [(name, "left") for name in ("tag", "machine", "revision", "version")]
+        what = f"release {each.release.short}" if each.release else "one revision"
+        who = ", ".join(key[:12] for key in each.signed_by)
+        came = f"{_count(each.count)} came, {moved(each.moved)}"
+        parts.append(render(f"{what} from {remote}, signed by {who}", "", table(columns, rows), "", came))
+    return "\n\n".join(parts)
+
+
+def _brought_screen(fetched: Sequence[remotes.Fetched], outcomes: Sequence[str], remote: str) -> str:
+    rows = [(*row, outcome) for row, outcome in zip(_rows(fetched), outcomes, strict=True)]
+    return render(_head(fetched, remote), "", table([*_COLUMNS, ("", "left")], rows), "", _came(fetched))
+
+
+def _head(fetched: Sequence[remotes.Fetched], remote: str) -> Text:
+    machines = dict.fromkeys(each.channel.machine for each in fetched)
+    return Text.assemble((fetched[0].revision.config.product, "bold"), f" for {', '.join(machines)} from {remote}")
 
 
 def _came(fetched: Sequence[remotes.Fetched]) -> str:
@@ -116,10 +135,21 @@ def _came(fetched: Sequence[remotes.Fetched]) -> str:
     return f"{_count(sum(each.count for each in fetched))} came, {moved(total)}"
 
 
-def _row(each: remotes.Fetched) -> tuple[str, str, str, str, str]:
-    number = str(each.pointer.pointer.version) if each.pointer else "-"
-    signers = ", ".join(key[:12] for key in each.signed_by)
-    return each.channel.name, each.revision.short, each.revision.config.version, number, signers
+_COLUMNS = [(name, "left") for name in ("channel", "revision", "version", "pointer", "signed by")]
+
+
+def _rows(fetched: Sequence[remotes.Fetched]) -> list[tuple[str, str, str, str, str]]:
+    several = len({each.channel.machine for each in fetched}) > 1
+    return [
+        (
+            str(each.channel) if several else each.channel.name,
+            each.revision.short,
+            each.revision.config.version,
+            str(each.pointer.pointer.version) if each.pointer else "-",
+            ", ".join(key[:12] for key in each.signed_by),
+        )
+        for each in fetched
+    ]
 
 
 def _fetched_data(each: remotes.Fetched) -> dict[str, Any]:
@@ -136,18 +166,29 @@ def _fetched_data(each: remotes.Fetched) -> dict[str, Any]:
     }
 
 
-def fetch_data(fetched: Sequence[remotes.Fetched], remote: str) -> dict[str, Any]:
+def fetch_data(fetched: Sequence[remotes.Fetched], tagged: Sequence[remotes.FetchedTag], remote: str) -> dict[str, Any]:
     """A fetch as plain values."""
-    return {"remote": remote, "channels": [_fetched_data(each) for each in fetched]}
+    tags = [
+        {
+            "tag": each.tag,
+            "release": each.release.id if each.release else None,
+            "machines": {one.config.machine: one.id for one in each.revisions},
+            "signedBy": list(each.signed_by),
+            "revisions": each.count,
+            "moved": each.moved.bytes,
+        }
+        for each in tagged
+    ]
+    return {"remote": remote, "channels": [_fetched_data(each) for each in fetched], "tags": tags}
 
 
-def pull_data(pulled: Sequence[remotes.Pulled], remote: str) -> dict[str, Any]:
+def pull_data(pulled: Sequence[remotes.Pulled], remote: str, releases: Mapping[str, str]) -> dict[str, Any]:
     """A pull as plain values."""
     rows = [
         _fetched_data(each.fetched) | {"outcome": each.outcome, "head": each.head, "ahead": each.ahead}
         for each in pulled
     ]
-    return {"remote": remote, "channels": rows}
+    return {"remote": remote, "channels": rows, "releases": dict(releases)}
 
 
 _HOW = {
@@ -159,17 +200,13 @@ _HOW = {
 
 def clone_screen(done: remotes.Cloned) -> str:
     """The end of a clone: what came, and on whose word."""
-    rows = [_row(each.fetched) for each in done.pulled]
-    columns = [
-        ("channel", "left"), ("revision", "left"), ("version", "left"), ("pointer", "left"), ("signed by", "left"),
-    ]  # fmt: skip
     first = done.pulled[0].fetched
     folder = near(str(done.folder))
     kind = "a bare store" if done.bare else "the product"
     parts: list[Any] = [
         Text.assemble((first.revision.config.product, "bold"), f": {kind} in {folder}"),
         "",
-        table(columns, rows),
+        table(_COLUMNS, _rows([each.fetched for each in done.pulled])),
         "",
         Text(f"trusted by {_HOW[done.trusted.how]}", style="yellow" if done.trusted.how == "first contact" else ""),
     ]
@@ -180,7 +217,8 @@ def clone_screen(done: remotes.Cloned) -> str:
         parts += ["", "the revision carries no sources: there is no product file, only the store and its remote"]
     elif not done.bare:
         parts += [Text(f"missing: {path}, too large to be kept with the revision") for path in done.absent or ()]
-        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build")]
+        machine = f" --machine {done.machine}" if done.machine else ""
+        parts += ["", Text.assemble(("next  ", "bold"), f"cd {folder} && {program()} build{machine}")]
     return render(*parts)
 
 
@@ -207,7 +245,11 @@ def listing_screen(found: Sequence[remotes.Seen], place: str) -> str:
         number = "" if each.pointer is None else str(each.pointer)
         what = f"{each.product} {each.version}".strip()
         name = each.name or "-"
-        rows.append((each.kind, name, each.machine, _short(each.revision), what, number, each.problem or _signed(each)))
+        machine = each.machine or ", ".join(each.machines)
+        told = each.problem or _signed(each)
+        if each.behind:
+            told += f"; the channel has moved on for {', '.join(each.behind)}"
+        rows.append((each.kind, name, machine, _short(each.revision), what, number, told))
     columns = [
         ("", "left"), ("name", "left"), ("machine", "left"), ("revision", "left"), ("version", "left"),
         ("pointer", "right"), ("signed", "left"),
@@ -231,6 +273,8 @@ def listing_data(found: Sequence[remotes.Seen], place: str) -> dict[str, Any]:
             "product": each.product or None,
             "version": each.version or None,
             "machine": each.machine or None,
+            "machines": dict(each.machines),
+            "behind": list(each.behind),
             "pointerVersion": each.pointer,
             "signed": each.signed.state,
             "keys": list(each.signed.keyids),

@@ -13,17 +13,14 @@ from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import read_limited
 from orchestrator.cli import remote_screens
 from orchestrator.cli.commands import Result, loaded, reporter
-from orchestrator.errors import ConfigError
-from orchestrator.history.names import Names
 from orchestrator.history.source import read_source
 from orchestrator.history.worktree import check_out
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
 from orchestrator.product.model import Product
 from orchestrator.progress import Reporter
-from orchestrator.remotes.naming import is_users
-from orchestrator.revision import Revision, read_revision
-from orchestrator.trust import PublicKey, Signer, load_keys
+from orchestrator.revision import Revision
+from orchestrator.trust import PublicKey, load_keys
 
 _KEY_LIMIT = 64 * 1024
 
@@ -61,64 +58,26 @@ def push(options: Namespace) -> Result:
     """`pycontainer push`."""
     product, place = loaded(options)
     config = _places(product, place)
-    store = Store.open(place.store)
-    name, tags, revision = _what(options, store, place)
-    for tag in tags:
-        remotes.check_tag(store, tag)
+    plan = remotes.plan_push(
+        Store.open(place.store),
+        product.machines,
+        options.machine,
+        options.what,
+        to=options.channel,
+        tags=options.tag,
+        all_tags=options.tags,
+    )
     with (
         reporter(options.json) as report,
         _work(report, place, config, options.remote, product.product, write=True) as work,
-        report.step(f"push {name or options.what} to {work.remote}") as step,
+        report.step(f"push {plan.channel or options.what} to {work.remote}") as step,
     ):
-        named = dict.fromkeys(tags, revision.id)
-        if options.tags:
-            named = {name: each.digest for name, each in store.tags().items() if is_users(name)} | named
-        remotes.check_tags_there(work, named, force=options.force)
-        remotes.push_roots(work)  # before what their keys sign
-        if name is not None:
-            channel = remotes.channel(name, place.machine)
-            done = remotes.push_channel(work, channel, revision, _signers(product.product), force=options.force)
-        else:
-            done = remotes.push_revision(work, revision)
-        for tag, digest in named.items():
-            if digest == revision.id:
-                work.peer.set_tag(store, tag, digest)
-            else:
-                remotes.push_revision(work, read_revision(store, digest), [tag])
+        done = remotes.push(work, plan, force=options.force)
         step.result = remote_screens.moved(done.moved)
     return Result(
-        remote_screens.push_screen(done, work.remote, named),
-        remote_screens.push_data(done, work.remote, named),
+        remote_screens.push_screen(done, work.remote, plan.tags),
+        remote_screens.push_data(done, work.remote, plan.tags),
     )
-
-
-def _what(options: Namespace, store: Store, place: Workspace) -> tuple[str | None, list[str], Revision]:
-    """Return the channel to be moved (None: none), the tags to be set, and the revision to be sent."""
-    tags = list(options.tag)
-    word = options.what
-    heads = store.tags()
-    wanted = options.channel or (word if not word or f"channel/{word}/{place.machine}" in heads else None)
-    if word and wanted != word:
-        revision = Names(store, place.machine).load(word)
-        if is_users(word) and word in heads:
-            tags.append(word)
-        return options.channel, list(dict.fromkeys(tags)), revision
-    name = wanted or remotes.MAIN
-    channel = remotes.channel(name, place.machine)
-    if channel.head not in heads:
-        raise ConfigError(
-            f"there is nothing to push: the channel {name} has no revision for {place.machine}",
-            "a build makes a candidate, and a commit makes it the channel's",
-            "commit first: pycontainer commit -m MESSAGE",
-        )
-    return name, tags, read_revision(store, heads[channel.head].digest)
-
-
-def _signers(product: str) -> list[Signer]:
-    """Return what can sign here; nothing where only public keys are, so that those who need it say so."""
-    keys = load_keys(product)
-    role = keys.role("channel")
-    return keys.signers("channel") if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
 
 
 def fetch(options: Namespace) -> Result:
@@ -136,20 +95,36 @@ def _bring(options: Namespace, *, follow: bool) -> Result:
     config = _places(product, place)
     names = options.channels or ([remotes.MAIN] if follow else [])
     pulled: list[remotes.Pulled] = []
+    fetched: list[remotes.Fetched] = []
+    tagged: list[remotes.FetchedTag] = []
     with (
         reporter(options.json) as report,
         _work(report, place, config, options.remote, product.product) as work,
         report.step(f"{'pull' if follow else 'fetch'} {' '.join(names)} from {work.remote}".replace("  ", " ")) as step,
     ):
         listing = work.peer.listing(tags=True)
-        wanted = remotes.wanted_channels(listing, place.machine, names)
-        fetched = remotes.fetch(work, listing, wanted, options.depth)
+        lines = {each.name for each in (*listing.pointers, *listing.heads)}
+        tags = [] if follow else [name for name in names if name in listing.tags and name not in lines]
+        names = [name for name in names if name not in tags]
+        if names or not tags:
+            machines = [options.machine] if options.machine else product.machines
+            wanted = remotes.wanted_of(work, listing, machines, names)
+            fetched = remotes.fetch(work, listing, wanted, options.depth)
+        tagged = [remotes.fetch_tag(work, listing, each, options.machine, options.depth) for each in tags]
         if follow:
-            pulled = [remotes.pull(work, each, reset=options.reset) for each in fetched]
-        step.result = remote_screens.moved(sum((each.moved for each in fetched), remotes.Moved()))
+            pulled = remotes.pull_all(work, fetched, reset=options.reset)
+        amounts = [*(each.moved for each in fetched), *(each.moved for each in tagged)]
+        step.result = remote_screens.moved(sum(amounts, remotes.Moved()))
     if follow:
-        return Result(remote_screens.pull_screen(pulled, work.remote), remote_screens.pull_data(pulled, work.remote))
-    return Result(remote_screens.fetch_screen(fetched, work.remote), remote_screens.fetch_data(fetched, work.remote))
+        releases = {name: each.id for name, each in work.taken.items()}
+        return Result(
+            remote_screens.pull_screen(pulled, work.remote, releases),
+            remote_screens.pull_data(pulled, work.remote, releases),
+        )
+    return Result(
+        remote_screens.fetch_screen(fetched, tagged, work.remote),
+        remote_screens.fetch_data(fetched, tagged, work.remote),
+    )
 
 
 def clone(options: Namespace) -> Result:

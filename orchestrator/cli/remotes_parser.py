@@ -17,7 +17,7 @@ def add_remotes(sub: Commands) -> None:
     push.add_argument("remote", nargs="?", default="", help="its name, or a place (default: origin)")
     push.add_argument(
         "what", nargs="?", default="", metavar="REV|CHANNEL",
-        help="a channel; or a revision, which then moves no channel (default: the channel main)",
+        help="a channel; or a revision or release, which then moves no channel (default: the channel main)",
     )  # fmt: skip
     _product(push)
     push.add_argument("--channel", metavar="NAME", help="let this channel stand for the revision there")
@@ -32,7 +32,7 @@ def add_remotes(sub: Commands) -> None:
     pull.add_argument("--reset", action="store_true", help="follow even if the local channel loses revisions")
 
     fetch = _command(sub, "fetch", remotes.fetch, "bring what a remote has new; no local channel moves")
-    _from(fetch)
+    _from(fetch, "which channels, or tags and what they stand for (default: all channels)")
     _product(fetch)
     _depth(fetch)
 
@@ -40,7 +40,7 @@ def add_remotes(sub: Commands) -> None:
     clone.add_argument("reference", help="HOST/NAME of a registry, or the path of a store, product or bundle")
     names_a_folder(clone.add_argument("folder", nargs="?", type=Path, help="where to (default: the product's name)"))
     clone.add_argument("--channel", default="main", metavar="NAME", help="which channel (main)")
-    clone.add_argument("--machine", default="", help="for which machine, when there are several")
+    clone.add_argument("--machine", default="", help="for this machine alone, when there are several")
     clone.add_argument(
         "--bare", action="store_true", help="the store alone, with all channels: to pull from and push to"
     )
@@ -85,10 +85,10 @@ def _product(parser: argparse.ArgumentParser, *, machine: bool = True) -> None:
         parser.add_argument("--machine", help="another machine than the product file's")
 
 
-def _from(parser: argparse.ArgumentParser) -> None:
+def _from(parser: argparse.ArgumentParser, help_of_names: str = "which channels (default: main)") -> None:
     place = parser.add_argument("remote", nargs="?", default="", help="its name, or a place (default: origin)")
     names_a_file(place)
-    parser.add_argument("channels", nargs="*", metavar="CHANNEL", help="which channels (default: main; fetch: all)")
+    parser.add_argument("channels", nargs="*", metavar="NAME", help=help_of_names)
 
 
 def _depth(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,8 @@ def render(*parts: RenderableType) -> str:
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = min(shutil.get_terminal_size((110, 24)).columns, 120) if sys.stdout.isatty() else 110
     stream = io.StringIO()
-    console = Console(file=stream, force_terminal=colour, width=width, highlight=False)
+    # Text is a stranger's often, a remote's or an image's: none of it is markup.
+    console = Console(file=stream, force_terminal=colour, width=width, highlight=False, markup=False, emoji=False)
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).rstrip("\n")

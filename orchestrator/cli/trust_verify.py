@@ -7,10 +7,11 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from orchestrator.cli import bundles
+from orchestrator.cli import bundles, releases
 from orchestrator.cli.result import Result, loaded
 from orchestrator.cli.trust_screens import report_data, report_text
 from orchestrator.history.names import CANDIDATE, Names
+from orchestrator.history.releases import sign_named
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
 from orchestrator.trust import UnverifiedError, load_keys, sign_revision
@@ -22,9 +23,14 @@ def sign(options: Namespace) -> Result:
     """`pycontainer sign`."""
     product, place = loaded(options)
     store = Store.open(place.store)
-    revision = Names(store, place.machine).load(options.revision or CANDIDATE)
+    names = Names(store, place.machine)
     keys = load_keys(product.product)
     signers = keys.signers()
+    if options.revision and not options.machine and not options.cosign:
+        grouped = sign_named(names, options.revision, product.machines, keys, signers)
+        if grouped is not None:
+            return releases.signed(grouped, signers)
+    revision = names.load(options.revision or CANDIDATE)
     sign_revision(store, revision, signers)
     made = sign_for_cosign(store, revision, signers).digest if options.cosign else None
     ids = sorted(signer.public.keyid for signer in signers)
@@ -44,7 +50,10 @@ def verify(options: Namespace) -> Result:
         options.product, name = what, options.revision or CANDIDATE
     product, place = loaded(options)
     store = Store.open(place.store)
-    revision = Names(store, place.machine).load(name)
+    names = Names(store, place.machine)
+    if (release := releases.meant(product, options, names, name)) is not None:
+        return releases.verify(options, store, release, load_keys(product.product))
+    revision = names.load(name)
     try:
         report = verify_all(store, revision, load_keys(product.product))
     except UnverifiedError as problem:

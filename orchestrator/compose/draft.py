@@ -73,8 +73,8 @@ class Surroundings:
 
 @dataclass
 class Draft:
-    """A layer that is being written; `tightened` says what a program may miss, `files` holds files to write beside the
-    product file, by path, `volumes` the names of the volumes that it has."""
+    """A layer that is being written; `tightened` says what a program may miss, and what whoever reviews it must know;
+    `files` holds files to write beside the product file, by path, `volumes` the names of the volumes that it has."""
 
     service: str
     around: Surroundings

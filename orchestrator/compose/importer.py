@@ -13,7 +13,7 @@ from orchestrator.compose import limits, network, process, storage, supervise, v
 from orchestrator.compose.draft import Draft, Entry, Needless, Refused, Rule, Surroundings, Value, follow
 from orchestrator.compose.names import layer_names
 from orchestrator.compose.variables import interpolate, read_env_file
-from orchestrator.compose.yamlread import read_compose
+from orchestrator.compose.yamlread import overrides, read_compose
 from orchestrator.errors import ConfigError
 
 # fmt: off
@@ -266,6 +266,9 @@ def _file_entries(
                 follow(scribe, f".{key}.{name}", item, rules)
             else:
                 scribe.tell(f".{key}.{name}", "honoured")
+    for name in overrides(around.file):
+        hint = "let 'docker compose config' write both out as one if it is for the device too"
+        scribe.tell(f".{name}", "left out", "one file is imported, and this one lies beside it", hint)
     return [replace(entry, path=entry.path.lstrip(".")) for entry in scribe.entries]
 
 

@@ -22,16 +22,12 @@ from orchestrator.compose.draft import (
     into_layer,
     wrong,
 )
+from orchestrator.compose.engine import give_capabilities
 from orchestrator.compose.process import unless_on
+from orchestrator.compose.storage import empty_places
 from orchestrator.product.fields import FieldError
 from orchestrator.product.process import check_sysctls
 from orchestrator.product.units import parse_size
-
-DOCKER_CAPABILITIES = (
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
-    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
-)  # fmt: skip
-"""What Docker leaves a container that says nothing: docker run, "Runtime privilege and Linux capabilities"."""
 
 _CAPABILITY = re.compile(r"[A-Z][A-Z0-9_]{1,40}")
 _WEIGHTS = "the device has no weights among containers"
@@ -276,26 +272,11 @@ RULES: dict[str, Rule] = {
 
 
 def finish(draft: Draft) -> None:
-    """Give Docker's capabilities where that was asked for, and say what is tighter than there."""
-    dropped: set[str] = draft.facts.get("dropped", set())
-    granted = {word for each in draft.layer.get("relax", []) for word in each.get("capabilities", [])}
-    left = [name for name in DOCKER_CAPABILITIES if name not in dropped | granted and "ALL" not in dropped]
-    if draft.around.keep_defaults and left:
-        reason = f"to be reviewed: imported from {draft.around.file.name} with Docker's default capabilities"
-        draft.add("relax", {"capabilities": left, "reason": reason})
-    elif left:
-        draft.tightened.append(
-            "no capabilities but those of cap_add: a program that begins as root and changes its user, or the owner of "
-            "files, fails"
-        )
+    """Give what an engine gives where that was asked for, and say what is tighter than there."""
+    give_capabilities(draft, draft.facts.get("dropped", set()))
     if not any("no-new-privileges" in str(word) for word in draft.facts["service"].get("security_opt") or []):
         draft.tightened.append("no new privileges: sudo, ping and other setuid programs gain nothing")
     if str(draft.facts["service"].get("read_only", "")).lower() != "true":
         if draft.around.keep_defaults:
-            taken = {str(each.get("destination")) for each in draft.layer.get("volumes", [])}
-            taken |= {each if isinstance(each, str) else each["destination"] for each in draft.layer.get("tmpfs", [])}
-            below = [str(each["destination"]) for each in draft.layer.get("files", [])]
-            for place in ("/run", "/tmp", "/var/tmp"):
-                if place not in taken and not any(file.startswith(place + "/") for file in below):
-                    draft.add("tmpfs", place)
+            empty_places(draft)
         draft.tightened.append("a read-only root file system: what it writes goes to volumes and tmpfs, or fails")

@@ -189,10 +189,15 @@ def _dns(key: str) -> Rule:
 
 
 def finish(draft: Draft) -> None:
-    """Put a service that says nothing on the bridge, and write its files of names."""
+    """Put a service that says nothing on the bridge, write its files of names, and say which names it lacks."""
     host = any(each.get("network") == "host" for each in draft.layer.get("relax", []))
     if not host and draft.facts.get("network") != "none" and "ports" not in draft.layer:
         draft.layer["network"] = "bridge"
+    if draft.facts.get("network") != "none" and "resolver" not in draft.facts:
+        draft.tightened.append(
+            "no name server, where an engine hands on its own: names of the world outside are found only with 'dns', "
+            "or if the image names one"
+        )
     resolver: dict[str, list[str]] = draft.facts.get("resolver", {})
     lines = [f"nameserver {word}\n" for word in resolver.get("nameserver", [])]
     lines += [f"{key} {' '.join(resolver[key])}\n" for key in ("search", "options") if key in resolver]

@@ -64,7 +64,8 @@ def _long(draft: Draft, where: str, item: Value) -> None:
     if "target" not in found:
         raise wrong(where, "the place in the container, 'target', is missing")
     if found["type"] == "tmpfs":
-        draft.add("tmpfs", {"destination": _target(where, found["target"]), **memory} if memory else found["target"])
+        place = _target(where, found["target"])
+        draft.add("tmpfs", {"destination": place, **memory} if memory else place)
     else:
         _place(draft, where, found["type"], found["source"], found["target"], found["read_only"])
 
@@ -200,18 +201,40 @@ def _grants(kind: str) -> Rule:
     return lambda draft, path, value: attempt_each(draft, path, value, grant)
 
 
+def empty_places(draft: Draft) -> None:
+    """Give a service the places that programs write to without asking, but where that would hide a file of its own."""
+    taken = {str(each.get("destination")) for each in draft.layer.get("volumes", [])}
+    taken |= {each if isinstance(each, str) else each["destination"] for each in draft.layer.get("tmpfs", [])}
+    files = [str(each["destination"]) for each in draft.layer.get("files", [])]
+    for place in ("/run", "/tmp", "/var/tmp"):
+        inside = [file for file in files if file.startswith(place + "/")]
+        if inside and place not in taken:
+            draft.tightened.append(f"{place} is not writable: {inside[0]} lies there; name a tmpfs beside it")
+        elif place not in taken:
+            draft.add("tmpfs", place)
+
+
 def finish(draft: Draft) -> None:
-    """Refuse files that a mount hides, and say what an empty volume hides."""
-    mounts = {str(each["destination"]) for each in draft.layer.get("volumes", [])}
-    mounts |= {each if isinstance(each, str) else str(each["destination"]) for each in draft.layer.get("tmpfs", [])}
-    for file in draft.layer.get("files", []):
-        for place in sorted(mounts):
-            if (str(file["destination"]) + "/").startswith(place + "/"):
+    """Refuse mounts that hide a file of the service, and say what an empty volume hides."""
+    for key in ("volumes", "tmpfs"):
+        kept = []
+        for mount in draft.layer.pop(key, []):
+            place = mount if isinstance(mount, str) else str(mount["destination"])
+            hidden = [
+                str(file["destination"])
+                for file in draft.layer.get("files", [])
+                if (str(file["destination"]) + "/").startswith(place + "/")
+            ]
+            if hidden:
                 draft.refuse(
-                    f"{draft.service}.volumes",
-                    f"{file['destination']} lies in {place}, which is empty at first and hides it",
-                    "put the file elsewhere",
+                    f"{draft.service}.{key}",
+                    f"{hidden[0]} lies in {place}, which is empty at first and hides it",
+                    f"put the file elsewhere, or mount only what is needed of {place}",
                 )
+            else:
+                kept.append(mount)
+        if kept:
+            draft.layer[key] = kept
     if draft.facts.get("hides"):
         draft.tightened.append("a volume is empty at first: what the image has at its place is not copied into it")
 

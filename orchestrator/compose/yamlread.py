@@ -7,6 +7,7 @@ as 1.10, which YAML 1.1 takes for something else.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -84,3 +85,11 @@ class _Builder:
             else:
                 own[key.value] = self.build(value, depth + 1)
         return merged | own
+
+
+def overrides(file: Path) -> list[str]:
+    """Return the names of the files that an engine merges into this one by their names, when none is named to it."""
+    if not re.fullmatch(r"(docker-)?compose\.ya?ml", file.name):
+        return []
+    names = sorted(place.name for place in file.parent.glob("*compose.override.y*ml"))
+    return [name for name in names if re.fullmatch(r"(docker-)?compose\.override\.ya?ml", name)]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -13,10 +12,10 @@ from orchestrator.canonical import canonical_json
 from orchestrator.device.stream import LINE_LIMIT, LinkError
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.oci.strict import convert, load_json
+from orchestrator.text import shown
 
 PROTOCOL = 1
 T = TypeVar("T")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _TEXT_LIMIT = 1000
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -41,8 +40,8 @@ class Answer:
 
 
 def plain(text: str, limit: int = _TEXT_LIMIT) -> str:
-    """Return a device's text for a person's terminal: without control characters, and not endless."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
+    """Return a device's text for a person's terminal: one line, and not endless."""
+    return shown(text, limit)
 
 
 def parse_answer(line: bytes) -> Answer | None:

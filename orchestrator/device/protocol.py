@@ -27,6 +27,7 @@ from orchestrator.device.answers import (
 )
 from orchestrator.device.pieces import Source, data_line, line_of, sizes_of, split
 from orchestrator.device.stream import LinkError, Stream
+from orchestrator.device.unstarted import Unstarted
 from orchestrator.errors import VerificationError
 
 Part = Callable[[dict[str, Any]], None]
@@ -204,13 +205,14 @@ class Connection:
         show: Callable[[str, bytes], None],
         stdin: int | None = None,
     ) -> int:
-        """Run a command in a container and return its status.
+        """Run a command in a container and return its status; 127 and 126 for one that is not there or cannot be run.
 
         `show` gets `out` or `err` and what the command wrote there; `stdin` is the descriptor that its standard input
         comes from, none when it is to be empty.
         """
         self._begin("exec", {"container": container, "command": list(command)})
         outgoing = bytearray() if stdin is not None else bytearray(encode_line({"end": True}))
+        unstarted = Unstarted(show)
         try:
             while True:
                 if self.stream.pump(outgoing, 1.0, None if outgoing else stdin):
@@ -226,10 +228,10 @@ class Connection:
                         # The device may not have read all that we sent: it must not take it for a request of ours.
                         value = self._end("exec", answer)
                         self._in_step = False
-                        return typed(value, Finished, "exec").status
+                        return unstarted.status(typed(value, Finished, "exec").status)
                     for name in ("out", "err"):
                         if name in answer.value:
-                            show(name, _decoded(answer.value[name]))
+                            unstarted.hear(name, _decoded(answer.value[name]))
         except BaseException:
             self.stop()
             raise

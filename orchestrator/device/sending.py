@@ -104,20 +104,35 @@ class _Installation:
     def run(self, connection: Connection) -> Sent:
         """Do what is left to do."""
         check_fit(connection, self.revision)
+        self.prove(connection)
+        try:
+            missing = self.missing(connection)
+        except DeviceError:
+            # Where too many lay about that no install referred to, it removes all such, also what came just before.
+            if not self.prove(connection):
+                raise
+            missing = self.missing(connection)
+        before: list[MissingBlob] | None = None
+        while missing:
+            if missing == before:
+                raise DeviceError("the device asks for the same blobs again", f"{missing[0].digest} was sent whole")
+            before = missing
+            self.send(connection, missing)
+            missing = self.missing(connection)
+        return Sent(self.revision.id, len(self.blobs), self.bytes)
+
+    def prove(self, connection: Connection) -> int:
+        """Send what the device wants to see before it installs anything; returns what of it was not there, in bytes."""
         config = self.revision.manifest.config
+        sent = 0
         for digest, data in (
             (self.revision.id, self.bundle.read_blob(self.revision.id)),
             (config.digest, self.bundle.read_blob(config.digest)),
             (self.signature, self.envelope),
         ):
-            self.bytes += connection.put(digest, len(data), partial(_rest, data))
-        before: list[MissingBlob] | None = None
-        while missing := self.missing(connection):
-            if missing == before:
-                raise DeviceError("the device asks for the same blobs again", f"{missing[0].digest} was sent whole")
-            before = missing
-            self.send(connection, missing)
-        return Sent(self.revision.id, len(self.blobs), self.bytes)
+            sent += connection.put(digest, len(data), partial(_rest, data))
+        self.bytes += sent
+        return sent
 
     def missing(self, connection: Connection) -> list[MissingBlob]:
         """Ask the device to install; returns what it lacks, nothing when it has installed the revision."""

@@ -59,6 +59,10 @@ def open_unix(path: Path) -> Stream:
     try:
         connection.settimeout(_CONNECT_SECONDS)
         connection.connect(str(path))
+    except BlockingIOError as problem:
+        connection.close()
+        why = "somebody else speaks with the device, and others wait for that already"
+        raise LinkError(f"cannot connect to {path}", why, "try again when they are done") from problem
     except OSError as problem:
         connection.close()
         why = problem.strerror or str(problem)

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import PyContainerError
 from orchestrator.history.graph import Graph
-from orchestrator.history.names import channel_of
+from orchestrator.history.names import channel_of, is_release_entry
 from orchestrator.oci import FsckReport, Problem, Store, fsck
-from orchestrator.revision import read_revision
-from orchestrator.trust import PublicKey, verify_revision
+from orchestrator.revision import check_release, read_release, read_revision
+from orchestrator.trust import PublicKey, verify_release, verify_revision
 
 
 @dataclass
 class Checked:
     """The outcome: what `fsck` of the store found; revisions of channels, `shallow` ones whose parents are elsewhere,
-    and those that do not verify, each with its reason."""
+    and those that do not verify, releases among them, each with its reason."""
 
     store: FsckReport
     revisions: int = 0
     channels: int = 0
+    releases: int = 0
     thin: int = 0
     shallow: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -65,4 +66,20 @@ def check(store: Store, product: str, keys: Sequence[PublicKey], threshold: int)
             verify_revision(store, revision, keys, threshold, product=product, blobs=False)
         except PyContainerError as problem:
             result.unsigned.append(Problem(digest, problem.why or problem.what))
+    _check_releases(store, product, keys, threshold, result)
     return result
+
+
+def _check_releases(store: Store, product: str, keys: Sequence[PublicKey], threshold: int, result: Checked) -> None:
+    """Verify every release that has a name, and compare it with its revisions."""
+    for digest in dict.fromkeys(entry.digest for entry in store.tags().values() if is_release_entry(entry)):
+        result.releases += 1
+        try:
+            check_release(store, read_release(store, digest))
+        except PyContainerError as problem:
+            result.problems.append(Problem(digest, f"{problem.what}: {problem.why}"))
+            continue
+        try:
+            verify_release(store, digest, keys, threshold, product=product)
+        except PyContainerError as problem:
+            result.unsigned.append(Problem(digest, f"release: {problem.why or problem.what}"))

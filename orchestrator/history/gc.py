@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.canonical import DIGEST
 from orchestrator.errors import VerificationError
+from orchestrator.history.names import is_release_entry
 from orchestrator.history.reach import Needed, is_referrers
 from orchestrator.oci import MANIFEST_TYPE, REF_NAME, Descriptor, Store
 from orchestrator.oci.files import explained
@@ -126,6 +127,8 @@ def _stays(entry: Descriptor, needed: Needed) -> bool:
     """Whether an entry of the index leads to something that is needed; unknown kinds stay as they are."""
     if is_referrers(entry):
         return _subject(entry) in needed.manifests
+    if is_release_entry(entry):
+        return entry.digest in needed.manifests
     return entry.media_type != MANIFEST_TYPE or REF_NAME in entry.annotations or entry.digest in needed.manifests
 
 

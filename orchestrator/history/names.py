@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError
 from orchestrator.history.graph import Commit, Graph
-from orchestrator.oci import Descriptor, Store
-from orchestrator.revision import Revision, candidate_tag, read_revision
+from orchestrator.oci import INDEX_TYPE, Descriptor, Store
+from orchestrator.revision import RELEASE_TYPE, Release, Revision, candidate_tag, read_release, read_revision
 from orchestrator.revision.parts import CHANNEL, CHANNEL_LIMIT
 
 DEFAULT_CHANNEL = "main"
@@ -26,6 +26,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 """A tag as distribution-spec writes it, so that every tag of a store can be one of a registry."""
 _CHANNEL_TAG = re.compile(rf"channel/({CHANNEL})/([^/]+)\Z")
 _REMOTE_TAG = re.compile(rf"remote/([^/]+)/({CHANNEL})/([^/]+)\Z")
+_RELEASE_TAG = re.compile(rf"release/({CHANNEL})\Z")
 _REFERRERS_TAG = re.compile(r"sha256-[0-9a-f]{64}\Z")
 _REVISION = re.compile(r"(?P<base>[^~^]*)(?P<steps>(?:[~^][0-9]*)*)\Z", re.ASCII)
 _STEP = re.compile(r"([~^])([0-9]*)")
@@ -43,6 +44,18 @@ def remote_tag(remote: str, channel: str, machine: str) -> str:
     """Return the tag of what a channel of a remote was when it was last seen: `remote/<remote>/<channel>/<machine>`."""
     check_channel(channel)
     return f"remote/{remote}/{channel}/{machine}"
+
+
+def release_tag(channel: str) -> str:
+    """Return the tag of the release that groups the heads of a channel: `release/<name>`."""
+    check_channel(channel)
+    return f"release/{channel}"
+
+
+def release_of(tag: str) -> str | None:
+    """Return the channel that a tag is the release of, or None."""
+    found = _RELEASE_TAG.match(tag)
+    return found[1] if found and len(found[1]) <= CHANNEL_LIMIT else None
 
 
 def check_channel(channel: str) -> None:
@@ -69,6 +82,11 @@ def check_tag(name: str, store: Store, machine: str) -> None:
 def is_user_tag(name: str) -> bool:
     """Whether a tag is one that a user gave: not a channel, a candidate, a remote's, or a store's own."""
     return "/" not in name and not _REFERRERS_TAG.match(name)
+
+
+def is_release_entry(entry: Descriptor) -> bool:
+    """Whether an entry of the index is a release."""
+    return entry.media_type == INDEX_TYPE and entry.artifact_type == RELEASE_TYPE
 
 
 def channel_of(tag: str) -> tuple[str, str] | None:
@@ -104,6 +122,30 @@ class Names:
             digest = self._back(name, digest, count) if sign == "~" else self._parent(name, digest, count)
         return digest
 
+    def release(self, name: str) -> Release | None:
+        """Return the release that a tag of the store stands for, or that has this id, or None when it is none.
+
+        Raises ConfigError for the beginning of an id that something else has too.
+        """
+        entry = self.store.resolve(name)
+        if entry is not None:
+            return read_release(self.store, entry.digest) if is_release_entry(entry) else None
+        found = _ID.match(name)
+        if found is None:
+            return None
+        listed = {each.digest for each in self.store.entries() if is_release_entry(each)}
+        matches = sorted(each for each in listed if each[7:].startswith(found[1]))
+        if matches and (others := [*matches[1:], *self._ids(found[1])]):
+            told = " and ".join(each[7:23] for each in (matches[0], *others[:3]))
+            raise ConfigError(f"the name {name!r} is ambiguous", f"it begins {told}", "give more digits")
+        return read_release(self.store, matches[0]) if matches else None
+
+    def meant(self, entry: Descriptor) -> str | None:
+        """Return the revision that an entry of the index means here: of a release the machine's, which may be none."""
+        if not is_release_entry(entry):
+            return entry.digest
+        return read_release(self.store, entry.digest).machines.get(self.machine)
+
     def head(self, channel: str | None = None) -> Descriptor | None:
         """Return what the head of a channel stands for, or None when nothing was committed to it."""
         return self.store.resolve(channel_tag(channel or self.channel, self.machine))
@@ -131,7 +173,8 @@ class Names:
             return candidate.digest
         meanings = {}
         if name in tags and not _REFERRERS_TAG.match(name):
-            meanings[f"the tag {name}"] = tags[name].digest
+            release = self.release(name)
+            meanings[f"the tag {name}"] = release.of(self.machine).revision if release else tags[name].digest
         if (channel := self.channels().get(name)) is not None:
             meanings[f"the channel {name}"] = channel.digest
         if (remote := self.remotes().get(name)) is not None:
@@ -144,35 +187,49 @@ class Names:
             )
         if meanings:
             return next(iter(meanings.values()))
+        if (release := self.release(name)) is not None:
+            return release.of(self.machine).revision
         return self._by_id(name)
 
     def _head(self) -> str:
         head = self.head()
         if head is None:
+            others = self._others(self.channel)
             raise ConfigError(
                 f"nothing was committed to the channel {self.channel} for {self.machine} yet",
-                self._what_there_is(),
-                "commit the last build: pycontainer commit -m MESSAGE",
+                f"there is one for {', '.join(others)}" if others else self._what_there_is(),
+                f"name the machine: --machine {others[0]}"
+                if others
+                else "commit the last build: pycontainer commit -m MESSAGE",
             )
         return head.digest
+
+    def _others(self, channel: str) -> list[str]:
+        """Return the other machines that have a channel."""
+        found = (channel_of(tag) for tag in self.store.tags())
+        return sorted(each[1] for each in found if each is not None and each[0] == channel)
 
     def _by_id(self, name: str) -> str:
         found = _ID.match(name)
         if found is None:
             raise self.unknown(name)
-        graph = Graph(self.store)
-        matches = sorted(digest for digest in graph.known() if digest[7:].startswith(found[1]))
+        matches = self._ids(found[1])
         if not matches and len(found[1]) == 64 and self.store.has_blob(f"sha256:{found[1]}"):
             return f"sha256:{found[1]}"  # what has no name any more, and was not collected yet
         if len(matches) == 1:
             return matches[0]
         if matches:
+            graph = Graph(self.store)
             listed = [f"{each[7:23]} {graph.subject(each)}".strip() for each in matches[:4]]
             more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
             raise ConfigError(
                 f"the name {name!r} is ambiguous", f"it begins {'; '.join(listed)}{more}", "give more digits"
             )
         raise self.unknown(name)
+
+    def _ids(self, digits: str) -> list[str]:
+        """Return the revisions whose ids begin so."""
+        return sorted(digest for digest in Graph(self.store).known() if digest[7:].startswith(digits))
 
     def _back(self, name: str, digest: str, count: int) -> str:
         for _ in range(min(count, _STEPS_MAX)):
@@ -200,6 +257,9 @@ class Names:
 
     def unknown(self, name: str) -> ConfigError:
         """The error for a name that nothing has: what there is, and what was perhaps meant."""
+        if others := self._others(name):
+            what, why = f"no revision {name!r} for {self.machine}", f"the channel has one for {', '.join(others)}"
+            return ConfigError(what, why, f"name the machine: --machine {others[0]}")
         names = [*self.channels(), *filter(is_user_tag, self.store.tags()), *self.remotes(), HEAD, CANDIDATE]
         near = difflib.get_close_matches(name.partition("~")[0].partition("^")[0], names, n=1, cutoff=0.5)
         if near:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from orchestrator.errors import VerificationError
 from orchestrator.history.graph import Graph
-from orchestrator.history.names import channel_of
+from orchestrator.history.names import channel_of, is_release_entry
 from orchestrator.oci import INDEX_TYPE, MANIFEST_TYPE, REF_NAME, Descriptor, Store
 from orchestrator.oci.fsck import references
 from orchestrator.oci.layout import THINNED, referrers_tag
-from orchestrator.revision import REVISION_TYPE
+from orchestrator.revision import REVISION_TYPE, read_release
 
 
 class Needed:
@@ -35,7 +35,7 @@ class Needed:
         self.thin = self._already_thin(history)
         if keep is not None:
             self.thin |= history.keys() - self._near(tips, keep)
-        self._attached({*history, *(entry.digest for entry in named)})
+        self._attached({*history, *(entry.digest for entry in named), *self._waiting_releases()})
         self._all_blobs()
 
     def _tips(self, named: Iterable[Descriptor]) -> list[str]:
@@ -44,6 +44,8 @@ class Needed:
         for entry in named:
             if entry.digest in self.revisions:
                 found.append(entry.digest)
+            elif is_release_entry(entry):
+                found += read_release(self.store, entry.digest).machines.values()
             elif entry.media_type == MANIFEST_TYPE and self._is_revision(subject := self._subject(entry.digest)):
                 found.append(subject)
         return list(dict.fromkeys([*found, *self._waiting(found)]))
@@ -64,6 +66,12 @@ class Needed:
             if commit.message and (first or (commit.parents and set(commit.parents) <= self._heads())):
                 found.append(digest)
         return found
+
+    def _waiting_releases(self) -> list[str]:
+        """The releases of what channels have now that have no name yet, because signatures of others are missing."""
+        found = [entry.digest for entry in self.entries if is_release_entry(entry) and not has_name(entry)]
+        heads = self._heads()
+        return [each for each in found if set(read_release(self.store, each).machines.values()) <= heads]
 
     def _heads(self) -> set[str]:
         return {entry.digest for entry in self.entries if channel_of(name_of(entry)) is not None}

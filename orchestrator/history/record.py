@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from orchestrator.errors import ConfigError, TrustError
-from orchestrator.history.names import CANDIDATE, Names, channel_tag
+from orchestrator.history.names import CANDIDATE, HEAD, Names, channel_tag
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
 from orchestrator.oci.layout import referrer
@@ -54,12 +54,22 @@ def signed(recorded: Recorded) -> Recorded:
     What is there of them stays: when the others have signed the same is recorded again, and the head moves.
     """
     if recorded.waits:
-        raise TrustError(
-            f"revision {recorded.revision.short} is made, and waits for signatures",
-            recorded.waits,
-            f"let the other holders sign it (pycontainer sign {recorded.revision.short}), then do this again",
-        )
+        raise unsigned([recorded])
     return recorded
+
+
+def unsigned(waiting: Sequence[Recorded]) -> TrustError:
+    """The error for what was recorded and lacks signatures of others: one revision, or several machines' at once."""
+    names = [each.revision.short for each in waiting]
+    one = len(names) == 1
+    return TrustError(
+        f"revision {names[0]} is made, and waits for signatures"
+        if one
+        else f"revisions {', '.join(names)} are made, and each waits for signatures",
+        waiting[0].waits,
+        f"let the other holders sign {'it' if one else 'them'} "
+        f"({', '.join(f'pycontainer sign {each}' for each in names)}), then do this again",
+    )
 
 
 def state(config: RevisionConfig) -> RevisionConfig:
@@ -88,19 +98,30 @@ def commit(names: Names, keys: ProductKeys, message: str, *, allow_empty: bool =
     Raises ConfigError when there is no candidate, it is another product's, or it changes nothing (without
     `allow_empty`); TrustError when it cannot be signed or does not verify. The channel is then as it was.
     """
-    store = names.store
-    with store.together():
+    recorded = commit_candidate(names, keys, message, allow_empty=allow_empty)
+    if recorded is None:
+        raise nothing_to_commit(names)
+    return signed(recorded)
+
+
+def commit_candidate(names: Names, keys: ProductKeys, message: str, *, allow_empty: bool = False) -> Recorded | None:
+    """Do as `commit` does, but return None when nothing changed, and what waits for signatures as it is."""
+    with names.store.together():
         candidate = names.load(CANDIDATE)
         head = _head(names)
         if head is not None and state(head.config) == state(candidate.config) and not allow_empty:
-            raise ConfigError(
-                "nothing to commit",
-                f"the candidate is what {names.channel} has: revision {head.short}",
-                "change the product and build it first, or add --allow-empty",
-            )
+            return None
         config = msgspec.structs.replace(candidate.config, message=message, parents=[head.id] if head else [])
-        recorded = record(names, keys, config, head, [candidate])
-    return signed(recorded)
+        return record(names, keys, config, head, [candidate])
+
+
+def nothing_to_commit(names: Names) -> ConfigError:
+    """The error for a candidate that is what its channel has."""
+    return ConfigError(
+        "nothing to commit",
+        f"the candidate is what {names.channel} has: revision {names.load(HEAD).short}",
+        "change the product and build it first, or add --allow-empty",
+    )
 
 
 def _head(names: Names) -> Revision | None:

@@ -128,6 +128,8 @@ def storage_tree(request: ImageRequest) -> storage.Tree:
             "blobs": 0o755,
             "blobs/sha256": 0o755,
             "revisions": 0o755,
+            "installing": 0o755,
+            "removing": 0o755,
             folder: 0o755,
             "volumes": 0o755,
             "logs": 0o755,

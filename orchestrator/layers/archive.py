@@ -55,6 +55,7 @@ class ArchiveSource:
     name: str
     platform: Platform
     shown: str
+    own = False
 
     def describe(self) -> str:
         return f"image {self.shown}"

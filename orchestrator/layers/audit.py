@@ -109,6 +109,8 @@ def _unbounded(options: RunOptions) -> list[Relaxation]:
         found.append(Relaxation("memory", "has no limit of memory", _unset("memory"), 5))
     if options.cpus is None:
         found.append(Relaxation("cpus", "has no limit of processor time, only its share", _unset("cpus"), 1))
+    if any(each.name.upper().removeprefix("RLIMIT_") == "CORE" and each.hard for each in options.rlimits):
+        found.append(Relaxation("core", "may write its memory to a file", "'ulimits' of the product file", 1))
     if options.processes > 4096:
         found.append(Relaxation("pids", f"may have {options.processes} processes", "'pids' of the product file", 2))
     return found
@@ -150,6 +152,9 @@ def relaxations(options: RunOptions) -> list[Relaxation]:
         found.append(made("seccomp", "may use every system call", 25))
     if options.apparmor == "unconfined":
         found.append(made("apparmor", "has no AppArmor profile", 10))
+    elif options.apparmor_profile is not None:
+        what = f"is confined by the AppArmor profile {options.apparmor_profile.name} instead of ours"
+        found.append(Relaxation("apparmor_profile", what, "apparmor in the product file", 5))
     if options.users == "host":
         found.append(made("users", "has no users of its own, but the device's", 3))
     if not options.no_new_privileges:

@@ -59,12 +59,13 @@ def build_layer(
     """Build a layer that runs (kinds rootfs and app): blobs `rootfs`, `run-config` and, with an AppArmor profile,
     `policy`.
 
-    Without `image_format` it is SquashFS, packed quickly when the product adds files of its own, for then someone is
-    likely waiting. Raises ConfigError for what cannot run, VerificationError for refused inputs, BuildError.
+    Without `image_format` it is SquashFS, packed quickly when all of it is the product's own and files are added: then
+    someone is likely waiting. What came whole is packed small whatever is added. Raises ConfigError for what cannot
+    run, VerificationError for refused inputs, BuildError.
     """
     if around.architecture not in ARCHITECTURES:
         raise ConfigError(f"the architecture {around.architecture!r} is unknown", f"known: {', '.join(ARCHITECTURES)}")
-    form = image_format or SquashFS(level=FAST if options.files else SMALL)
+    form = image_format or SquashFS(level=FAST if options.files and source.own else SMALL)
     shown = msgspec.to_builtins(options, enc_hook=str)
     shown["files"] = [
         [

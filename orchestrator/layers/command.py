@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Collection, Mapping
 
 from orchestrator.errors import ConfigError
+from orchestrator.layers import filecaps
 from orchestrator.layers.imageconfig import ImageConfig
 from orchestrator.layers.nodes import File
 from orchestrator.layers.options import RunOptions
@@ -33,7 +34,8 @@ def checked_command(
     """Return the argument list: the product's entrypoint or the image's, then the product's command or the image's.
 
     An entrypoint of the product drops the image's command, as the engines do. Raises ConfigError when there is none,
-    or when the program is not in the image; a program below a place in `mounted` is taken on trust.
+    or when the program is not in the image, or the kernel would not start it; a program below a place in `mounted` is
+    taken on trust.
     """
     entrypoint = image.entrypoint if options.entrypoint is None else options.entrypoint
     command = image.command if options.entrypoint is None else ()
@@ -48,23 +50,25 @@ def checked_command(
         )
     if any("\0" in word for word in arguments):
         raise ConfigError(f"the command of the layer {options.name} has a NUL in it")
-    _check_program(arguments[0], options.name, tree, environment, working, mounted)
+    file = _find_program(arguments[0], options.name, tree, environment, working, mounted)
+    if file is not None:
+        filecaps.check(file, arguments[0], options.name, options.capabilities)
     return arguments
 
 
-def _check_program(
+def _find_program(
     program: str, layer: str, tree: Tree, environment: Mapping[str, str], working: str, mounted: Collection[str]
-) -> None:
+) -> File | None:
     if "/" in program:
         candidates = [posixpath.join(working, program)]
     else:
         candidates = [posixpath.join(working, folder, program) for folder in environment.get("PATH", "").split(":")]
     for candidate in candidates:
         if any(candidate.startswith(place + "/") for place in mounted):
-            return
+            return None
         node = tree.get(candidate.encode())
         if isinstance(node, File) and node.mode & 0o111:
-            return
+            return node
     raise ConfigError(
         f"the layer {layer} cannot run {program!r}",
         "the image has no executable file " + (f"at {candidates[0]}" if "/" in program else "of that name in PATH"),

@@ -34,11 +34,18 @@ def read_directory(path: Path, tree: Tree, *, mtime: int, owner: Owner | None = 
     """Add what the folder at `path` holds to `tree`; `mtime` is seconds since 1970.
 
     Symbolic links are kept as they are and never followed. Raises ConfigError for a missing folder, an unreadable
-    entry, and what a working copy cannot hold: sockets, pipes and device nodes.
+    entry, and what a working copy cannot hold: sockets, pipes and device nodes. What it cannot hold and the folder has
+    all the same, setuid and setgid bits of programs, is noted.
     """
     owner = owner or Owner()
+    lost: list[bytes] = []
     for name, entry in _entries(path):
         tree.add(name, _node(path / os.fsdecode(name), entry, mtime, owner))
+        if owner.mode is None and stat.S_ISREG(entry.st_mode) and entry.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            lost.append(name)
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        tree.notes.append(f"the setuid and setgid bits of {show(lost[0])}{more} are not kept: bring them in a tar")
 
 
 def read_file(path: Path, *, mtime: int, owner: Owner | None = None) -> File:

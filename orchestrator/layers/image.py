@@ -31,6 +31,7 @@ class ImageSource:
     manifest: str
     platform: Platform
     shown: str = ""
+    own = False
 
     def describe(self) -> str:
         return f"image {self.shown or self.manifest}"

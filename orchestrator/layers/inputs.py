@@ -16,6 +16,7 @@ from orchestrator.errors import BuildError, ConfigError, VerificationError
 from orchestrator.layers.compression import DAMAGED, Uncompressed, sniff
 from orchestrator.layers.directory import Owner, directory_digest, read_directory
 from orchestrator.layers.layout import ImageIdentity
+from orchestrator.layers.rootfolder import read_root, root_digest
 from orchestrator.layers.tarread import read_tar
 from orchestrator.layers.tree import Limits, Tree
 
@@ -39,6 +40,11 @@ class Loaded:
 class LayerSource(Protocol):
     """An input of a layer."""
 
+    @property
+    def own(self) -> bool:
+        """Whether the product's own people make it, so that it changes while somebody waits; False: it came whole."""
+        ...
+
     def describe(self) -> str:
         """Return the source in the user's words, for messages."""
         ...
@@ -56,12 +62,13 @@ class LayerSource(Protocol):
 @dataclass(frozen=True)
 class TarSource:
     """A root file system tar, plain or compressed by gzip, xz or zstd. `expected` is its digest, when known, and
-    `remedy` what the user can do when it is gone or another one."""
+    `remedy` what the user can do when it is gone or another one; `own`: a recipe of the product made it."""
 
     path: Path
     expected: str | None = None
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     remedy: str = "check the path, or get it again"
+    own: bool = False
 
     def describe(self) -> str:
         return f"tar {self.path}"
@@ -91,6 +98,7 @@ class DirectorySource:
     path: Path
     owner: Owner = field(default_factory=Owner)
     config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    own = True
 
     def describe(self) -> str:
         return f"directory {self.path}"
@@ -106,6 +114,32 @@ class DirectorySource:
         return Loaded(tree, self.config)
 
 
+@dataclass(frozen=True)
+class RootSource:
+    """A folder with a distribution's root file system, taken as it lies."""
+
+    path: Path
+    config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    own = False
+
+    def describe(self) -> str:
+        return f"directory {self.path}"
+
+    def digest(self) -> str:
+        return sha256_digest(canonical_json(["root", root_digest(self.path), dict(self.config)]))
+
+    def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
+        tree = Tree(limits)
+        tree.root.mtime = mtime
+        read_root(self.path, tree)
+        return Loaded(tree, self.config)
+
+
+def folder_source(path: Path, kind: str) -> DirectorySource | RootSource:
+    """Return a folder as a layer of a kind takes it: a rootfs as it lies, for an app the files of a working copy."""
+    return RootSource(path) if kind == "rootfs" else DirectorySource(path)
+
+
 def bitbake_source(deploy: Deploy, layer: DeployLayer, role: str = "rootfs") -> TarSource:
     """Return the tar that a BitBake recipe deployed for a layer; raises BuildError when it deployed none."""
     file = layer.files.get(role)
@@ -117,7 +151,8 @@ def bitbake_source(deploy: Deploy, layer: DeployLayer, role: str = "rootfs") -> 
         )
     if not DIGEST.match(file.digest):
         raise VerificationError(f"the digest of {file.path} in the deploy manifest is malformed")
-    return TarSource(deploy.resolve(file.path), file.digest, layer.config, "build it anew: pycontainer build --force")
+    remedy = "build it anew: pycontainer build --force"
+    return TarSource(deploy.resolve(file.path), file.digest, layer.config, remedy, own=True)
 
 
 def uncompressed(path: Path, workspace: Path, limit: int) -> Path:

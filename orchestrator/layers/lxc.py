@@ -223,6 +223,8 @@ def _mounts(name: str, oci: Mapping[str, Any]) -> Iterator[str]:
                 "leave out 'mode', 'uid' and 'gid' of the device, or 'runtime: lxc' of the layer",
             )
         yield _entry(device["path"], device["path"], "none", ["bind", "dev", "create=file"])
+    # Kernels differ in which of these they have. On the device the program that starts LXC takes `optional` out of
+    # those that are there, because LXC passes over every failure of an optional mount.
     for path in oci["linux"]["maskedPaths"]:
         if path in _MASKED_FILES:
             yield _entry("/dev/null", path, "none", ["bind", "optional"])

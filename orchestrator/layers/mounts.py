@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.canonical import sha256_digest
@@ -11,8 +13,8 @@ from orchestrator.layers import defaults
 from orchestrator.layers.command import image_path
 from orchestrator.layers.imageconfig import ImageConfig
 from orchestrator.layers.init import MACHINE_ID
-from orchestrator.layers.nodes import BytesContent, Directory, File
-from orchestrator.layers.options import RunOptions, Tmpfs, Volume
+from orchestrator.layers.nodes import BytesContent, Directory, File, Node
+from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
 from orchestrator.layers.tree import Tree
 from orchestrator.layers.users import User
 
@@ -149,6 +151,49 @@ def mounts_of(options: RunOptions, volumes: tuple[Volume, ...]) -> list[dict[str
             )
         seen.add(place)
     return found + extra
+
+
+def check_hidden(options: RunOptions, tree: Tree, mounts: list[dict[str, Any]], notes: list[str]) -> None:
+    """Refuse files of the product that a mount would hide, and remark, in `notes`, those that it hides of the image.
+
+    The mount points are in `tree`, and so are the files; links are followed as the runtime follows them.
+    """
+    in_memory = {image_path(item.destination, "a tmpfs") for item in options.tmpfs}
+    for mount in mounts:
+        place = str(mount["destination"])
+        there = tree.get(place.encode())
+        if not isinstance(there, Directory):
+            continue
+        below = [there, *_below(there)]
+        hidden = {id(node) for node in below}
+        for item in options.files:
+            if id(_laid(tree, item)) in hidden:
+                raise ConfigError(
+                    f"the layer {options.name} would never see {item.destination}, which 'files' lays into it",
+                    f"something else is mounted at {place}, and hides what the layer has there",
+                    f"lay the file elsewhere, or mount only the folders below {place} that it does not lie in",
+                )
+        if place in in_memory and any(isinstance(node, File) for node in below):
+            notes.append(f"the tmpfs at {place} hides files of the image")
+
+
+def _laid(tree: Tree, item: FileMapping) -> Node | None:
+    """What `files` has laid into a tree: a folder, or a file, which goes into a folder that is at its destination."""
+    destination = image_path(item.destination, f"the destination of {item.source}").encode()
+    found = tree.get(destination)
+    if isinstance(found, Directory) and item.source.is_file():
+        return tree.get(destination.rstrip(b"/") + b"/" + os.fsencode(item.source.name))
+    return found
+
+
+def _below(folder: Directory) -> Iterator[Node]:
+    """Everything below a folder; no link is followed."""
+    waiting = [folder]
+    while waiting:
+        for node in waiting.pop().children.values():
+            yield node
+            if isinstance(node, Directory):
+                waiting.append(node)
 
 
 def hosts_mount(options: RunOptions, tree: Tree, mtime: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from orchestrator.layers.command import checked_command, image_path
 from orchestrator.layers.imageconfig import Health, ImageConfig
 from orchestrator.layers.init import MACHINE_ID, with_init
 from orchestrator.layers.labels import annotations_of
-from orchestrator.layers.mounts import emptied, hosts_mount, mounts_of, volumes_of
+from orchestrator.layers.mounts import check_hidden, emptied, hosts_mount, mounts_of, volumes_of
 from orchestrator.layers.options import RunOptions, Volume
 from orchestrator.layers.seccomp import seccomp_section
 from orchestrator.layers.signals import SIGTERM, signal_number
@@ -66,6 +66,7 @@ def make_run_config(
     time of directories that are made, `kernel` the oldest kernel that the device runs. Raises ConfigError for what
     cannot run: no command, an unknown user, signal, capability or limit, two mounts at one place.
     """
+    own = options.tmpfs
     options = with_init(options, image, tree, mtime)
     user = resolve_user(tree, options.user if options.user is not None else image.user, options.groups)
     environment = _environment(image, options, user)
@@ -84,6 +85,7 @@ def make_run_config(
             continue  # a file, which is there
         if not place.startswith(("/dev/", "/sys/", "/proc/")):  # what lies there belongs to other mounts
             tree.ensure_directory(place.encode(), mtime=mtime)
+    check_hidden(replace(options, tmpfs=own), tree, mounts, notes)
     if not any(working == place or working.startswith(place + "/") for place in places):
         tree.ensure_directory(working.encode(), mtime=mtime)
     kept = sorted(capabilities)

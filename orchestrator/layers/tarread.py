@@ -32,6 +32,7 @@ from orchestrator.layers.tree import PATH_MAX, show
 _U32 = 2**32 - 1
 _KEPT_XATTRS = (b"user.", b"security.")
 _XATTR_MAX = 65536
+_ANEW = "make it anew from inside its root: tar -C ROOT -cf FILE ."
 _SCHILY, _LIBARCHIVE, _SPARSE = b"SCHILY.xattr.", b"LIBARCHIVE.xattr.", b"GNU.sparse."
 
 
@@ -86,10 +87,10 @@ def read_tar(path: Path, sink: Sink, shown: str = "", *, start: int = 0, length:
 def entry_name(raw: bytes) -> bytes:
     """Return a tar name without `./` and trailing slashes; b"" is the root. Absolute names and `..` are refused."""
     if raw.startswith(b"/"):
-        raise VerificationError(f"the name {show(raw)} is absolute", "names in a tar must be relative to its root")
+        raise VerificationError(f"the name {show(raw)} is absolute", "names in a tar are relative to its root", _ANEW)
     parts = [part for part in raw.split(b"/") if part not in (b"", b".")]
     if b".." in parts:
-        raise VerificationError(f"the name {show(raw)} has '..' in it", "it could lead out of the layer")
+        raise VerificationError(f"the name {show(raw)} has '..' in it", "it could lead out of the layer", _ANEW)
     if b"\0" in raw or len(raw) > PATH_MAX:
         raise VerificationError(f"the name {show(raw)} is too long or has a NUL")
     return b"/".join(parts)

@@ -60,7 +60,8 @@ def why_shared(options: RunOptions) -> str | None:
     kept = {name.upper().removeprefix("CAP_") for name in options.capabilities}
     allowed = _OWN | _NETWORK if options.network == "none" else _OWN
     if beyond := sorted(kept - allowed):
-        return f"{beyond[0]} would be without effect"
+        needless = ", and the bridge needs it for no port" if beyond == ["NET_BIND_SERVICE"] else ""
+        return f"{beyond[0]} would be without effect{needless if options.network == 'bridge' else ''}"
     return None
 
 

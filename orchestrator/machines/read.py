@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,18 +17,25 @@ from orchestrator.errors import ConfigError
 from orchestrator.machines.model import Architecture, Machine
 
 FOLDER = "machines"
+_BITBAKE = "meta-pycontainer/conf/distro/include/pycontainer-emulator.inc"
+"""Where the base over OE-core says how its machines are emulated: their other data is OE-core's own."""
+_EMULATED = re.compile(r"^PYCONTAINER_EMULATOR:([a-z0-9][a-z0-9._-]*) \?= '(\{.*\})'$", re.M)
 _LIMIT = 1 << 20
 _Kind = TypeVar("_Kind", Machine, Architecture)
 
 
 @dataclass(frozen=True)
 class Described:
-    """A machine as people choose it: its name, the bases that build it, and its data where it has a file of them."""
+    """A machine as people choose it: its name, the bases that build it, and its data where it has a file of them.
+
+    `firmware` names what QEMU can start it by, the usual one first; empty for a machine that is not emulated.
+    """
 
     name: str
     bases: tuple[str, ...]
     data: Machine | None
     architecture: Architecture | None
+    firmware: tuple[str, ...] = ()
 
 
 def checkout() -> Path:
@@ -80,25 +88,58 @@ def usual_base(home: Path, name: str) -> str:
     return found[0] if found and "debian" not in found else "debian"
 
 
+def emulated(home: Path, base: str) -> dict[str, str]:
+    """Return the machines of a base that QEMU shows, by name, each with its processor as `uname -m` calls it."""
+    if base != "debian":
+        there = bases_of(home)
+        return {
+            name: each.binary.removeprefix("qemu-system-")
+            for name, each in _of_bitbake(home).items()
+            if base in there.get(name, ())
+        }
+    found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]
+    return {each.name: each.architecture.triplet.partition("-")[0] for each in found if each.architecture}
+
+
+class _Firmware(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Emulator(msgspec.Struct, frozen=True):
+    binary: str
+    firmware: list[_Firmware]
+
+
+def _of_bitbake(home: Path) -> dict[str, _Emulator]:
+    """Return the machines of the base over OE-core that are emulated."""
+    path = home / _BITBAKE
+    text = read_limited(path, _LIMIT).decode() if path.is_file() else ""
+    return {
+        name: msgspec.json.decode(value, type=_Emulator) for name, value in _EMULATED.findall(text.replace("\\\n", ""))
+    }
+
+
 def usual_machine(home: Path, base: str) -> str:
     """Return the machine for those who name none: an emulated one of `base`, best of this computer's architecture."""
-    found = [each for each in machines(home) if base in each.bases and each.data and each.data.emulator]
+    found = emulated(home, base)
     if not found:
         raise ConfigError(f"the base {base} has no emulated machine", str(home / FOLDER), "name one: --machine")
-    own = [each for each in found if each.architecture and each.architecture.triplet.startswith(platform.machine())]
-    return (own or found)[0].name
+    own = [name for name, processor in found.items() if processor == platform.machine()]
+    return (own or list(found))[0]
 
 
 def _described(home: Path, name: str, bases: tuple[str, ...]) -> Described:
     path = home / FOLDER / f"{name}.toml"
     if not path.is_file():
-        return Described(name, bases, None, None)
+        own = _of_bitbake(home).get(name)
+        return Described(name, bases, None, None, tuple(each.name for each in own.firmware) if own else ())
     data = _read(path, Machine)
     common = home / FOLDER / "architectures" / f"{data.architecture}.toml"
     if not common.is_file():
         known = ", ".join(sorted(file.stem for file in common.parent.glob("*.toml")))
         raise ConfigError(f"{path}: unknown architecture '{data.architecture}'", f"known: {known}", f"write {common}")
-    return Described(name, bases, data, _read(common, Architecture))
+    firmware = tuple(each.name for each in data.emulator.firmware) if data.emulator else ()
+    return Described(name, bases, data, _read(common, Architecture), firmware)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import VerificationError
-from orchestrator.oci.descriptor import MANIFEST_LIMIT, MANIFEST_TYPE, Descriptor, Manifest, decode_manifest
+from orchestrator.oci.descriptor import (
+    INDEX_TYPE,
+    MANIFEST_LIMIT,
+    MANIFEST_TYPE,
+    Descriptor,
+    ImageIndex,
+    Manifest,
+    blobs_of,
+    decode_document,
+)
 from orchestrator.oci.layout import SUBJECT, AttachedRoom, Layout
 from orchestrator.oci.store import Store
 
@@ -34,6 +43,7 @@ class Moved:
 def copy_family(source: Layout, target: Store, digest: str, tell: Tell = lambda done, total: None) -> Moved:
     """Copy a manifest, its blobs and what is attached to it, and enter them into the target's index.
 
+    Of an index, which a release is, its bytes and what is attached to it: the target must have its manifests already.
     Each byte is compared with its digest on the way, but for blobs that are in the target already. Raises
     VerificationError when the source lacks something or is damaged; what was copied by then stays, and is not copied
     again.
@@ -44,7 +54,7 @@ def copy_family(source: Layout, target: Store, digest: str, tell: Tell = lambda 
 
 def _copy_family(source: Layout, target: Store, digest: str, tell: Tell) -> Moved:
     found = family(source, digest)
-    blobs = {part.digest: part for _, manifest, _ in found for part in (manifest.config, *manifest.layers)}
+    blobs = {part.digest: part for _, document, _ in found for part in blobs_of(document)}
     missing = [blob for blob in blobs.values() if not target.has_blob(blob.digest, blob.size)]
     total, done = sum(blob.size for blob in missing), 0
     for blob in missing:
@@ -52,22 +62,24 @@ def _copy_family(source: Layout, target: Store, digest: str, tell: Tell) -> Move
         done += blob.size
         tell(done, total)
     with target.together():
-        for descriptor, manifest, data in found:
+        for descriptor, document, data in found:
             target.put_blob(data, expected=descriptor.digest)
-            subject = {SUBJECT: manifest.subject.digest} if manifest.subject else {}
+            subject = {SUBJECT: document.subject.digest} if document.subject else {}
+            if isinstance(document, ImageIndex):
+                _check_manifests(target, descriptor.digest, document)
             target.index.add(descriptor.plain(**subject))
     return Moved(len(found), len(blobs), total)
 
 
-def family(source: Layout, digest: str) -> list[tuple[Descriptor, Manifest, bytes]]:
-    """Return a manifest and all that is attached to it, each after its subject, with their bytes."""
+def family(source: Layout, digest: str) -> list[tuple[Descriptor, Manifest | ImageIndex, bytes]]:
+    """Return a manifest or an index and all that is attached to it, each after its subject, with their bytes."""
     found = {digest: _read(source, digest)}
     level = [digest]
     room = AttachedRoom()
     for _ in range(_DEPTH):
         level = [each.digest for parent in level for each in source.referrers(parent) if each.digest not in found]
         read = {each: _read(source, each) for each in dict.fromkeys(level)}
-        taken = {each: one for each, one in read.items() if room.takes(one[1])}
+        taken = {each: one for each, one in read.items() if isinstance(one[1], Manifest) and room.takes(one[1])}
         found |= taken
         level = list(taken)
         if len(found) > _MANIFESTS:
@@ -76,17 +88,29 @@ def family(source: Layout, digest: str) -> list[tuple[Descriptor, Manifest, byte
 
 
 def descriptor_of(store: Store, digest: str) -> Descriptor:
-    """Return the reference to a manifest of a store that a tag takes."""
-    data = store.read_blob(digest)
-    kind = decode_manifest(data, f"manifest {digest}").artifact_type
-    return Descriptor(media_type=MANIFEST_TYPE, digest=digest, size=len(data), artifact_type=kind)
+    """Return the reference to a manifest or an index of a store that a tag takes."""
+    return _read(store, digest)[0]
 
 
-def _read(source: Layout, digest: str) -> tuple[Descriptor, Manifest, bytes]:
+def described(document: Manifest | ImageIndex, digest: str, size: int) -> Descriptor:
+    """Return the reference to a manifest or an index by what it says that it is."""
+    kind = INDEX_TYPE if isinstance(document, ImageIndex) else MANIFEST_TYPE
+    return Descriptor(media_type=kind, digest=digest, size=size, artifact_type=document.artifact_type)
+
+
+def _check_manifests(target: Store, digest: str, index: ImageIndex) -> None:
+    """Refuse an index whose manifests the target lacks: a store never names what it has not."""
+    for each in index.manifests:
+        if not target.has_blob(each.digest, each.size):
+            raise VerificationError(
+                f"index {digest[:19]} cannot be copied", f"its manifest {each.digest} is not there", "copy that first"
+            )
+
+
+def _read(source: Layout, digest: str) -> tuple[Descriptor, Manifest | ImageIndex, bytes]:
     data = source.read_blob(digest, limit=MANIFEST_LIMIT)
-    manifest = decode_manifest(data, f"manifest {digest}")
-    kind = manifest.artifact_type
-    return Descriptor(media_type=MANIFEST_TYPE, digest=digest, size=len(data), artifact_type=kind), manifest, data
+    document = decode_document(data, f"manifest {digest}")
+    return described(document, digest, len(data)), document, data
 
 
 def _copy(source: Layout, target: Store, blob: Descriptor) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.canonical import canonical_json
 from orchestrator.errors import PyContainerError, VerificationError
-from orchestrator.oci.strict import decode
+from orchestrator.oci.strict import convert, decode, load_json
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"
@@ -17,6 +17,8 @@ EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 """The media type of the two bytes `{}`, where a manifest needs a config but has none (manifest.md)."""
 EMPTY_BYTES = b"{}"
 REF_NAME = "org.opencontainers.image.ref.name"
+MACHINE = "vnd.pycontainer.machine"
+"""Annotation of an index's entry: the machine that its manifest is for. Machines may have the same platform."""
 
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes of one manifest that are read at most; registries refuse larger ones (distribution-spec, pushing manifests)."""
@@ -79,6 +81,21 @@ def decode_manifest(
 ) -> Manifest:
     """Return a manifest from foreign bytes; raises `error` unless it is an OCI image manifest within the limits."""
     return decode(data, Manifest, what, limit=MANIFEST_LIMIT, error=error)
+
+
+def decode_document(
+    data: bytes, what: str = "the manifest", *, error: type[PyContainerError] = VerificationError
+) -> Manifest | ImageIndex:
+    """Return a manifest or an index from foreign bytes, whichever its mediaType says; raises as `decode_manifest`."""
+    value = load_json(data, what, limit=MANIFEST_LIMIT, error=error)
+    if isinstance(value, dict) and value.get("mediaType") == INDEX_TYPE:
+        return convert(value, ImageIndex, what, error=error)
+    return convert(value, Manifest, what, error=error)
+
+
+def blobs_of(document: Manifest | ImageIndex) -> list[Descriptor]:
+    """Return the blobs that a manifest names; an index names none: its manifests travel by themselves."""
+    return [document.config, *document.layers] if isinstance(document, Manifest) else []
 
 
 def decode_index(data: bytes, what: str = "the index") -> ImageIndex:

@@ -71,6 +71,7 @@ def fsck(store: Store) -> FsckReport:
     )
     seen: set[str] = set()
     waiting = list(reversed(store.entries()))
+    thin = {each.digest for each in waiting if THINNED in each.annotations}  # an index may lead to one first
     while waiting:
         descriptor = waiting.pop()
         if descriptor.digest in seen:
@@ -80,9 +81,9 @@ def fsck(store: Store) -> FsckReport:
             store.verify_blob(descriptor.digest, descriptor.size)
             report.checked += 1
             report.bytes += descriptor.size
-            report.thinned += THINNED in descriptor.annotations
+            report.thinned += descriptor.digest in thin
             if descriptor.media_type in _WALKED:
-                waiting.extend(reversed(references(store, descriptor, layers=THINNED not in descriptor.annotations)))
+                waiting.extend(reversed(references(store, descriptor, layers=descriptor.digest not in thin)))
         except VerificationError as problem:
             report.problems.append(Problem(descriptor.digest, f"{problem.what}: {problem.why}"))
     for path in sorted(store.blobs.folder.iterdir()) if store.blobs.folder.is_dir() else []:

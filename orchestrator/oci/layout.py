@@ -18,7 +18,9 @@ from orchestrator.oci.descriptor import (
     MANIFEST_LIMIT,
     MANIFEST_TYPE,
     Descriptor,
+    ImageIndex,
     Manifest,
+    blobs_of,
     decode_index,
     decode_manifest,
 )
@@ -140,7 +142,7 @@ class AttachedRoom:
     def __init__(self) -> None:
         self._left = ATTACHED_LIMIT
 
-    def takes(self, manifest: Manifest) -> bool:
+    def takes(self, manifest: Manifest | ImageIndex) -> bool:
         """Whether what a manifest names fits; then it is counted."""
         size = size_of_parts(manifest)
         if size > self._left:
@@ -149,9 +151,9 @@ class AttachedRoom:
         return True
 
 
-def size_of_parts(manifest: Manifest) -> int:
+def size_of_parts(manifest: Manifest | ImageIndex) -> int:
     """Return the bytes of all blobs that a manifest names."""
-    return sum({part.digest: part.size for part in (manifest.config, *manifest.layers)}.values())
+    return sum({part.digest: part.size for part in blobs_of(manifest)}.values())
 
 
 def check_layout(data: bytes, place: Path) -> None:

@@ -20,7 +20,9 @@ from orchestrator.oci.descriptor import (
     Descriptor,
     ImageIndex,
     Manifest,
+    blobs_of,
     canonical_bytes,
+    decode_document,
     decode_index,
 )
 from orchestrator.oci.files import Files, explained
@@ -149,10 +151,10 @@ class Store(Layout):
 
     def _check_parts(self, descriptor: Descriptor) -> None:
         """Refuse to lead to what is not all here: a writer that held no lock may have lost a blob to the collector."""
-        if descriptor.media_type != MANIFEST_TYPE:
+        if descriptor.media_type not in (MANIFEST_TYPE, INDEX_TYPE):
             return
-        manifest = self.read_manifest(descriptor.digest)
-        for part in (manifest.config, *manifest.layers):
+        document = decode_document(self.read_blob(descriptor.digest), f"manifest {descriptor.digest}")
+        for part in document.manifests if isinstance(document, ImageIndex) else blobs_of(document):
             if not self.has_blob(part.digest, part.size):
                 raise VerificationError(
                     f"a part of {descriptor.digest[:19]} is not in the store", f"blob {part.digest}", self.blobs.hint

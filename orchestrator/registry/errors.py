@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from orchestrator.errors import FetchError, TryAgainError
+from orchestrator.text import shown
 
 _SHOWN = 160
-_UNSEEN = re.compile(r"[^\x20-\x7e]+")
 
 
 class NotFoundError(FetchError):
@@ -55,6 +53,5 @@ def reason(status: int, body: bytes) -> str:
 
 
 def printable(text: str, limit: int = _SHOWN) -> str:
-    """Return a stranger's text as one line of plain characters, cut to `limit`."""
-    line = _UNSEEN.sub(" ", text).strip()
-    return line if len(line) <= limit else line[: limit - 3] + "..."
+    """Return a stranger's text as one line of at most `limit` characters."""
+    return shown(text.strip(), limit)

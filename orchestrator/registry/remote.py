@@ -101,7 +101,8 @@ class Remote:
         return self._checked(answer, name)
 
     def _missing(self, name: str) -> NotFoundError:
-        what = f"there is no {name} in {self.session.repository}"
+        kind = "manifest" if DIGEST.match(name) else "tag"
+        what = f"there is no {kind} {name} in {self.session.repository}"
         return NotFoundError(what, "the registry answered 404", "check the name, the tag and who may read it")
 
     def _document(self, name: str) -> Answer | None:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.delta import Plan, Seeds, attach_chunks, indexes_of, make_plan, read_index
-from orchestrator.errors import FetchError, PyContainerError, VerificationError
-from orchestrator.oci import MANIFEST_TYPE, Descriptor, Manifest, Store, decode_manifest
-from orchestrator.oci.descriptor import MANIFEST_LIMIT
-from orchestrator.oci.layout import SUBJECT, AttachedRoom
+from orchestrator.errors import FetchError, VerificationError
+from orchestrator.oci import Descriptor, ImageIndex, Manifest, Store
+from orchestrator.oci.descriptor import MANIFEST_LIMIT, blobs_of
+from orchestrator.oci.layout import SUBJECT
 from orchestrator.oci.partial import forget_old
 from orchestrator.registry.errors import NotFoundError
+from orchestrator.registry.manifests import Held, family_of, for_machine, held, kind_of, manifest_of, whole
 from orchestrator.registry.places import Places
 from orchestrator.registry.reference import Reference, Repository
 from orchestrator.registry.remote import Remote
@@ -26,24 +27,10 @@ from orchestrator.registry.transfer import Meter, in_parallel
 from orchestrator.registry.upload import upload
 from orchestrator.registry.web import Web
 
-_DEPTH = 3
-"""Attachments of attachments: a signature of a document of a revision."""
-
-_MANIFESTS = 2000
-
 COSIGN_TYPE = "application/vnd.dev.cosign.artifact.sig.v1+json"
 """The artefact type of signatures for cosign, as cosign itself writes it with referrers (sigstore/cosign, pkg/oci)."""
 
 Tell = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A manifest with its bytes."""
-
-    descriptor: Descriptor
-    manifest: Manifest
-    data: bytes
 
 
 @dataclass(frozen=True)
@@ -80,17 +67,19 @@ def push(
 ) -> Transfer:
     """Send a revision of `store`, with all that is attached to it, and let its own tag and `tags` stand for it.
 
-    With `immutable` off it gets no tag of its own: it is no revision. `mount_from` are repositories of the same
+    With `immutable` off it gets no tag of its own: it is no revision. Of an index, which a release is, its bytes go and
+    what is attached to it: the registry must have its manifests already. `mount_from` are repositories of the same
     registry that may have its blobs. Raises VerificationError when the store lacks something or it is damaged,
     FetchError when the registry refuses, TryAgainError when it is busy.
     """
     with contextlib.nullcontext(web) if web else Web() as around:
         place = (places or Places.load(around.environment)).to_push(repository)
         remote = Remote(Session(around, place, actions="pull,push"))
-        attach_chunks(store, digest)  # so that whoever has something like it pulls less
-        family = _family(store, digest)
+        if isinstance(held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest).manifest, Manifest):
+            attach_chunks(store, digest)  # so that whoever has something like it pulls less
+        family = family_of(store, digest)
         absent = [each for each in family if not remote.has_manifest(each.descriptor.digest)]
-        blobs = _distinct(part for each in absent for part in _parts(each.manifest))
+        blobs = _distinct(part for each in absent for part in blobs_of(each.manifest))
         meter = Meter(sum(blob.size for blob in blobs), tell)
         in_parallel(around, lambda blob: upload(remote.session, store, blob, meter, mount_from), blobs)
         _put_manifests(remote, family, {each.descriptor.digest for each in absent})
@@ -102,7 +91,7 @@ def push(
         return Transfer(digest, len(family), len(blobs), meter.moved)
 
 
-def _put_manifests(remote: Remote, family: Sequence[_Held], absent: set[str]) -> None:
+def _put_manifests(remote: Remote, family: Sequence[Held], absent: set[str]) -> None:
     """Store manifests by their digests, and enter them into their subjects' fallback tags where the registry does not.
 
     One that is there, but not listed as attached, is stored again: the registry may have learned of referrers since.
@@ -118,57 +107,35 @@ def _put_manifests(remote: Remote, family: Sequence[_Held], absent: set[str]) ->
                 listed[subject.digest] = {one.digest for one in remote.referrers(subject.digest)}
             if digest in listed[subject.digest]:
                 continue
-        known = remote.put_manifest(digest, each.data, MANIFEST_TYPE)
+        known = remote.put_manifest(digest, each.data, each.descriptor.media_type)
         if subject is not None and not known:
             by_tag.setdefault(subject.digest, []).append(_described(each.descriptor, each.manifest))
     for subject_digest, entries in by_tag.items():
         remote.attach_by_tag(subject_digest, entries)
 
 
-def _tag(remote: Remote, tag: str, held: _Held) -> None:
+def _tag(remote: Remote, tag: str, what: Held) -> None:
     """Let a tag stand for a manifest; one that does is left alone: some registries let none be set twice."""
     with contextlib.suppress(NotFoundError):
-        if remote.head(tag) == held.descriptor.digest:
+        if remote.head(tag) == what.descriptor.digest:
             return
-    remote.put_manifest(tag, held.data, MANIFEST_TYPE)
+    remote.put_manifest(tag, what.data, what.descriptor.media_type)
 
 
 def tag_manifest(remote: Remote, store: Store, tag: str, digest: str) -> None:
     """Let a tag stand for a manifest of `store` that the registry has already."""
-    _tag(remote, tag, _held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest))
+    _tag(remote, tag, held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest))
 
 
-def _described(each: Descriptor, manifest: Manifest) -> Descriptor:
+def _described(each: Descriptor, manifest: Manifest | ImageIndex) -> Descriptor:
     """Return the entry that an index of referrers has for a manifest (distribution-spec, listing referrers)."""
     return Descriptor(
-        media_type=MANIFEST_TYPE,
+        media_type=each.media_type,
         digest=each.digest,
         size=each.size,
-        artifact_type=manifest.artifact_type or manifest.config.media_type,
+        artifact_type=kind_of(manifest),
         annotations=manifest.annotations,
     )
-
-
-def _family(store: Store, digest: str) -> list[_Held]:
-    """Return a manifest of the store and all that is attached to it, each after its subject."""
-    found = {digest: _held(store.read_blob(digest, limit=MANIFEST_LIMIT), digest)}
-    level = [digest]
-    for _ in range(_DEPTH):
-        level = [each.digest for parent in level for each in store.referrers(parent) if each.digest not in found]
-        found |= {each: _held(store.read_blob(each, limit=MANIFEST_LIMIT), each) for each in level}
-    return list(found.values())
-
-
-def _held(data: bytes, digest: str, error: type[PyContainerError] = VerificationError) -> _Held:
-    manifest = decode_manifest(data, f"manifest {digest}", error=error)
-    descriptor = Descriptor(
-        media_type=MANIFEST_TYPE, digest=digest, size=len(data), artifact_type=manifest.artifact_type
-    )
-    return _Held(descriptor, manifest, data)
-
-
-def _parts(manifest: Manifest) -> list[Descriptor]:
-    return [manifest.config, *manifest.layers]
 
 
 def _distinct(blobs: Iterable[Descriptor]) -> list[Descriptor]:
@@ -182,24 +149,28 @@ def pull(
     store: Store,
     *,
     artifact_type: str | None = None,
+    machine: str | None = None,
     tell: Tell | None = None,
     web: Web | None = None,
     places: Places | None = None,
 ) -> Transfer:
     """Bring a revision, and all that is attached to it, into `store`; naming it there is the caller's.
 
-    `artifact_type` is what its manifest must be, when given. Who made it is not asked here: verify it before it is
-    used. Raises FetchError for what cannot be had or is not what its digest says, TryAgainError for a busy server or a
-    full disk; the store then has whole blobs only, and nothing in its index that is not complete.
+    Of an index, which a release is, the revision for `machine` comes, or all of them and then the index itself.
+    `artifact_type` is what the manifest of the reference must be, when given. Who made it is not asked here: verify it
+    before it is used. Raises FetchError for what cannot be had or is not what its digest says, TryAgainError for a busy
+    server or a full disk; the store then has whole blobs only, and nothing in its index that is not complete.
     """
     with store.writing(), contextlib.nullcontext(web) if web else Web() as around:
         sources = Sources(around, reference, places)
-        digest = sources.resolve()
-        found = _all_manifests(sources, store, digest)
-        kind = found[0].manifest.artifact_type or found[0].manifest.config.media_type
+        root = manifest_of(sources, store, sources.resolve())
+        kind = kind_of(root.manifest)
         if artifact_type is not None and kind != artifact_type:
             raise FetchError(f"{reference} is not what was expected", f"it is {kind}", "check the name and the tag")
-        blobs = _distinct(part for each in found for part in _parts(each.manifest))
+        if isinstance(root.manifest, ImageIndex) and machine is not None:
+            root = manifest_of(sources, store, for_machine(reference, root.manifest, machine))
+        digest, found = root.descriptor.digest, whole(sources, store, root)
+        blobs = _distinct(part for each in found for part in blobs_of(each.manifest))
         missing = [blob for blob in blobs if not store.has_blob(blob.digest, blob.size)]
         meter = Meter(sum(blob.size for blob in missing), tell)
         if missing:
@@ -219,13 +190,13 @@ def pull(
         return Transfer(digest, len(found), len(blobs), meter.moved)
 
 
-def _indexes(found: Sequence[_Held]) -> dict[str, Descriptor]:
+def _indexes(found: Sequence[Held]) -> dict[str, Descriptor]:
     """Return the chunk indexes that manifests list for the blobs of their subjects."""
-    blobs = {each.descriptor.digest: {part.digest for part in _parts(each.manifest)} for each in found}
+    blobs = {each.descriptor.digest: {part.digest for part in blobs_of(each.manifest)} for each in found}
     listed: dict[str, Descriptor] = {}
     for each in found:
         subject = each.manifest.subject
-        if subject is not None and subject.digest in blobs:
+        if isinstance(each.manifest, Manifest) and subject is not None and subject.digest in blobs:
             listed |= {of: entry for of, entry in indexes_of(each.manifest).items() if of in blobs[subject.digest]}
     return listed
 
@@ -243,31 +214,3 @@ def _plans(store: Store, missing: Sequence[Descriptor], listed: dict[str, Descri
             if plan.worth:
                 plans[blob.digest] = plan
     return plans
-
-
-def _all_manifests(sources: Sources, store: Store, digest: str) -> list[_Held]:
-    """Return a manifest and those attached to it, each after its subject."""
-    found = {digest: _manifest(sources, store, digest)}
-    level = [digest]
-    room = AttachedRoom()
-    for _ in range(_DEPTH):
-        following = []
-        for subject in level:
-            for each in sources.referrers(subject):
-                if each.digest in found or each.media_type != MANIFEST_TYPE:
-                    continue
-                one = _manifest(sources, store, each.digest)
-                # What a list of referrers says is anybody's word; to what it belongs a manifest must say itself.
-                if (of := one.manifest.subject) is not None and of.digest == subject and room.takes(one.manifest):
-                    found[each.digest] = one
-                    following.append(each.digest)
-                if len(found) > _MANIFESTS:
-                    raise FetchError(f"too much is attached to {digest}", f"more than {_MANIFESTS} manifests")
-        level = following
-    return list(found.values())
-
-
-def _manifest(sources: Sources, store: Store, digest: str) -> _Held:
-    here = store.has_blob(digest)
-    data = store.read_blob(digest, limit=MANIFEST_LIMIT) if here else sources.document(digest).data
-    return _held(data, digest, FetchError)

@@ -265,7 +265,7 @@ def checked(url: httpx.URL, before: httpx.URL) -> httpx.URL:
     if before.scheme == "https" and url.scheme != "https":
         raise FetchError(
             f"the registry {before.host} sends us from https to plain http",
-            f"to the host {printable(url.host, 80)}",
+            f"to the host {printable(url.raw_host.decode(), 80)}",
             "ask who runs it: behind a proxy it must know that it is reached by https",
         )
     return url.copy_with(fragment=None)

@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.canonical import make_folders, sync_folder
-from orchestrator.errors import ConfigError, TrustError, TryAgainError
+from orchestrator.errors import ConfigError, FetchError, TrustError, TryAgainError, VerificationError
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell
 from orchestrator.oci.files import exclusive_lock
 from orchestrator.remotes.config import ORIGIN, RemoteConfig
-from orchestrator.remotes.fetching import Pulled, bring_roots, fetch, pull, wanted_channels
+from orchestrator.remotes.fetching import Pulled, fetch, pull, wanted_channels
 from orchestrator.remotes.location import Location
 from orchestrator.remotes.looking import bring_as, glimpse
 from orchestrator.remotes.naming import MAIN, Channel
 from orchestrator.remotes.peer import Listing, Peer
+from orchestrator.remotes.releasing import take_releases
+from orchestrator.remotes.roots import bring_roots
 from orchestrator.remotes.trusted import (
     How,
     Trusted,
@@ -35,7 +37,7 @@ from orchestrator.remotes.trusted import (
     trusted_here,
 )
 from orchestrator.remotes.work import Work
-from orchestrator.revision import Revision
+from orchestrator.revision import Revision, decode_release, is_release
 from orchestrator.trust import PublicKey, load_keys
 from orchestrator.trust.channel import POINTER_TYPE, read_pointer
 from orchestrator.trust.published import accept_roots, read_root
@@ -66,7 +68,8 @@ class CloneRequest:
 class Cloned:
     """What was made: the folder, its channels, and whose signatures were believed.
 
-    `absent` are files of the product that the revision does not hold, None when it holds none at all.
+    `absent` are files of the product that the revision does not hold, None when it holds none at all; `machine` is what
+    was asked for, empty for all.
     """
 
     folder: Path
@@ -75,6 +78,7 @@ class Cloned:
     pinned: tuple[str, ...]
     absent: tuple[str, ...] | None
     bare: bool
+    machine: str = ""
 
 
 def clone(
@@ -91,7 +95,8 @@ def clone(
     is not signed as required or a demanded key is not among the trusted ones.
     """
     listing = peer.listing(tags=True)
-    channel = _choose(listing, request)
+    chosen = _choose(peer, listing, request, say)
+    channel = chosen[0]
     folder = request.folder or Path(_product_of(peer, listing, channel) + (".store" if request.bare else ""))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         _forget_done(folder)
@@ -103,8 +108,9 @@ def clone(
         store = Store.open_or_create(work_folder / "store")
         trusted, first = _decide(request, peer, listing, channel, store, tell)
         work = Work(peer, ORIGIN, store, trusted, tell, say)
-        names = sorted({*listing.pointers, *listing.heads}) if request.bare else [channel]
+        names = sorted({*listing.pointers, *listing.heads}) if request.bare else chosen
         pulled = tuple(pull(work, each) for each in fetch(work, listing, names, request.depth))
+        take_releases(work)
         fetched = replace(pulled[0].fetched, moved=pulled[0].fetched.moved + first)
         pulled = (replace(pulled[0], fetched=fetched), *pulled[1:])
         for each in pulled:
@@ -120,7 +126,7 @@ def clone(
         sync_folder(target.parent)
         shutil.rmtree(work_folder, ignore_errors=True)
     lock.unlink(missing_ok=True)
-    return Cloned(folder, pulled, trusted, pinned, absent, request.bare)
+    return Cloned(folder, pulled, trusted, pinned, absent, request.bare, request.machine)
 
 
 def _beside(target: Path) -> tuple[Path, Path]:
@@ -162,15 +168,39 @@ def demand_signers(pulled: Pulled, request: CloneRequest, trusted: Trusted) -> N
         )
 
 
-def _choose(listing: Listing, request: CloneRequest) -> Channel:
-    """Return the channel to be cloned first; which machine's must be clear."""
+def _choose(peer: Peer, listing: Listing, request: CloneRequest, say: Callable[[str], None]) -> list[Channel]:
+    """Return the channels to be cloned, the one to be checked out first.
+
+    Without a machine they are those of the channel's release, in its order, and `say` tells which it lacks; where there
+    is none, and several machines, it must be clear which. The release is only asked for its names here: it is verified
+    when it is fetched.
+    """
     there = sorted(each for each in {*listing.pointers, *listing.heads} if each.name == request.channel)
     machines = [each.machine for each in there]
-    if len(there) > 1 and not request.machine and not request.bare:
+    several = len(there) > 1 and not request.machine and not request.bare
+    if several and (chosen := _of_release(peer, listing, request.channel, there)):
+        lacking = [each.machine for each in there if each not in chosen]
+        if lacking:
+            say(f"the release of {request.channel} has no {', '.join(lacking)}: clone that with --machine")
+        return chosen
+    if several:
         raise ConfigError(
             f"the remote has {request.channel} for several machines", ", ".join(machines), f"--machine {machines[0]}"
         )
-    return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])[0]
+    return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])
+
+
+def _of_release(peer: Peer, listing: Listing, name: str, there: Sequence[Channel]) -> list[Channel]:
+    """Return those channels that the release of a channel names, in its order; none when it has no release."""
+    digest = listing.releases.get(name)
+    if digest is None:
+        return []
+    try:
+        data = peer.document(digest)
+        named = decode_release(data, digest, FetchError).machines if is_release(data) else {}
+    except (FetchError, VerificationError):  # what nobody can read says nothing
+        return []
+    return [each for machine in named if (each := Channel(name, machine)) in there]
 
 
 def _product_of(peer: Peer, listing: Listing, channel: Channel) -> str:

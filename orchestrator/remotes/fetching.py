@@ -8,27 +8,24 @@ verified, and what has come is not fetched again.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError, TrustError
-from orchestrator.history.names import check_tag
-from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
-from orchestrator.oci.copying import Moved, descriptor_of
-from orchestrator.remotes.ancestry import comes_from, count_between, known, parents_in, walk
-from orchestrator.remotes.looking import bring_as, forgotten_on_failure, glimpse, known_parents
+from orchestrator.oci.copying import Moved
+from orchestrator.remotes.ancestry import comes_from, count_between, parents_in, walk
+from orchestrator.remotes.bringing import bring_revision
+from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel
-from orchestrator.remotes.peer import Listing, Peer
-from orchestrator.remotes.sealing import drop_unsealed
-from orchestrator.remotes.trusted import trusted_here
+from orchestrator.remotes.peer import Listing
+from orchestrator.remotes.releasing import fetch_releases, take_releases
+from orchestrator.remotes.roots import follow_roots
+from orchestrator.remotes.tags import bring_tags
 from orchestrator.remotes.work import Work, accept, bring_pointer
-from orchestrator.revision import Revision, read_revision, revisions
-from orchestrator.trust import load_keys, verify_revision
+from orchestrator.revision import Revision
 from orchestrator.trust.channel import SignedPointer
 from orchestrator.trust.following import check_revision
-from orchestrator.trust.published import ROOT_TYPE, accept_roots
 
 
 class DivergedError(TrustError):
@@ -75,6 +72,26 @@ def wanted_channels(listing: Listing, machine: str, names: Sequence[str] = ()) -
     return found
 
 
+def wanted_of(work: Work, listing: Listing, machines: Sequence[str], names: Sequence[str] = ()) -> list[Channel]:
+    """Return the channels that a remote has for a product's machines, in their order, and tell which have none.
+
+    Raises ConfigError when it has none for any of them.
+    """
+    if len(machines) == 1:
+        return wanted_channels(listing, machines[0], names)
+    there = {*listing.pointers, *listing.heads}
+    found = [each for one in machines for each in sorted(there) if each.machine == one]
+    found = [each for each in found if not names or each.name in names]
+    absent = [name for name in names if name not in {each.name for each in found}]
+    if absent or not found:
+        return wanted_channels(listing, machines[0], absent)
+    for name in names or sorted({each.name for each in found}):
+        lacking = [one for one in machines if Channel(name, one) not in there]
+        if lacking:
+            work.say(f"the remote has no {name} for {', '.join(lacking)}")
+    return found
+
+
 def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int | None = None) -> list[Fetched]:
     """Bring channels of a remote, and let `remote/<name>/...` stand for what they are now.
 
@@ -82,80 +99,37 @@ def fetch(work: Work, listing: Listing, channels: Sequence[Channel], depth: int 
     what is not signed as required or leads back, FetchError (3) and TryAgainError (75) for what does not come.
     """
     with work.store.writing():
-        _follow_roots(work, listing)
+        follow_roots(work, listing)
         found = [_fetch(work, listing, each, depth) for each in channels]
-        _bring_tags(work, listing, found)
+        fetch_releases(work, listing, {each.channel: each.revision.id for each in found})
+        bring_tags(work, listing, [(each.channel.machine, each.revision.id) for each in found])
         return found
 
 
-def _bring_tags(work: Work, listing: Listing, fetched: Sequence[Fetched]) -> None:
-    """Take over the tags of what came, but for those that mean something else here."""
-    store = work.store
-    history = known(parents_in(store), [each.revision.id for each in fetched])
-    with store.together():
-        for name, digest in listing.tags.items():
-            own = store.resolve(name)
-            if own is None and digest in history:
-                with contextlib.suppress(ConfigError):  # a name that none of ours may have
-                    check_tag(name, store, fetched[0].channel.machine)
-                    store.tag(name, descriptor_of(store, digest))
-            elif own is not None and own.digest != digest:
-                work.say(f"the tag {name} is another one here: it stays")
-
-
-def bring_roots(peer: Peer, listing: Listing, store: Store) -> dict[int, str]:
-    """Bring a remote's root documents, nothing verified; returns their manifests' digests by number, in order."""
-    for digest in listing.roots.values():
-        if not store.has_blob(digest):
-            bring_as(peer, store, digest, ROOT_TYPE)
-    return dict(sorted(listing.roots.items()))
-
-
-def _follow_roots(work: Work, listing: Listing) -> None:
-    """Follow the product's root documents where this machine knows one; each is checked by the one before."""
-    product = work.trusted.product
-    if not listing.roots:
-        return
-    if load_keys(product).chain is None:
-        work.say(f"{product} has root documents, and this machine none of them; to take them: pycontainer trust import")
-        return
-    with forgotten_on_failure(work.store):
-        accept_roots(work.store, bring_roots(work.peer, listing, work.store).values(), product)
-    work.trusted = trusted_here(load_keys(product))
-
-
 def _fetch(work: Work, listing: Listing, channel: Channel, depth: int | None) -> Fetched:
-    store, trusted = work.store, work.trusted
+    store = work.store
     last = store.resolve(channel.seen(work.remote))
     with forgotten_on_failure(store):
         pointer = _pointer(work, listing, channel)
         target = pointer.pointer.revision if pointer else listing.heads[channel]
-        named = _named(store)
-        own = {entry.digest for entry in store.referrers(target, SOURCE_TYPE)} if target in named else set()
-        revision = glimpse(work.peer, store, target)
-        config = revision.config
-        if (config.product, config.machine) != (trusted.product, channel.machine):
-            raise TrustError(
-                f"{channel} of the remote is something else",
-                f"{config.product} for {config.machine}; wanted is {trusted.product} for {channel.machine}",
-                "check the remote: pycontainer remote ls",
-            )
-        if pointer:
-            check_revision(pointer.pointer, config.product, config.machine, config.security_version)
-        report = verify_revision(
-            store, revision, trusted.revision.keys, trusted.revision.threshold, product=trusted.product, blobs=False
+        brought = bring_revision(
+            work, target, channel.machine, depth, what=str(channel), check=lambda found: _agree(pointer, found)
         )
-        brought, moved = _bring_history(work, revision.id, named, depth)
+        moved = brought.moved
         if pointer and not store.has_blob(pointer.manifest.digest):
             moved += work.peer.bring(pointer.manifest.digest, store, work.tell)
-        if drop_unsealed(store, [*brought, revision.id], trusted.for_sources, own):
-            work.say("sources that the product's keys did not sign were not taken")
         with store.together():
-            store.move(channel.seen(work.remote), revision.descriptor)
-            for digest in brought:
+            store.move(channel.seen(work.remote), brought.revision.descriptor)
+            for digest in brought.digests:
                 store.pack(digest)
     before = last.digest if last else None
-    return Fetched(channel, revision, pointer, before, tuple(report.keyids), len(brought), moved)
+    return Fetched(channel, brought.revision, pointer, before, brought.keyids, len(brought.digests), moved)
+
+
+def _agree(pointer: SignedPointer | None, revision: Revision) -> None:
+    if pointer is not None:
+        config = revision.config
+        check_revision(pointer.pointer, config.product, config.machine, config.security_version)
 
 
 def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | None:
@@ -164,39 +138,6 @@ def _pointer(work: Work, listing: Listing, channel: Channel) -> SignedPointer | 
     if digest is None:
         return None
     return bring_pointer(work, channel, digest)
-
-
-def _named(store: Store) -> set[str]:
-    """Return the revisions that a name leads to. Another is what a fetch left that was killed: as good as not here."""
-    tagged = {entry.digest for entry in store.tags().values()}
-    return known(parents_in(store), [entry.digest for entry in revisions(store) if entry.digest in tagged])
-
-
-def _bring_history(work: Work, head: str, here: set[str], depth: int | None) -> tuple[list[str], Moved]:
-    """Bring a revision and those that it comes from, oldest first, but for `here`, whose ancestors are here too."""
-    parents = known_parents(work.peer, work.store)
-    order: list[str] = []
-    # A depth that was asked for is counted from the head, so that it also deepens a history that is not whole here.
-    for number, digest in enumerate(walk(head, parents, lambda digest: depth is None and digest in here)):
-        if depth is not None and number >= depth:
-            if digest not in here:
-                work.say(f"the history ends before {digest[7:19]}: --depth {depth}")
-            break
-        if digest in here:
-            continue
-        if digest != head and not work.peer.has(digest):
-            work.say(f"the remote does not have revision {digest[7:19]}: the history begins after it")
-            continue
-        order.append(digest)
-    moved = Moved()
-    for number, digest in enumerate(reversed(order), 1):
-        if len(order) > 1:
-            work.say(f"revision {digest[7:19]}, {number} of {len(order)}")
-        moved += work.peer.bring(digest, work.store, work.tell)
-    if not order:  # nothing but what was attached to it since
-        moved += work.peer.bring(head, work.store, work.tell)
-    read_revision(work.store, head)
-    return order, moved
 
 
 def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
@@ -221,6 +162,14 @@ def pull(work: Work, fetched: Fetched, *, reset: bool = False) -> Pulled:
     return Pulled(fetched, outcome, target.id)
 
 
+def pull_all(work: Work, fetched: Sequence[Fetched], *, reset: bool = False) -> list[Pulled]:
+    """Pull channels that were fetched, all or none of them, and the releases that say what they are now."""
+    with work.store.together():
+        found = [pull(work, each, reset=reset) for each in fetched]
+        take_releases(work)
+    return found
+
+
 def _seen(work: Work, fetched: Fetched) -> None:
     if fetched.pointer is not None:
         accept(work, fetched.channel, fetched.pointer)
@@ -234,7 +183,7 @@ def _diverged(work: Work, fetched: Fetched, here: str) -> DivergedError:
     common = next((each for each in walk(here, parents) if each in reached), None)
     since = f"since revision {common[7:19]}" if common else "and have no revision in common"
     return DivergedError(
-        f"{fetched.channel.name} has gone two ways",
+        f"{fetched.channel} has gone two ways",
         f"{ours} revision{'s' * (ours != 1)} here ({here[7:19]}), {theirs} at {work.remote} ({target[7:19]}) {since}",
         "tag yours (pycontainer tag mine) and take theirs (pycontainer pull --reset), or replace theirs: "
         "pycontainer push --force",

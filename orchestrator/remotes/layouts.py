@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.bundle import Bundle, open_bundle
 from orchestrator.errors import ConfigError
+from orchestrator.history.names import release_of, release_tag
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell, copy_family, descriptor_of
 from orchestrator.oci.layout import Layout
@@ -37,6 +38,7 @@ class LayoutPeer:
             roots={number: digest for name, digest in found.items() if (number := root_number(name)) is not None},
             revisions=tuple(entry.digest for entry in revisions(self.layout)),
             tags={name: digest for name, digest in found.items() if is_users(name)},
+            releases={line: digest for name, digest in found.items() if (line := release_of(name)) is not None},
         )
 
     def _tips(self) -> dict[Channel, str]:
@@ -55,6 +57,10 @@ class LayoutPeer:
 
     def tagged(self, tag: str) -> str | None:
         found = self.layout.resolve(tag) if is_users(tag) else None
+        return found.digest if found else None
+
+    def released(self, channel: str) -> str | None:
+        found = self.layout.resolve(release_tag(channel))
         return found.digest if found else None
 
     def document(self, digest: str) -> bytes:
@@ -88,6 +94,12 @@ class LayoutPeer:
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         target = self._store()
         target.tag(tag, descriptor_of(target, digest))
+
+    def set_release(self, store: Store, channel: str, digest: str) -> None:
+        target = self._store()
+        with target.together():
+            target.pack(digest)
+            target.tag(release_tag(channel), descriptor_of(target, digest))
 
     def set_root(self, store: Store, number: int, digest: str) -> None:
         target = self._store()

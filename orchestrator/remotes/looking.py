@@ -35,10 +35,15 @@ def glimpse(peer: Peer, store: Store, digest: str) -> Revision:
         raise FetchError(f"revision {digest[:19]} is refused", "its configuration is too large")
     store.put_blob(peer.small(manifest.config.digest, manifest.config.size), expected=manifest.config.digest)
     store.put_blob(data, expected=digest)
+    bring_signatures(peer, store, digest)
+    return read_revision(store, digest)
+
+
+def bring_signatures(peer: Peer, store: Store, digest: str) -> None:
+    """Bring the signatures that a remote has of a manifest or an index into `store`; nothing of them is verified."""
     for signature in peer.referrers(digest, SIGNATURE_TYPE)[:_SIGNATURES]:
         if _is(peer, store, signature, SIGNATURE_TYPE, of=digest):
             peer.bring(signature, store, lambda done, total: None)
-    return read_revision(store, digest)
 
 
 def bring_as(peer: Peer, store: Store, digest: str, artifact_type: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from orchestrator.oci import Store
@@ -18,7 +18,8 @@ from orchestrator.remotes.naming import Channel
 class Listing:
     """What a remote has: pointers of channels and heads without a pointer, root documents, revisions, users' tags.
 
-    All are digests of manifests.
+    All are digests of manifests. `releases` are what the names of channels stand for themselves: indexes of releases,
+    or what somebody gave such a name.
     """
 
     pointers: Mapping[Channel, str]
@@ -26,6 +27,7 @@ class Listing:
     roots: Mapping[int, str]
     revisions: tuple[str, ...]
     tags: Mapping[str, str]
+    releases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,11 @@ class Peer(Protocol):
     def tagged(self, tag: str) -> str | None:
         """Return the digest of what a user's tag stands for."""
 
+    def released(self, channel: str) -> str | None:
+        """Return the digest of what a channel's own name stands for: its release."""
+
     def document(self, digest: str) -> bytes:
-        """Return a manifest's bytes, which have that digest."""
+        """Return the bytes of a manifest or an index, which have that digest."""
 
     def small(self, digest: str, size: int) -> bytes:
         """Return a small blob of `size` bytes."""
@@ -68,13 +73,19 @@ class Peer(Protocol):
         """Copy a manifest, its blobs and all that is attached to it into `store`; goes on where it was cut."""
 
     def send(self, store: Store, digest: str, tell: Tell) -> Moved:
-        """Copy a manifest, its blobs and all that is attached to it from `store` to here."""
+        """Copy a manifest, its blobs and all that is attached to it from `store` to here.
+
+        Of an index, its bytes and what is attached to it: its manifests must be here already.
+        """
 
     def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str, *, instead_of: Standing) -> bool:
         """Let a channel be what a pointer, which is here, says; False, and nothing, when it is not `instead_of` now."""
 
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         """Let a user's tag stand for a manifest that is here."""
+
+    def set_release(self, store: Store, channel: str, digest: str) -> None:
+        """Let a channel's own name stand for a release that is here."""
 
     def set_root(self, store: Store, number: int, digest: str) -> None:
         """Copy a root document and let its number stand for it."""

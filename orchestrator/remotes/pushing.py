@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.errors import ConfigError, PyContainerError, TrustError
 from orchestrator.oci import Store
@@ -13,6 +13,7 @@ from orchestrator.remotes.ancestry import comes_from, parents_in, walk
 from orchestrator.remotes.fetching import DivergedError
 from orchestrator.remotes.looking import forgotten_on_failure
 from orchestrator.remotes.naming import Channel, is_users, root_number
+from orchestrator.remotes.peer import Standing
 from orchestrator.remotes.sealing import seal_sources
 from orchestrator.remotes.work import Work, accept, bring_pointer
 from orchestrator.revision import Revision, read_revision
@@ -41,40 +42,76 @@ class Pushed:
         return self.count == 0 and self.moved.bytes == 0 and (self.channel is None or self.before == self.revision.id)
 
 
-def push_channel(
-    work: Work, channel: Channel, revision: Revision, signers: Sequence[Signer], *, force: bool = False
-) -> Pushed:
-    """Send a revision and what it comes from, and move the remote's channel to it.
+@dataclass(frozen=True)
+class Looked:
+    """What a channel is at a remote, before a revision is pushed to it: its standing, and the pointer there.
 
-    The pointer that stands for it here is sent when it is newer than the remote's, else one is issued and signed by
-    `signers`. Raises DivergedError (exit code 7) when the remote's channel has what the revision does not come from,
-    unless `force`; TrustError for a revision, or a channel there, that is not signed as required.
+    `counts` says whether that pointer verifies; `forward` whether the revision comes from all that is there.
+    """
+
+    standing: Standing
+    there: SignedPointer | None
+    counts: bool
+    forward: bool
+
+    @property
+    def before(self) -> str | None:
+        """The revision that the channel is there."""
+        return self.there.pointer.revision if self.there else self.standing.head
+
+
+def look_at(work: Work, channel: Channel, revision: Revision, *, force: bool = False) -> Looked:
+    """Return what a channel is at the remote now, and send nothing.
+
+    Raises DivergedError (exit code 7) when it has what the revision does not come from, unless `force`; TrustError for
+    a revision, or a channel there, that is not signed as required.
     """
     _verify(work, revision)
     standing = work.peer.standing(channel)
     there, counts = _pointer_there(work, channel, standing.pointer, force=force)
-    before = there.pointer.revision if there else standing.head
-    forward = True
-    for each in dict.fromkeys((before, standing.head)):  # a head may be ahead of its pointer: committed, not pushed
+    found = Looked(standing, there, counts, True)
+    # A head may be ahead of its pointer: committed, not pushed.
+    for each in dict.fromkeys((found.before, standing.head)):
         if each is not None and not comes_from(revision.id, each, parents_in(work.store)):
-            forward = False
+            found = replace(found, forward=False)
             if not force:
-                raise _refused(work, channel, revision, each, published=each == before)
-    if there is not None and counts:
+                raise _refused(work, channel, revision, each, published=each == found.before)
+    return found
+
+
+def push_channel(
+    work: Work,
+    channel: Channel,
+    revision: Revision,
+    signers: Sequence[Signer],
+    *,
+    force: bool = False,
+    looked: Looked | None = None,
+) -> Pushed:
+    """Send a revision and what it comes from, and move the remote's channel to it.
+
+    The pointer that stands for it here is sent when it is newer than the remote's, else one is issued and signed by
+    `signers`. `looked` is what the channel was when it was looked at, if it was. Raises what `look_at` does, and
+    DivergedError for a channel that has moved since.
+    """
+    found = looked or look_at(work, channel, revision, force=force)
+    there, before = found.there, found.before
+    if there is not None and found.counts:
         accept(work, channel, there)  # the next one must be numbered after it
     count, moved = _send_history(work, revision.id)
-    stays = there is not None and counts and before == revision.id
+    stays = there is not None and found.counts and before == revision.id
     pointer = there if there is not None and stays else _own_pointer(work, channel, revision, signers)
     if there is None or pointer.manifest.digest != there.manifest.digest:
         moved += work.peer.send(work.store, revision.id, work.tell)  # the pointer is attached to it
-        if not work.peer.set_channel(work.store, channel, pointer.manifest.digest, revision.id, instead_of=standing):
+        manifest = pointer.manifest.digest
+        if not work.peer.set_channel(work.store, channel, manifest, revision.id, instead_of=found.standing):
             raise DivergedError(
-                f"{channel.name} at {work.remote} was moved meanwhile",
+                f"{channel} at {work.remote} was moved meanwhile",
                 "somebody else has pushed to it since this push began",
                 "pull, and push again",
             )
     _remember(work, channel, pointer, revision)
-    return Pushed(revision, channel, pointer, before, not forward, count, moved)
+    return Pushed(revision, channel, pointer, before, not found.forward, count, moved)
 
 
 def push_revision(work: Work, revision: Revision, tags: Sequence[str] = ()) -> Pushed:
@@ -139,7 +176,7 @@ def _refused(work: Work, channel: Channel, revision: Revision, before: str, *, p
     else:
         why = f"revision {revision.short} does not come from what it has, {before[7:19]}"
         hint = "pull and build on that; or give theirs up: pycontainer push --force"
-    return DivergedError(f"{channel.name} at {work.remote} would lose revisions", why, hint)
+    return DivergedError(f"{channel} at {work.remote} would lose revisions", why, hint)
 
 
 def _send_history(work: Work, head: str) -> tuple[int, Moved]:
@@ -187,7 +224,7 @@ def _own_pointer(work: Work, channel: Channel, revision: Revision, signers: Sequ
             return own
     if not signers:
         raise TrustError(
-            f"nobody here can sign where {channel.name} is to point",
+            f"nobody here can sign where {channel} is to point",
             "no private key of the product is on this machine",
             "push where it is, or push the revision alone: pycontainer push REMOTE REVISION",
         )

@@ -17,6 +17,7 @@ from orchestrator.registry.revisions import tag_manifest
 from orchestrator.registry.transfer import in_parallel
 from orchestrator.remotes.naming import Channel, channel_in_registry, is_users, root_number
 from orchestrator.remotes.peer import Listing, Standing
+from orchestrator.revision import is_release
 
 _REVISION = "revision-"
 _SMALL = 1024 * 1024
@@ -50,15 +51,18 @@ class RegistryPeer:
             names = []
         channels = {found: name for name in names if (found := channel_in_registry(name)) is not None}
         roots = {number: name for name in names if (number := root_number(name)) is not None}
-        asked = [*channels.values(), *roots.values(), *([name for name in names if is_users(name)] if tags else [])]
-        digests = self._digests(asked)
+        lines = {channel.name for channel in channels}
+        releases = [name for name in names if name in lines]
+        asked = [*channels.values(), *roots.values(), *releases, *(filter(is_users, names) if tags else ())]
+        digests = self._digests(dict.fromkeys(asked))
         revisions = sorted(f"sha256:{name[len(_REVISION) :]}" for name in names if name.startswith(_REVISION))
         return Listing(
             pointers={each: digests[name] for each, name in channels.items() if name in digests},
             heads={},
             roots={number: digests[name] for number, name in roots.items() if name in digests},
             revisions=tuple(revisions),
-            tags={name: digests[name] for name in names if is_users(name) and name in digests},
+            tags={name: digests[name] for name in names if tags and is_users(name) and name in digests},
+            releases={name: digests[name] for name in releases if name in digests},
         )
 
     def _digests(self, tags: Iterable[str]) -> dict[str, str]:
@@ -85,6 +89,9 @@ class RegistryPeer:
     def tagged(self, tag: str) -> str | None:
         return self._digest(tag)
 
+    def released(self, channel: str) -> str | None:
+        return self._digest(channel)
+
     def document(self, digest: str) -> bytes:
         return self.remote.manifest(digest).data
 
@@ -109,7 +116,9 @@ class RegistryPeer:
         return Moved(done.manifests, done.blobs, done.moved)
 
     def send(self, store: Store, digest: str, tell: Tell) -> Moved:
-        done = push(store, digest, self.repository, tell=tell, web=self._web)
+        # A release is found by names that people know; each of its revisions has its own tag.
+        kept = store.has_blob(digest) and not is_release(store.read_blob(digest))
+        done = push(store, digest, self.repository, tell=tell, web=self._web, immutable=kept)
         return Moved(done.manifests, done.blobs, done.moved)
 
     def set_channel(self, store: Store, channel: Channel, pointer: str, revision: str, *, instead_of: Standing) -> bool:
@@ -121,6 +130,9 @@ class RegistryPeer:
 
     def set_tag(self, store: Store, tag: str, digest: str) -> None:
         tag_manifest(self.remote, store, tag, digest)
+
+    def set_release(self, store: Store, channel: str, digest: str) -> None:
+        tag_manifest(self.remote, store, channel, digest)
 
     def set_root(self, store: Store, number: int, digest: str) -> None:
         with contextlib.suppress(NotFoundError):

@@ -12,6 +12,7 @@ from orchestrator.remotes.looking import bring_as
 from orchestrator.remotes.naming import Channel
 from orchestrator.remotes.peer import Peer
 from orchestrator.remotes.trusted import Trusted
+from orchestrator.revision import Release
 from orchestrator.trust.channel import POINTER_TYPE, SignedPointer, read_pointer
 from orchestrator.trust.following import accept_pointer, known_pointer, time_floor, verify_pointer
 
@@ -28,6 +29,10 @@ class Work:
     trusted: Trusted
     tell: Tell = field(default=lambda done, total: None)
     say: Say = field(default=lambda text: None)
+    releases: dict[str, Release] = field(default_factory=dict)
+    """Those of channels that were fetched, verified, by the channel's name."""
+    taken: dict[str, Release] = field(default_factory=dict)
+    """Those of them that are the channels' own here now."""
 
 
 def bring_pointer(work: Work, channel: Channel, digest: str) -> SignedPointer:

@@ -9,6 +9,9 @@ set_candidate(store, revision)          # last: tag candidate/<machine> makes it
 revision = load_revision(store, "candidate/MACHINE")     # a tag, an id, or 4 or more of its first digits
 revision.id, .hex, .short, .manifest, .config, .descriptor, .blobs()
 
+release = make_release(store, [revision, ...])              # one for each machine: an OCI image index
+release.of(machine).revision; check_release(store, release)
+
 facts = product_facts(product, machine, keys.facts_keys(), threshold=keys.threshold)
 blob = initramfs_with_facts(Path("initramfs.cpio.zst"), facts)
 block = boot_env(["console=ttyS0,115200", "quiet"])         # the kernel's command line, for GRUB
@@ -58,10 +61,22 @@ from orchestrator.revision.parts import (
     UserNamespace,
     Volume,
 )
+from orchestrator.revision.release import (
+    RELEASE_TYPE,
+    Release,
+    Released,
+    check_release,
+    decode_release,
+    is_release,
+    make_release,
+    read_release,
+    release_bytes,
+)
 
 __all__ = [
     "CYCLONEDX_TYPE",
     "LAYER",
+    "RELEASE_TYPE",
     "REVISION_TYPE",
     "SPDX23_TYPE",
     "SPDX_TYPE",
@@ -80,6 +95,8 @@ __all__ = [
     "PlatformLayer",
     "PublishedPort",
     "ReachCondition",
+    "Release",
+    "Released",
     "Restart",
     "Revision",
     "RevisionConfig",
@@ -89,13 +106,19 @@ __all__ = [
     "assemble",
     "boot_env",
     "candidate_tag",
+    "check_release",
     "created_at",
+    "decode_release",
     "initramfs_with_facts",
+    "is_release",
     "load_revision",
+    "make_release",
     "media_type",
     "newc",
     "product_facts",
+    "read_release",
     "read_revision",
+    "release_bytes",
     "revisions",
     "set_candidate",
 ]

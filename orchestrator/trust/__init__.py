@@ -4,6 +4,7 @@
     keys = product_keys("demo")             # made on first use; .folder, .keys, .threshold, .public_keys()
     sign_revision(store, revision, keys.signers())          # DSSE envelope, attached; a second signer's is merged in
     report = verify_revision(store, revision, keys.public_keys(), keys.threshold)   # UnverifiedError: exit code 7
+    sign_release(store, release, keys.signers()); verify_release(store, release.id, keys.public_keys(), keys.threshold)
     envelope = revision_envelope(store, revision, keys.public_keys())    # the device's envelope blob
     product_facts(product, machine, keys.facts_keys(), threshold=keys.threshold)    # orchestrator.revision
     new_key(product, name), add_public_key(product, name, PublicKey.from_pem(data)), set_threshold(product, k),
@@ -56,6 +57,7 @@ from orchestrator.trust.published import (
     root_entries,
     root_tag,
 )
+from orchestrator.trust.releases import RELEASE_PAYLOAD, sign_release, verify_release
 from orchestrator.trust.report import Step, UnverifiedError, VerificationReport
 from orchestrator.trust.role import ROLES, Role, RoleName
 from orchestrator.trust.root import ROOT_PAYLOAD, Chain, Root, SignedRoot
@@ -78,6 +80,7 @@ __all__ = [
     "PAYLOAD_TYPE",
     "POINTER_PAYLOAD",
     "POINTER_TYPE",
+    "RELEASE_PAYLOAD",
     "ROLES",
     "ROOT_PAYLOAD",
     "ROOT_TYPE",
@@ -130,6 +133,7 @@ __all__ = [
     "rotate",
     "seen_tag",
     "set_threshold",
+    "sign_release",
     "sign_revision",
     "sign_root",
     "signed_payload",
@@ -138,5 +142,6 @@ __all__ = [
     "time_floor",
     "trusted_envelope",
     "verify_pointer",
+    "verify_release",
     "verify_revision",
 ]

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("oci",),
     ("product", "deploy", "machines"),
     ("run", "canonical", "progress"),
-    ("errors",),
+    ("errors", "text"),
 )
 """The rooms of the package, from the top down: each imports from floors below its own, never from neighbours."""
 

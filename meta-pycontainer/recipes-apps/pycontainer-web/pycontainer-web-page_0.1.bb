@@ -9,8 +9,8 @@ S = "${UNPACKDIR}"
 inherit allarch
 
 do_install() {
-    install -D -m 0644 ${S}/index.html ${D}/srv/www/index.html
+    install -D -m 0644 ${S}/index.html ${D}${servicedir}/www/index.html
     install -D -m 0644 ${S}/pycontainer-web.conf ${D}${sysconfdir}/pycontainer-web.conf
 }
 
-FILES:${PN} += "/srv/www"
+FILES:${PN} += "${servicedir}/www"

@@ -23,7 +23,7 @@ PYCONTAINER_GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo reg
     ${@bb.utils.contains_any('TARGET_ARCH', 'aarch64 arm riscv64', 'fdt', '', d)}"
 PYCONTAINER_GRUB_PRELOADED = "part_gpt fat ext2 regexp normal"
 PYCONTAINER_LICENCES = "grub-efi=grub-efi"
-PYCONTAINER_SPDX = "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', '${DEPLOY_DIR_IMAGE}/grub-efi-recipe-sbom.spdx.json', '', d)}"
+PYCONTAINER_SPDX = "${@'${DEPLOY_DIR_IMAGE}/grub-efi-recipe-sbom.spdx.json' if bb.data.inherits_class('create-spdx', d) else ''}"
 B = "${WORKDIR}/build"
 
 def pycontainer_grub(d):
@@ -47,4 +47,4 @@ deltask do_package_qa
 
 addtask do_pycontainer_layer after do_compile before do_build
 do_pycontainer_layer[depends] += "grub-efi:do_populate_lic"
-do_pycontainer_layer[depends] += "${@bb.utils.contains('INHERIT_DISTRO', 'create-spdx', 'grub-efi:do_create_recipe_sbom', '', d)}"
+do_pycontainer_layer[depends] += "${@'grub-efi:do_create_recipe_sbom' if bb.data.inherits_class('create-spdx', d) else ''}"

@@ -4,14 +4,19 @@
 //
 // probe                all probes, and then the facts that the kernel tells of this process
 // probe neighbour      be another container's process, with something of everything that could be shared
-// probe gain           print whether this program, setuid root, made its user root
+// probe only NAME...   these probes, nothing else
+// probe gain           print whether this program, setuid root, made its user root, and whether one with a capability in
+//                      its file got that
+// probe ran, root, holds   tell by the exit status that it ran, is root, holds that capability
 #define _GNU_SOURCE
 #include "probe.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void told(const char *name, const char *result)
@@ -89,15 +94,66 @@ static void wait_for_the_end(void)
 	sigwait(&set, &got);
 }
 
-int main(int argc, char *argv[])
+static void fact_attribute(const char *name)
+{
+	unsigned char value[64];
+	ssize_t length = getxattr(CAPABLE, name, value, sizeof value);
+
+	printf("{\"fact\": \"%s\", \"value\": \"", name);
+	for (ssize_t i = 0; i < length; i++)
+		printf("%02x", value[i]);
+	printf("\"}\n");
+}
+
+static void gain(void)
+{
+	static const struct probe capability = {"file-capability", gain_capability};
+
+	told("setuid-program", geteuid() == 0 ? "done" : "EPERM");
+	fact_attribute("security.capability");
+	fact_attribute("user.note");
+	fflush(stdout);
+	attempt(&capability);
+}
+
+static bool is_named(const char *name, char *const names[])
+{
+	for (; *names != NULL; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+// All probes, or those that are named.
+static void attempt_all(char *const names[])
 {
 	static const struct probe *const lists[] = {kernel_probes, place_probes, limit_probes};
 
-	if (argc > 1 && strcmp(argv[1], "gain") == 0) {
-		told("setuid-program", geteuid() == 0 ? "done" : "EPERM");
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		for (const struct probe *probe = lists[i]; probe->name != NULL; probe++)
+			if (names == NULL || is_named(probe->name, names))
+				attempt(probe);
+}
+
+int main(int argc, char *argv[])
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "ran") == 0)
+		return 0;
+	if (strcmp(word, "root") == 0)
+		return geteuid() == 0 ? 0 : EPERM;
+	if (strcmp(word, "holds") == 0)
+		return holds_capability();
+	if (strcmp(word, "gain") == 0) {
+		gain();
 		return 0;
 	}
-	if (argc > 1 && strcmp(argv[1], "neighbour") == 0) {
+	if (strcmp(word, "only") == 0) {
+		attempt_all(argv + 2);
+		return 0;
+	}
+	if (strcmp(word, "neighbour") == 0) {
 		int failed = neighbour();
 		told("neighbour", failed == 0 ? "done" : strerrorname_np(failed));
 		wait_for_the_end();
@@ -105,9 +161,7 @@ int main(int argc, char *argv[])
 	}
 	// The neighbour started just before.
 	sleep(1);
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-		for (const struct probe *probe = lists[i]; probe->name != NULL; probe++)
-			attempt(probe);
+	attempt_all(NULL);
 	facts();
 	told("end", "done");
 	return 0;

@@ -16,3 +16,12 @@ extern const struct probe kernel_probes[], place_probes[], limit_probes[];
 #define NEIGHBOUR_FILE "/run/pycontainer/volumes/neighbour/data/secret"
 
 int neighbour(void);
+
+#define OTHER_USER 4242
+
+// A program of the image that has this capability, and nothing else, in its file.
+#define CAPABLE "/capable"
+#define GAINED_CAPABILITY CAP_DAC_OVERRIDE
+
+int holds_capability(void);
+int gain_capability(void);

@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +78,7 @@ static int whole_disk(void) { return device("/dev/probe-disk", S_IFBLK, 254, 0);
 static int loop_device(void) { return device("/dev/probe-loop", S_IFBLK, 7, 0); }
 static int console(void) { return device("/dev/probe-console", S_IFCHR, 4, 64); }
 
-static int run_copy(const char *path)
+static int copy_self(const char *path, mode_t mode)
 {
 	struct stat status;
 	int from = open("/proc/self/exe", O_RDONLY), to = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
@@ -86,20 +88,84 @@ static int run_copy(const char *path)
 	for (off_t done = 0; done < status.st_size;)
 		if (sendfile(to, from, &done, (size_t)(status.st_size - done)) <= 0)
 			return errno;
+	// Last, for what is written to loses the bits that give something.
+	int failed = fchmod(to, mode) < 0 ? errno : 0;
 	close(to);
+	return failed;
+}
+
+static int result_of(pid_t child)
+{
+	int status = 0;
+
+	return child < 0 || waitpid(child, &status, 0) < 0 ? errno : WEXITSTATUS(status);
+}
+
+static int run_copy(const char *path)
+{
+	int failed = copy_self(path, 0700);
+
+	if (failed != 0)
+		return failed;
 	pid_t child = fork();
 	if (child == 0) {
 		close(1);
-		execl(path, path, "gain", NULL);
+		execl(path, path, "ran", NULL);
 		_exit(errno);
 	}
-	int ended = 0;
-	waitpid(child, &ended, 0);
-	return WEXITSTATUS(ended);
+	return result_of(child);
 }
 
 static int run_from_tmp(void) { return run_copy("/tmp/copy"); }
 static int run_from_shared_memory(void) { return run_copy("/dev/shm/copy"); }
+
+// Root's own program, which another user runs: it is opened before, for he need not get through root's folders.
+static int setuid_from_volume(void)
+{
+	static char *const argv[] = {"copy", "root", NULL}, *const none[] = {NULL};
+	int failed = copy_self("/data/copy", 04755), program = open("/data/copy", O_RDONLY | O_CLOEXEC);
+
+	if (failed != 0 || program < 0)
+		return failed != 0 ? failed : errno;
+	pid_t child = fork();
+	if (child == 0) {
+		if (setuid(OTHER_USER) == 0)
+			fexecve(program, argv, none);
+		_exit(errno);
+	}
+	return result_of(child);
+}
+
+// A device that every container may use, where only the mount can stand against it.
+static int device_from_volume(void) { return device("/data/null", S_IFCHR, 1, 3); }
+
+static bool holds(int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct held[2] = {0};
+
+	return syscall(SYS_capget, &header, held) == 0 &&
+	       (held[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+}
+
+int holds_capability(void) { return holds(GAINED_CAPABILITY) ? 0 : EPERM; }
+
+int gain_capability(void)
+{
+	uid_t user = getuid();
+
+	// Nothing is left that it could hold already.
+	if (setresuid(user, user, user) < 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return errno;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct nothing[2] = {0};
+	if (syscall(SYS_capset, &header, nothing) < 0)
+		return errno;
+	if (user == 0 || holds(GAINED_CAPABILITY))
+		return EINVAL;
+	execl(CAPABLE, CAPABLE, "holds", NULL);
+	return errno;
+}
 
 // The process of that name, in the eyes of this container.
 static pid_t find_neighbour(void)
@@ -179,6 +245,7 @@ const struct probe place_probes[] = {
 	{"read-firmware", read_firmware}, {"device-memory", kernel_memory}, {"device-kernel-messages", kernel_messages},
 	{"device-disk", whole_disk}, {"device-loop", loop_device}, {"device-console", console},
 	{"run-from-tmp", run_from_tmp}, {"run-from-shared-memory", run_from_shared_memory},
+	{"setuid-from-volume", setuid_from_volume}, {"device-from-volume", device_from_volume},
 	{"neighbours-process", neighbours_process}, {"neighbours-signal", neighbours_signal},
 	{"neighbours-file", neighbours_file}, {"neighbours-shared-memory", neighbours_memory},
 	{"neighbours-socket", neighbours_socket}, {"hosts-devices", hosts_devices}, {"hosts-keys", hosts_keys},

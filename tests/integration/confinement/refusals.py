@@ -75,6 +75,9 @@ REFUSED = {
     # Nothing that was written in memory is run.
     "run-from-tmp": "EACCES",
     "run-from-shared-memory": "EACCES",
+    # Nothing that was written in a volume gives more than its user has (VOLUMES holds the mount alone to it).
+    "setuid-from-volume": "EPERM",
+    "device-from-volume": "EPERM",
     # Namespaces: the neighbours and the host are not there.
     "neighbours-process": "ESRCH",
     "neighbours-signal": "ESRCH",
@@ -107,6 +110,9 @@ REFUSED_BY_APPARMOR = set(REFUSED) - {
     "write-root",
 }  # fmt: skip
 """What the default AppArmor profile refuses by itself, without capabilities dropped, filters or masks."""
+
+VOLUMES = {"setuid-from-volume": "EPERM", "device-from-volume": "EACCES"}
+"""What the mount of a volume refuses to a container that may change its user, make devices, and gain privileges."""
 
 ALLOWED = {"write-volume", "end"}
 """What every container may do."""

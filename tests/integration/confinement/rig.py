@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,20 @@ from orchestrator.deploy import Deploy
 from orchestrator.layers import defaults
 from orchestrator.layers.build import Surroundings, build_layer
 from orchestrator.layers.cache import LayerCache
-from orchestrator.layers.inputs import DirectorySource
+from orchestrator.layers.inputs import LayerSource, TarSource
 from orchestrator.layers.options import FileMapping, RunOptions, Tmpfs, Volume
 from orchestrator.layers.userns import SIZE, bases
 from tests.integration.device.rig import Container, Revision, boot, read_back
 
 HERE = Path(__file__).parent
 OTHER_USER = 4242
+
+CAPABLE = {
+    # VFS_CAP_REVISION_2 with the effective bit; CAP_DAC_OVERRIDE is permitted (linux/capability.h).
+    "security.capability": bytes.fromhex("0100000202000000000000000000000000000000"),
+    "user.note": b"kept",
+}
+"""The extended attributes of the probes' program /capable."""
 
 Config = dict[str, Any]
 
@@ -92,6 +100,10 @@ def bare(config: Config) -> Config:
         linux.pop(key, None)
     for mount in config["mounts"]:
         mount["options"] = [word for word in mount["options"] if word not in ("ro", "noexec")]
+        if mount["source"].startswith(defaults.VOLUME_ROOT):
+            # A bind keeps what its source has, unless it is mounted again with something else.
+            kept = [word for word in mount["options"] if word not in ("nosuid", "nodev")]
+            mount["options"] = [*kept, "suid", "dev", "noatime"]
         if mount["destination"] == "/sys":
             # Of an own mount the network's owner decides, and the host's control groups come with the bind.
             mount.update(type="bind", source="/sys", options=["rbind", "rw"])
@@ -108,11 +120,15 @@ def policed(config: Config) -> Config:
 
 @dataclass
 class ProbeContainer(Container):
-    """A container whose configuration is made from options, and changed by `change` where a test needs it."""
+    """A container whose configuration is made from options, and changed by `change` where a test needs it.
+
+    `end` is how the console says that it has come to its end.
+    """
 
     script: str = ""
     options: RunOptions = field(default_factory=lambda: RunOptions(name=""))
     change: Callable[[Config], Config] = lambda config: config
+    end: str = "exited with status 0, done"
 
     def __post_init__(self) -> None:
         self.options = self.options if self.options.name else probe_options(self.name)
@@ -127,10 +143,16 @@ class ProbeRevision(Revision):
     around: Surroundings | None = None
     probe: Path = Path()
 
-    def source(self) -> DirectorySource:
-        root = self.folder / "root"
-        root.mkdir(exist_ok=True)
-        return DirectorySource(root)
+    def source(self) -> LayerSource:
+        """The image of all: one program, which has a capability in its file."""
+        image = self.folder / "image.tar"
+        if not image.exists():
+            entry = tarfile.TarInfo("capable")
+            entry.mode, entry.size = 0o755, self.probe.stat().st_size
+            entry.pax_headers = {f"SCHILY.xattr.{name}": value.decode() for name, value in CAPABLE.items()}
+            with tarfile.open(image, "w", format=tarfile.PAX_FORMAT) as archive, self.probe.open("rb") as program:
+                archive.addfile(entry, program)
+        return TarSource(image)
 
     def parts(self, container: Container) -> dict[str, bytes]:
         assert isinstance(container, ProbeContainer) and self.around is not None
@@ -186,8 +208,9 @@ def run_probes(revision: ProbeRevision) -> tuple[dict[str, Findings], str]:
     # What takes much memory unconfined must find it, whatever its neighbours do at that moment.
     with boot(revision, storage, memory_mib=512) as machine:
         for container in revision.containers:
+            assert isinstance(container, ProbeContainer)
             if container.name != "neighbour":
-                machine.expect(f"container {container.name}: exited with status 0, done", timeout=120)
+                machine.expect(f"container {container.name}: {container.end}", timeout=120)
         machine.press_power_button(0.1)
         console = machine.wait()
     logs = {each.name: read_back(storage, f"/logs/{each.name}.log") for each in revision.containers}

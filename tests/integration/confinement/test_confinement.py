@@ -10,8 +10,9 @@ import pytest
 
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.userns import bases
-from tests.integration.confinement.refusals import ALLOWED, NEVER, REFUSED, REFUSED_BY_APPARMOR
+from tests.integration.confinement.refusals import ALLOWED, NEVER, REFUSED, REFUSED_BY_APPARMOR, VOLUMES
 from tests.integration.confinement.rig import (
+    CAPABLE,
     OTHER_USER,
     Findings,
     ProbeContainer,
@@ -29,15 +30,17 @@ def probed(
     inputs: Inputs, around: Surroundings, probe: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Findings]:
     neighbour = probe_options("neighbour", command=("/probe", "neighbour"))
-    setuid = {"user": str(OTHER_USER), "command": ("/gain", "gain")}
+    gained = {"user": str(OTHER_USER), "command": ("/gain", "gain"), "capabilities": ("DAC_OVERRIDE",)}
+    granted = {"capabilities": ("SETUID", "MKNOD"), "no_new_privileges": False, "command": ("/probe", "only", *VOLUMES)}
     containers = [
         ProbeContainer("neighbour", options=neighbour, change=bare),
         ProbeContainer("confined", group=1),
         ProbeContainer("shared", group=1, options=probe_options("shared", users="host")),
         ProbeContainer("bare", group=1, change=bare),
         ProbeContainer("policed", group=1, change=policed),
-        ProbeContainer("user", group=2, options=probe_options("user", **setuid)),
-        ProbeContainer("gaining", group=2, options=probe_options("gaining", no_new_privileges=False, **setuid)),
+        ProbeContainer("user", group=2, options=probe_options("user", **gained)),
+        ProbeContainer("gaining", group=2, options=probe_options("gaining", no_new_privileges=False, **gained)),
+        ProbeContainer("granted", group=2, options=probe_options("granted", **granted)),
     ]
     revision = ProbeRevision(tmp_path_factory.mktemp("probes"), inputs, list(containers), around=around, probe=probe)
     found, console = run_probes(revision)
@@ -45,7 +48,7 @@ def probed(
     for name in ("confined", "bare"):
         said = stat_back(revision.folder / "storage.img", f"/volumes/{name}/data/own")
         assert re.search(r"User: +0 +Group: +0 ", said), said
-    assert "the AppArmor policies of 5 containers are in force" in console
+    assert "the AppArmor policies of 6 containers are in force" in console
     return found
 
 
@@ -79,9 +82,21 @@ def test_a_container_runs_under_its_own_profile_in_enforcing_mode(probed: dict[s
     assert probed["bare"].facts["apparmor"] == "unconfined"
 
 
-def test_a_setuid_program_gives_nothing_unless_the_product_allows_it(probed: dict[str, Findings]) -> None:
-    assert probed["user"].results == {"setuid-program": "EPERM"}
-    assert probed["gaining"].results == {"setuid-program": "done"}
+@pytest.mark.parametrize("what", ["setuid-program", "file-capability"])
+def test_a_program_of_the_image_gives_nothing_unless_the_product_allows_it(
+    probed: dict[str, Findings], what: str
+) -> None:
+    assert probed["user"].results[what] == "EPERM"
+    assert probed["gaining"].results[what] == "done"
+
+
+def test_extended_attributes_of_the_image_are_on_the_device(probed: dict[str, Findings]) -> None:
+    for name in ("user", "gaining"):
+        assert {key: bytes.fromhex(probed[name].facts[key]) for key in CAPABLE} == CAPABLE
+
+
+def test_the_mount_of_a_volume_alone_refuses_setuid_programs_and_devices(probed: dict[str, Findings]) -> None:
+    assert probed["granted"].results == VOLUMES
 
 
 def test_every_probe_is_expected_and_ran_in_both_containers(probed: dict[str, Findings]) -> None:

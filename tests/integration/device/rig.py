@@ -117,7 +117,7 @@ def run_config(container: Container) -> dict[str, Any]:
 
 @dataclass
 class Revision:
-    """The storage tree of one revision; `tamper` hooks change it before the image is made."""
+    """The storage tree of one revision; `more` are further facts of its config."""
 
     folder: Path
     inputs: Inputs
@@ -128,6 +128,7 @@ class Revision:
     machine: str = "qemu-amd64"
     id: str = ""
     descriptors: list[dict[str, Any]] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
     _rootfs: bytes = b""
 
     @property
@@ -224,6 +225,7 @@ class Revision:
                 "message": "",
                 "parents": [],
                 "layers": layers,
+                **self.more,
             }
         )
         config_digest = self.add(config)
@@ -433,11 +435,14 @@ def boot(
     panic: str = "poweroff",
     memory_mib: int = 256,
     control: Path | None = None,
+    arguments: str = "",
 ) -> Iterator[Machine]:
-    """Boot a revision; the machine is killed at the end if it still runs. `control`: the socket of its control port."""
+    """Boot a revision; the machine is killed at the end if it still runs. `control`: the socket of its control port;
+    `arguments`: further words for the kernel."""
     # A kernel that panics ends the machine at once, and a test need not wait for it.
     words = f"console=ttyS0 quiet panic=-1 pycontainer.revision={id or revision.id} pycontainer.storage={STORAGE_UUID}"
     words += f" pycontainer.control={CONTROL}" if control else ""
+    words += f" {arguments}" if arguments else ""
     initramfs = revision.initramfs(facts if facts is not None else revision.facts())
     machine = Machine(revision.inputs.kernel, initramfs, storage, f"{words} pycontainer.panic={panic}",
                       revision.folder, memory_mib, control)  # fmt: skip

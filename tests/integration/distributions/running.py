@@ -30,6 +30,13 @@ SYSTEMD = ["debian", "debian-lxc"]
 INITS = [*SYSTEMD, "box-lxc", "rpm"]
 
 
+def lxc_template(path: Path, place: str) -> Path:
+    """Write our template of an LXC configuration with one mask more: memory over `place` in /proc. Return its path."""
+    ours = (REPOSITORY / "orchestrator/layers/lxc.conf.j2").read_text()
+    path.write_text(f"{ours}\nlxc.mount.entry = tmpfs proc/{place} tmpfs ro,optional 0 0\n")
+    return path
+
+
 def product_file(folder: Path) -> dict[str, Any]:
     """Return the product; its inputs lie below `folder` afterwards."""
     work = folder / "images"
@@ -46,6 +53,7 @@ def product_file(folder: Path) -> dict[str, Any]:
         "health": {"command": ["/bin/sh", "-c", "test -e /data"], "interval": "5s"},
     }  # fmt: skip
     slow = {"stopTimeout": "120s"}
+    lxc_template(folder / "absent.conf.j2", "no-such-place")
     return {
         "product": "distributions",
         "version": "1.0.0",
@@ -62,7 +70,8 @@ def product_file(folder: Path) -> dict[str, Any]:
             "debian": systemd | slow,
             "debian-lxc": systemd | slow | {"runtime": "lxc"},
             "once-lxc": app
-            | {"runtime": "lxc", "command": ["/bin/true"], "restart": {"policy": "on-failure"}, "health": "none"},
+            | {"runtime": "lxc", "lxcTemplate": "absent.conf.j2", "command": ["/bin/true"], "health": "none"}
+            | {"restart": {"policy": "on-failure"}},
         },
     }
 

@@ -11,6 +11,7 @@ import re
 
 import pytest
 
+from orchestrator.layers.defaults import MASKED_PATHS, READONLY_PATHS
 from tests.integration.conftest import Product, pycontainer
 from tests.integration.distributions.running import INITS, SYSTEMD, Running
 
@@ -98,6 +99,30 @@ def differing(text: str) -> list[str]:
     return sorted({line for line in lines if not line.startswith("/dev tmpfs rw,size=64k")})
 
 
+def hidden(text: str) -> dict[str, str]:
+    """How each place that is masked or read-only by default is mounted, by a mountinfo (proc(5))."""
+    found = {}
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        place, options = before.split()[4:6]
+        if place in MASKED_PATHS + READONLY_PATHS:
+            kind = after.split()[0]
+            found[place] = "/dev/null" if kind == "devtmpfs" else f"{kind} {options.split(',')[0]}"
+    return found
+
+
+def test_all_that_is_masked_or_read_only_is_so_under_both(running: Running) -> None:
+    there = " ".join(MASKED_PATHS + READONLY_PATHS)
+    script = f"for place in {there}; do [ -e $place ] && echo $place; done; cat /proc/self/mountinfo"
+    for name in BOTH:
+        lines = running.shell(name, script).splitlines()
+        seen = {line for line in lines if line.startswith("/")}
+        found = hidden("\n".join(line for line in lines if " - " in line))
+        assert found.keys() == seen and {"/proc/kcore", "/sys/firmware", "/proc/sys"} < seen, lines
+        for place in seen:
+            assert found[place] in (["proc ro"] if place in READONLY_PATHS else ["/dev/null", "tmpfs ro"]), lines
+
+
 @pytest.mark.parametrize("name", BOTH)
 def test_an_app_is_checked_entered_and_seen_under_both(running: Running, name: str) -> None:
     running.until(lambda: running.state(name)["health"] == "healthy", "healthy", 120)
@@ -124,6 +149,7 @@ def test_the_program_behind_lxc_is_one_component_of_the_host_with_its_licence(di
 
 
 def test_an_end_under_lxc_is_told_as_it_was(running: Running) -> None:
+    # It has a mask over what no kernel has.
     assert "container once-lxc: exited with status 0, done" in running.console
 
 

@@ -195,6 +195,19 @@ def server(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def idle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image without its volume, which would hide what it has there, as an archive; it does nothing."""
+    path = tmp_path_factory.mktemp("idle") / "idle.tar"
+    buildah = made.buildah
+    container = buildah("from", "top")
+    buildah("config", "--volume", "/data-", "--user", "0", container)
+    buildah("config", "--entrypoint", '["/bin/busybox", "sleep"]', "--cmd", '["100000"]', container)
+    buildah("commit", "-q", "--rm", container, "idle")
+    buildah("push", "-q", "idle", f"docker-archive:{path}:registry.example/idle:1")
+    return path
+
+
 @pytest.fixture
 def importing(tmp_path: Path) -> Callable[..., BuiltLayer]:
     """Import an image by its reference, as a product file would name it."""

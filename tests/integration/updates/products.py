@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -168,6 +168,7 @@ CHANGES: dict[str, Callable[[File], None]] = {
     "kernel": _args("loglevel=3"),
     "kernel-a": _all(_args("loglevel=3", "test=a"), _payload("a")),
     "kernel-b": _all(_args("loglevel=3", "test=b"), _payload("b")),
+    "talkative": _args("loglevel=7"),
     "kernel-crashing": _all(_args("test=c"), _CRASHING),
     "quick": _args("panic=1"),
     "panics": _args("rdinit=/nothing", "panic=1"),
@@ -243,6 +244,15 @@ class Family:
                 self._made["loader"] = self._with_blob(kernel, "loader", efi.layer, "efi", data)
             return self._made["loader"]
 
+    def with_tree(self, name: str, tree: bytes) -> Made:
+        """The revision "talkative" with a device tree of its own."""
+        with self._building:
+            if name not in self._made:
+                made = self.made("talkative")
+                kernel = next(each for each in made.revision.blobs() if each.role == "kernel")
+                self._made[name] = self._with_blob(made, name, kernel.layer, "dtb", tree)
+            return self._made[name]
+
     def on_a_board(self) -> tuple[Made, Path]:
         """The base as a board has it, whose firmware lies before the first partition; and its image."""
         path = self.folder / "board.tar"
@@ -297,19 +307,15 @@ class Family:
         return bundle
 
     def _with_blob(self, made: Made, name: str, layer: str, role: str, data: bytes) -> Made:
-        """A revision with another blob, assembled and signed as a build does it."""
+        """A revision with another blob, or one more, assembled and signed as a build does it."""
         path = self.folder / name
         path.write_bytes(data)
         digest = sha256_digest(data)
         self.store.put_blob(data, expected=digest)
         config = replace_blob(made.revision, layer, role, digest, f"1.0.0-{name}")
-        blobs = [
-            replace(each, digest=digest, size=len(data), fsverity=fsverity_digest(path))
-            if (each.layer, each.role) == (layer, role)
-            else each
-            for each in made.revision.blobs()
-        ]
-        revision = assemble(self.store, config, blobs)
+        others = [each for each in made.revision.blobs() if (each.layer, each.role) != (layer, role)]
+        blob = LayerBlob(layer, role, digest, len(data), fsverity_digest(path))
+        revision = assemble(self.store, config, [*others, blob])
         sign_revision(self.store, revision, self._keys(self.product.keys).signers())
         return self._bundled(name, revision, made.headline, self.product.keys, self.base.revision)
 

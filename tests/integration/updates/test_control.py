@@ -51,7 +51,7 @@ def test_containers_are_asked_moved_and_looked_into(devices: Devices, family: Fa
     connection = device.link.connection()
     assert connection.execute("box", ["sh", "-c", "echo out; echo err >&2; exit 7"], hear) == 7
     assert heard == {"out": b"out\n", "err": b"err\n"}
-    assert device.link.connection().execute("box", ["/nothing"], hear) != 0
+    assert device.link.connection().execute("box", ["/nothing"], hear) == 127
     with pytest.raises(DeviceError, match="there is no container nobody"):
         device.link.ask("exec", {"container": "nobody", "command": ["true"]})
     with pytest.raises(DeviceError, match="there is no container nobody"):

@@ -118,6 +118,52 @@ def test_a_wrong_layer_leaves_the_file_and_says_why(run: Run, folder: Path, word
     assert (folder / "pycontainer.yaml").read_text() == PRODUCT
 
 
+def save(path: Path, **members: object) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name, value in members.items():
+            data = json.dumps(value).encode()
+            entry = tarfile.TarInfo(name.replace("_", "."))
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("reference", "code", "said"),
+    [
+        ("docker-archive:saved.tar:web:2", 2, "it has: a.b/web:1"),
+        ("docker-archive:root", 2, "cannot be read"),
+        ("oci-archive:saved.tar", 5, "oci-layout"),
+        ("oci:layout:2", 2, "has no image '2'"),
+        ("docker-archive:saved.tar:web:1", 0, ""),
+        ("saved.tar", 0, ""),
+        ("a.b/web:2", 0, ""),  # nobody asks a registry before it is needed
+    ],
+)
+def test_an_image_that_is_not_in_the_file_named_is_not_added(run: Run, folder: Path, reference, code, said):
+    save(folder / "saved.tar", config_json={}, manifest_json=[{"Config": "config.json", "RepoTags": ["a.b/web:1"]}])
+    (folder / "layout").mkdir()
+    (folder / "layout" / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": f"sha256:{'0' * 64}", "size": 2}
+    entry["annotations"] = {"org.opencontainers.image.ref.name": "1"}
+    (folder / "layout" / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    found, _, err = run("add", "web", reference)
+    assert (found, said in err) == (code, True), err
+    assert ("web" in layers(folder)) is (code == 0)
+    (folder / "compose.yaml").write_text("services: {shop: {image: a.b/c}}")
+    found, _, err = run("import", "compose.yaml", "--image", f"shop={reference}")
+    assert (found, said in err) == (code, True), err
+    assert ("shop" in layers(folder)) is (code == 0)
+
+
+def test_show_has_the_remarks_of_reading_as_well(run: Run, folder: Path):
+    (folder / "root" / "bin" / "serve").chmod(0o4755)
+    run("add", "web", "root", "--command", "/bin/serve")
+    _, out, _ = run("show", "web", "--json")
+    (note,) = json.loads(out)["notes"]
+    assert "setuid" in note
+    assert f"note: {note[:40]}" in run("show", "web")[1]
+
+
 def test_a_reference_is_told_by_what_lies_at_its_path(folder: Path):
     def tar(name: str, member: str) -> None:
         with tarfile.open(folder / name, "w") as archive:
@@ -286,6 +332,12 @@ def test_a_layer_of_lxc_says_so_and_has_no_configuration_of_oci(run: Run, folder
 def test_what_cannot_be_shown_says_why(run: Run, folder: Path, words, code, said):
     got, _, err = run("show", *words)
     assert (got, said in err) == (code, True), err
+
+
+def test_an_image_for_another_machine_is_not_shown_as_if_it_ran(run: Run, folder: Path):
+    run("add", "web", "registry.example/web:1", "--platform", "linux/arm64")
+    code, _, err = run("show", "web")
+    assert (code, "layer web: the machine does not run linux/arm64" in err) == (2, True), err
 
 
 def test_a_recipe_that_was_not_built_cannot_be_shown_yet(run: Run, folder: Path):

@@ -218,7 +218,10 @@ def test_the_audit_lists_the_product_first_and_then_its_layers(tmp_path: Path, c
     ]  # fmt: skip
     assert found["grade"] == "B"
     assert main(["audit", str(tmp_path), "--all"]) == 0
-    text = " ".join(capsys.readouterr().out.split())
+    said = capsys.readouterr().out
+    assert main(["audit", "-C", str(tmp_path), "--all"]) == 0
+    assert capsys.readouterr().out == said
+    text = " ".join(said.split())
     assert "(the product) 15 obeys every verb on the port ttyS1 for the factory" in text
     assert "web 1 publishes 8080/tcp to its port 80" in text
     assert "web has an AppArmor profile" in text

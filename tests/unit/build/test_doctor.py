@@ -37,7 +37,7 @@ def test_missing_packages_come_in_one_command_with_the_locale_after_them(monkeyp
 
 def test_a_missing_program_and_locale_are_seen(monkeypatch: pytest.MonkeyPatch):
     def no_locale(argv: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        assert "en_US.UTF-8" in argv[-1]
+        assert argv[0] == "unshare" or "en_US.UTF-8" in argv[-1]
         return subprocess.CompletedProcess(argv, 1)
 
     monkeypatch.setattr(doctor.shutil, "which", lambda *_, **__: None)
@@ -62,6 +62,31 @@ def test_a_user_without_a_name_is_called_by_number(monkeypatch: pytest.MonkeyPat
     found = next(finding for finding in examine(["build"]) if finding.name.startswith("file ownership"))
     assert not found.ok
     assert found.command.endswith(" 4242")
+
+
+@pytest.mark.parametrize(("switch", "mended"), [("1\n", True), ("0\n", False), (None, False)])
+def test_namespaces_that_apparmor_restricts_are_allowed_by_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str | None, mended: bool
+):
+    def refused(argv: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(argv, 1)
+
+    if switch is not None:
+        (tmp_path / "restrict").write_text(switch)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor, "_RESTRICTED", tmp_path / "restrict")
+    monkeypatch.setattr(doctor.subprocess, "run", refused)
+    found = doctor._namespaces()
+    assert not found.ok
+    assert commands([found]) == ([["sudo", "sysctl", "-w", "kernel.restrict=0"]] if mended else [])
+
+
+def test_namespaces_are_tried_and_root_needs_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert doctor._namespaces().ok
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    made = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"], check=False).returncode == 0
+    assert doctor._namespaces().ok == made
 
 
 def test_room_is_looked_for_where_the_build_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

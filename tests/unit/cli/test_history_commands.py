@@ -71,6 +71,7 @@ def test_init_says_what_to_do_next_and_keeps_what_is_there(run: Run, tmp_path: P
         (("--machine", "raspberrypi4-64"), "raspberrypi4-64", "debian", "flash"),
         (("--machine", "raspberrypi4-64", "--base", "yocto"), "raspberrypi4-64", "yocto", "flash"),
         (("--base", "yocto"), "qemux86-64", "yocto", "run"),
+        (("--machine", "qemuarm64"), "qemuarm64", "yocto", "flash"),
     ],
 )
 def test_a_new_product_is_built_from_the_base_that_has_its_machine(

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from orchestrator.build.containers import run_options
 from orchestrator.compose.devices import device_numbers
 from orchestrator.errors import ConfigError
+from orchestrator.layers.userns import why_shared
 from orchestrator.product.model import Layer
 
 SHOP = """
@@ -110,12 +113,38 @@ def test_what_is_tighter_than_with_an_engine_is_said_of_each_service(take):
 def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
     text = "services: {app: {image: a.b/c, cap_drop: [MKNOD], secrets: [hush]}}\nsecrets: {hush: {file: secret.txt}}"
     (app,) = take(text, keep_defaults=True).services
-    (relaxed,) = app.layer["relax"]
-    assert "MKNOD" not in relaxed["capabilities"]
-    assert {"CHOWN", "NET_RAW", "SETUID"} <= set(relaxed["capabilities"])
-    assert relaxed["reason"].startswith("to be reviewed: ")
+    relaxed, costly = app.layer["relax"]
+    assert {"CHOWN", "SETFCAP", "SETUID"} <= set(relaxed["capabilities"])
+    assert costly["capabilities"] == ["AUDIT_WRITE", "NET_RAW"]  # neither MKNOD nor what low ports need elsewhere
+    assert all(each["reason"].startswith("to be reviewed: ") for each in (relaxed, costly))
     assert app.layer["tmpfs"] == ["/tmp", "/var/tmp"]  # not /run, which would hide the secret
+    assert "/run is not writable: /run/secrets/hush lies there; name a tmpfs beside it" in app.tightened
     assert not any("no capabilities" in text for text in app.tightened)
+
+
+@pytest.mark.parametrize(
+    ("network", "costly"),
+    [
+        ("ports: ['80:80']", ["AUDIT_WRITE", "MKNOD", "NET_RAW"]),
+        ("network_mode: none", ["AUDIT_WRITE", "MKNOD"]),
+        ("network_mode: host", ["AUDIT_WRITE", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"]),
+    ],
+)
+def test_of_an_engines_defaults_those_that_cost_users_of_its_own_stand_alone(take, network, costly):
+    (app,) = take(f"services: {{app: {{image: a.b/c, {network}}}}}", keep_defaults=True).services
+    *others, dear = app.layer["relax"]
+    assert dear["capabilities"] == costly
+    assert any(f"as long as it keeps {', '.join(costly)}:" in text for text in app.tightened)
+    assert any("without NET_BIND_SERVICE" in text for text in app.tightened) is ("ports" in network)
+    # The product's own rule says the same of them.
+    with_all, without = (
+        run_options("app", msgspec.convert({**app.layer, "relax": relax}, Layer), Path(), 65536)
+        for relax in ([*others, dear], others)
+    )
+    assert why_shared(with_all) == "AUDIT_WRITE would be without effect"
+    assert why_shared(without) is None
+    for name in costly:
+        assert why_shared(dataclasses.replace(without, capabilities=(name,))) is not None
 
 
 @pytest.mark.parametrize(
@@ -161,6 +190,8 @@ def test_an_engines_defaults_are_given_on_demand_with_a_reason_to_review(take):
         ("labels: {run.oci.handler: krun}", "labels", "how the container is run"),
         ("extra_hosts: [a=b]", "extra_hosts", "no address"),
         ("volumes: [data:/run]\n    secrets: [hush]", "volumes", "hides it"),
+        ("tmpfs: /run\n    secrets: [hush]", "tmpfs", "hides it"),
+        ("volumes: [{type: tmpfs, target: /run/}]\n    secrets: [hush]", "tmpfs", "hides it"),
         ("env_file: missing.env", "env_file", "cannot be read"),
     ],
 )
@@ -238,6 +269,23 @@ def test_files_of_variables_come_before_the_services_own(take, tmp_path: Path):
     }  # fmt: skip
 
 
+def test_a_mount_that_hides_a_file_is_what_is_left_out(take):
+    text = "services: {a: {image: r.e/a, tmpfs: [/run, /tmp], secrets: [hush]}}\nsecrets: {hush: {file: ./secret.txt}}"
+    (service,) = take(text, drop=["tmpfs"]).services
+    assert service.layer["tmpfs"] == ["/tmp"]
+    assert [file["destination"] for file in service.layer["files"]] == ["/run/secrets/hush"]
+    assert [entry.path for entry in service.entries if entry.status == "left out"] == ["a.tmpfs"]
+
+
+def test_a_file_that_an_engine_would_merge_by_its_name_is_told_of(take, tmp_path):
+    text = "services: {a: {image: r.e/a}}"
+    assert take(text).entries == ()
+    (tmp_path / "compose.override.yaml").write_text("services: {a: {privileged: true}}")
+    (entry,) = take(text).entries
+    assert (entry.path, entry.status) == ("compose.override.yaml", "left out")
+    assert "docker compose config" in entry.hint
+
+
 def test_secrets_configs_and_names_become_files_of_the_layer(take):
     result = take(
         "services: {a: {image: r.e/a, configs: [conf],"
@@ -259,6 +307,13 @@ def test_secrets_configs_and_names_become_files_of_the_layer(take):
         "compose/a/resolv.conf": b"nameserver 192.0.2.53\nsearch example.org\n",
     }
     assert any("who has the image can read it" in text for text in result.services[0].tightened)
+    assert not any("no name server" in text for text in result.services[0].tightened)
+
+
+@pytest.mark.parametrize(("mode", "said"), [("", True), ("network_mode: host", True), ("network_mode: none", False)])
+def test_a_service_that_is_handed_no_name_server_is_told_so(take, mode: str, said: bool):
+    (service,) = take(f"services: {{a: {{image: r.e/a, {mode}}}}}").services
+    assert any("no name server" in text for text in service.tightened) is said
 
 
 def test_host_network_devices_and_seccomp_are_relaxations_that_name_their_origin(take):

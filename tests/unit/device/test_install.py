@@ -53,6 +53,27 @@ def test_an_empty_device_gets_everything(device: Device, link: Link, bundle: Bun
     assert [entry[1:] for entry in heard.shown if entry[0] == "install on the device"] == [(1, 1)]
 
 
+@pytest.mark.parametrize("crowd", [61, 62, 63, 64])
+def test_a_device_that_collects_what_no_install_refers_to_gets_it_again(
+    device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard, crowd: int
+) -> None:
+    device.crowd = crowd
+    sent = install(link, bundle, shop.second, heard)
+    assert {blob.digest for blob in shop.second.blobs()} <= set(device.blobs)
+    assert sent.bytes == device.received
+    again = crowd in (62, 63)
+    assert device.verbs()[: 8 if again else 4] == ["put", "put", "put", "install"] * (2 if again else 1)
+
+
+def test_a_device_that_refuses_what_it_was_shown_is_not_asked_twice(
+    device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard
+) -> None:
+    device.answers["install"] = {"error": "floor of 7"}
+    with pytest.raises(DeviceError, match="floor of 7"):
+        install(link, bundle, shop.second, heard)
+    assert device.verbs().count("install") == 1
+
+
 def test_what_the_device_has_is_not_sent(device: Device, link: Link, bundle: Bundle, shop: Shop, heard: Heard) -> None:
     fill(device, shop)
     sent = install(link, bundle, shop.second, heard)

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.canonical import sha256_digest
 from orchestrator.device import Connection, Link, LinkError, parse_transport
-from orchestrator.device.transports import ssh_command
+from orchestrator.device.transports import open_unix, ssh_command
 from orchestrator.errors import ConfigError
 from tests.unit.device.fake import PS, Device
 
@@ -149,3 +149,17 @@ def test_a_socket_that_nobody_serves_is_a_lost_link(tmp_path: Path) -> None:
         parse_transport(f"unix:{tmp_path}/none").open()
     with pytest.raises(LinkError, match="cannot connect"):
         parse_transport("unix:" + "/x" * 200).open()
+
+
+def test_a_device_to_which_somebody_speaks_and_others_wait_is_not_said_to_be_off(tmp_path: Path) -> None:
+    place = tmp_path / "control"
+    waiting = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen(0)
+        with pytest.raises(LinkError, match="cannot connect") as caught:
+            for _ in range(8):
+                waiting.append(open_unix(place))
+        for stream in waiting:
+            stream.close()
+    assert "somebody else speaks with the device" in caught.value.why

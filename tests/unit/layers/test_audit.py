@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.layers import defaults
 from orchestrator.layers.audit import GRADES, grade, rate_container
-from orchestrator.layers.options import DeviceNode, RunOptions
+from orchestrator.layers.options import DeviceNode, Rlimit, RunOptions
 
 BOUNDED = {"name": "web", "user": "www", "memory": 2**25, "cpus": 1.0}
 
@@ -62,6 +62,18 @@ def test_lxc_relaxes_nothing_and_a_template_vouches_for_nothing(tmp_path):
     assert rate_container(RunOptions(**BOUNDED | {"runtime": "lxc"})).found == ()
     own = rate_container(RunOptions(**BOUNDED | {"runtime": "lxc", "lxc_template": tmp_path / "own.j2"}))
     assert own.holds == () and own.grade == "D"
+
+
+def test_a_profile_of_the_products_own_is_no_default_and_is_told(tmp_path):
+    rating = rate_container(RunOptions(**BOUNDED | {"apparmor_profile": tmp_path / "web.apparmor"}))
+    (found,) = rating.found
+    assert found.what == "is confined by the AppArmor profile web.apparmor instead of ours"
+    assert (found.points, "has an AppArmor profile" in rating.holds) == (5, True)
+
+
+def test_core_dumps_are_told():
+    assert points(rlimits=(Rlimit("core", 0, 2**20),)) == 1
+    assert points(rlimits=(Rlimit("core", 0, 0), Rlimit("nofile", 9, 9))) == 0
 
 
 def test_what_gives_the_device_away_has_the_worst_grades():

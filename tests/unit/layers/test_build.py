@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
+import tarfile
 
 import pytest
 
@@ -15,8 +17,9 @@ from orchestrator.errors import BuildError, ConfigError
 from orchestrator.layers import build as build_module
 from orchestrator.layers.build import build_layer, pack_tree_layer
 from orchestrator.layers.cache import LayerCache
-from orchestrator.layers.inputs import DirectorySource, bitbake_source
+from orchestrator.layers.inputs import DirectorySource, RootSource, TarSource, bitbake_source
 from orchestrator.layers.options import FileMapping, RunOptions, Volume
+from orchestrator.layers.squashfs import FAST, SMALL
 from orchestrator.layers.tree import Limits
 from orchestrator.layers.verity import fsverity_digest
 
@@ -67,6 +70,26 @@ def test_nothing_is_packed_when_nothing_changed(source, options, around, monkeyp
     monkeypatch.setattr(build_module, "make_run_config", None)
     again = build_layer(source, options, around)
     assert again == dataclasses.replace(first, cached=True)
+
+
+def level(image):
+    """The zstd level that an image says it was packed at; 15 is mksquashfs' own, which it leaves out."""
+    shown = subprocess.run(["unsquashfs", "-s", image], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"compression-level (\d+)", shown)
+    return int(found[1]) if found else SMALL
+
+
+def test_what_came_whole_is_packed_small_whatever_files_are_added(source, options, around, tmp_path):
+    with tarfile.open(tmp_path / "root.tar", "w") as archive:
+        archive.add(source.path, ".")
+    tar = TarSource(tmp_path / "root.tar", config=source.config)
+    built = dataclasses.replace(tar, own=True)
+    cases = [(source, FAST), (built, FAST), (tar, SMALL), (RootSource(source.path, source.config), SMALL)]
+    for each, expected in cases:
+        assert level(build_layer(each, options, around).blobs["rootfs"].path) == expected
+    # Nobody waits for what is packed once.
+    alone = build_layer(source, dataclasses.replace(options, files=()), around)
+    assert level(alone.blobs["rootfs"].path) == SMALL
 
 
 @pytest.mark.parametrize("change", ["page", "mode", "option", "epoch", "tools", "profile"])

@@ -10,9 +10,10 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.layers.audit import Relaxation, relaxations
+from orchestrator.layers.build import add_files
 from orchestrator.layers.imageconfig import Health, ImageConfig, parse_image_config
-from orchestrator.layers.nodes import BytesContent, Directory, File
-from orchestrator.layers.options import DeviceNode, Rlimit, RunOptions, Tmpfs, Volume
+from orchestrator.layers.nodes import BytesContent, Directory, File, Symlink
+from orchestrator.layers.options import DeviceNode, FileMapping, Rlimit, RunOptions, Tmpfs, Volume
 from orchestrator.layers.runconfig import check_options, make_run_config
 
 
@@ -193,6 +194,54 @@ def test_volumes_of_the_image_have_names_that_a_device_accepts(make):
 
 def test_a_volume_that_hides_files_is_remarked(make):
     assert any("hides files" in note for note in make(volumes=(Volume("x", "/usr/share"),)).notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"tmpfs": (Tmpfs("/run"),)}, "/run/secrets/password"),
+        ({"tmpfs": (Tmpfs("/run"),)}, "/var/run/secrets/password"),  # a link to /run
+        ({"tmpfs": (Tmpfs("/run/"),)}, "/run/"),
+        ({"tmpfs": (Tmpfs("/run"),)}, "/run"),
+        ({"volumes": (Volume("data", "/srv/data"),)}, "/srv/data/first/password"),
+        ({"config": {"Volumes": {"/srv": {}}}}, "/srv/password"),
+        ({"config": {"Volumes": {"/tmp": {}}}}, "/tmp/password"),
+        ({}, "/dev/password"),
+        ({}, "/proc/x"),
+    ],
+)
+def test_a_file_of_the_product_that_a_mount_would_hide_is_refused(make, image, tmp_path, options, place):
+    (tmp_path / "password").write_text("x")
+    image.ensure_directory(b"/run")
+    image.add(b"/var/run", Symlink(mode=0o777, target=b"../run"))
+    item = FileMapping(tmp_path / "password", place)
+    add_files(image, item, 9)
+    with pytest.raises(ConfigError, match=f"would never see {place}, which 'files' lays into it"):
+        make(files=(item,), **options)
+
+
+def test_a_folder_of_the_product_that_a_mount_would_hide_is_refused_and_one_around_it_is_remarked(
+    make, image, tmp_path
+):
+    (tmp_path / "etc" / "shop").mkdir(parents=True)
+    (tmp_path / "etc" / "shop" / "settings").write_text("x")
+    inside = FileMapping(tmp_path / "etc" / "shop", "/srv/etc/shop")
+    add_files(image, inside, 9)
+    with pytest.raises(ConfigError, match="mounted at /srv/etc"):
+        make(files=(inside,), tmpfs=(Tmpfs("/srv/etc"),))
+    around = FileMapping(tmp_path / "etc", "/srv/etc")
+    assert make(files=(around,), tmpfs=(Tmpfs("/srv/etc/shop"),)).notes == (
+        "the tmpfs at /srv/etc/shop hides files of the image",
+    )
+    assert make(files=(around,), tmpfs=(Tmpfs("/srv/other"),)).notes == ()
+
+
+def test_files_beside_mounts_and_under_what_the_device_binds_are_kept(make, image, tmp_path):
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost")
+    items = tuple(FileMapping(tmp_path / "hosts", place) for place in ("/etc/hosts", "/runtime", "/srv/data.txt"))
+    for item in items:
+        add_files(image, item, 9)
+    assert make(files=items, tmpfs=(Tmpfs("/run"),), volumes=(Volume("d", "/srv/data"),), network="bridge").notes == ()
 
 
 def test_mounts_inside_mounts_come_later(make):

@@ -42,6 +42,11 @@ def test_a_layer_keeps_its_numbers_when_others_come():
         ({"capabilities": ("NET_ADMIN",)}, None),
         ({"capabilities": ("NET_ADMIN",), "network": "host"}, "NET_ADMIN would be without effect"),
         ({"capabilities": ("NET_RAW",), "network": "bridge"}, "NET_RAW would be without effect"),
+        (
+            {"capabilities": ("NET_BIND_SERVICE",), "network": "bridge"},
+            "NET_BIND_SERVICE would be without effect, and the bridge needs it for no port",
+        ),
+        ({"capabilities": ("NET_BIND_SERVICE",)}, None),
         ({"capabilities": ("SYS_TIME",)}, "SYS_TIME would be without effect"),
         ({"devices": (DeviceNode("/dev/ttyS1", "c", 4, 65),)}, "the devices"),
         ({"control": ("status",)}, "the control socket"),

@@ -19,7 +19,7 @@ from orchestrator.build.kas import configuration
 from orchestrator.cli.main import main
 from orchestrator.deploy import Emulator
 from orchestrator.errors import ConfigError
-from orchestrator.machines.read import emulators, machine, machines
+from orchestrator.machines.read import emulated, emulators, machine, machines, usual_machine
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = sorted(path.stem for path in (ROOT / "machines").glob("*.toml"))
@@ -141,13 +141,43 @@ def test_no_program_knows_a_machine_by_its_name() -> None:
     # The BitBake layer's configuration is data as well: what each board's BSP layer calls its files.
     configuration = "meta-pycontainer/conf/"
     data = ("machines/", "kas/", configuration, "docs/", "tests/", "examples/", "bench/", ".ci/", "README.md")
-    names = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in NAMES))
+    known = {each.name for each in machines(ROOT)}
+    assert known > {*NAMES}
+    names = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in sorted(known)))
     wrong = []
     for name in listed.split("\0"):
         if name and not name.startswith(data) and "/tests/" not in name and "/fuzz/" not in name:
             text = (ROOT / name).read_text(errors="replace") if (ROOT / name).is_file() else ""
             wrong += [f"{name}: {found[0]}" for found in names.finditer(text)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("base", ["debian", "yocto"])
+def test_who_names_no_machine_gets_one_that_runs_here_best(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = emulated(ROOT, base)
+    for name, processor in found.items():
+        assert base in machine(ROOT, name).bases
+        monkeypatch.setattr("platform.machine", lambda processor=processor: processor)
+        assert found[usual_machine(ROOT, base)] == processor
+    monkeypatch.setattr("platform.machine", lambda: "vax")
+    assert usual_machine(ROOT, base) in found
+
+
+def test_the_list_says_what_starts_a_machine_whichever_base_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["machines", "--json"]) == 0
+    listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["machines"]}
+    for base in ("debian", "yocto"):
+        for name in emulated(ROOT, base):
+            assert (listed[name]["emulated"], bool(listed[name]["firmware"])) == (True, True)
+            assert listed[name]["tried"] == (base == "debian")
+    assert main(["machines"]) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("qemux86-64 ")]
+    assert "edk2" in line
+
+
+def test_a_base_without_an_emulated_machine_asks_for_one(home: Path) -> None:
+    with pytest.raises(ConfigError, match="no emulated machine"):
+        usual_machine(home, "yocto")
 
 
 FIRMWARE = """

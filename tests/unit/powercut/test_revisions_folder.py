@@ -18,63 +18,69 @@ from tests.powercut.writelog import SECTOR
 FILES = Path(__file__).parents[3] / "meta-pycontainer/recipes-core/pycontainer-device/files/src"
 HEAD = 8
 DOTS = 24
-Places = tuple[tuple[int, str], ...]
-SIZES = {kind: (HEAD + length + 3) // 4 * 4 for kind, length in (("id", 64), (".id.new", 69), (".id.old", 69))}
+Places = tuple[tuple[int, int], ...]
+"""Where names begin, and how long they are."""
+ID = 64
+HIDDEN = 69
+"""An installed revision, and one that an older version began or was removing: .<id>.new, .<id>.old."""
 
 
-def put(places: Places, kind: str) -> Places:
+def size(length: int) -> int:
+    """The least that a name takes."""
+    return (HEAD + length + 3) // 4 * 4
+
+
+def put(places: Places, length: int) -> Places:
     """A name at the first place that has room for it."""
     end = DOTS
     for place, other in places:
-        if place - end >= SIZES[kind]:
+        if place - end >= size(length):
             break
-        end = place + SIZES[other]
-    return tuple(sorted((*places, (end, kind))))
+        end = place + size(other)
+    return tuple(sorted((*places, (end, length))))
 
 
-def moved(places: Places, entry: tuple[int, str], kind: str) -> list[Places]:
-    """A rename: the new name first, then the old one goes."""
-    both = put(places, kind)
-    return [both, tuple(each for each in both if each != entry)]
+def following(places: Places, most: int, names: tuple[int, ...]) -> list[Places]:
+    """What may be done next: a name comes, or one goes."""
+    found = [put(places, length) for length in names if sum(each == length for _, each in places) < most]
+    return [*found, *(tuple(each for each in places if each != entry) for entry in places)]
 
 
-def following(places: Places, most: int) -> list[list[Places]]:
-    """What may be done next: begin an install, finish or give it up, remove a revision; each step of it."""
-    kinds = [kind for _, kind in places]
-    found = []
-    if ".id.new" not in kinds:
-        found.append([put(places, ".id.new")])
-    for entry in places:
-        if entry[1] == ".id.new" and kinds.count("id") < most:
-            found.append(moved(places, entry, "id"))
-        if entry[1] != ".id.old" and (entry[1] != "id" or kinds.count("id") > 1):
-            steps = moved(places, entry, ".id.old")
-            found.append([*steps, tuple(each for each in steps[-1] if each[1] != ".id.old")])
-    return found
-
-
-def last_head(most: int) -> int:
-    """Where the last name may begin, of all states that a folder with so many installed revisions comes to."""
+def last_head(most: int, start: Places = (), names: tuple[int, ...] = (ID,)) -> int:
+    """Where the last name may begin, of all states that a folder with so many of each kind of name comes to."""
     seen: set[Places] = set()
-    open_ = [put((), "id")]
-    last = 0
+    open_ = [start]
     while open_:
         places = open_.pop()
-        if places in seen:
-            continue
-        seen.add(places)
-        for steps in following(places, most):
-            last = max(last, *(place for step in steps for place, _ in step))
-            open_.append(steps[-1])
-    return last
+        if places not in seen:
+            seen.add(places)
+            open_ += following(places, most, names)
+    return max(place for places in seen for place, _ in places)
+
+
+def most_installed() -> int:
+    """As many as a device keeps."""
+    found = re.search(r"#define REVISIONS_KEPT (\d+)", (FILES / "revisions.h").read_text())
+    assert found is not None
+    return int(found[1])
 
 
 def test_the_names_of_as_many_as_are_kept_begin_in_the_first_sector() -> None:
-    found = re.search(r"#define INSTALLED_MOST (\d+)", (FILES / "install.c").read_text())
-    assert found is not None
-    assert last_head(int(found[1])) + HEAD <= SECTOR
+    assert last_head(most_installed()) + HEAD <= SECTOR
 
 
-@pytest.mark.parametrize(("most", "last"), [(2, 248), (5, 464), (6, 536)])
-def test_one_more_would_not(most: int, last: int) -> None:
+@pytest.mark.parametrize("hidden", range(3))
+def test_also_beside_what_an_older_version_left_there(hidden: int) -> None:
+    start: Places = ()
+    for length in [HIDDEN] * hidden + [ID] * (most_installed() - hidden):
+        start = put(start, length)
+    assert last_head(most_installed(), start) + HEAD <= SECTOR
+
+
+@pytest.mark.parametrize(("most", "last"), [(1, 24), (5, 312), (7, 456), (8, 528)])
+def test_more_would_not_be(most: int, last: int) -> None:
     assert last_head(most) == last
+
+
+def test_names_of_another_length_would_leave_gaps() -> None:
+    assert last_head(2, names=(ID, HIDDEN)) > last_head(4)

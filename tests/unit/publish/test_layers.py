@@ -289,6 +289,35 @@ def test_the_pin_holds_until_it_is_moved(team: Team, target: str, tmp_path: Path
     assert "kiosk 1.2.0" in shown
 
 
+def test_what_runs_is_shown_with_who_says_so_the_layer_or_the_product(team: Team, tmp_path: Path):
+    team.write(
+        "environment: {A: b}\npids: 7\nlabels: {x.y: z}\nrestart: {policy: on-failure}\nentrypoint: [/bin/kiosk]\n"
+    )
+    team.build()
+    target = f"oci:{tmp_path}/published:1.2"
+    team.run("layer", "push", target, "-C", team.folder)
+
+    def shown(more: str) -> dict[str, str]:
+        product(tmp_path, target, team.keyid, more)
+        values = team.run("app", "show", "front", "-C", tmp_path / "product", "--json")["values"]
+        return {each["text"] if each["key"] == "environment" else each["key"]: each["from"] for each in values}
+
+    found = shown("    memory: 32MiB\n    stopSignal: SIGINT\n")
+    wanted = {"command": "layer", "user": "layer", "A=b": "layer", "processes": "layer", "restarts": "layer",
+              "volume": "layer", "label": "layer", "signed by": "layer", "published": "product", "memory": "product",
+              "stop signal": "product", "logs": "default", "directory": "default", "network": "default"}  # fmt: skip
+    assert {key: found[key] for key in wanted} == wanted
+    found = shown("    command: [--slow]\n    environment: {A: c}\n    user: '0'\n    pids: 8\n")
+    wanted = {
+        "command": "layer, product",
+        "user": "product",
+        "A=c": "product",
+        "memory": "layer",
+        "processes": "product",
+    }
+    assert {key: found[key] for key in wanted} == wanted
+
+
 def test_a_pin_does_not_move_to_what_a_stranger_signed(team: Team, target: str, tmp_path: Path):
     first = team.build()
     team.run("layer", "push", target, "-C", team.folder)

@@ -122,7 +122,7 @@ def test_a_tag_that_is_not_there_is_named(registry: Registry, web: Web, base: Re
     several(registry, "1")
     with pytest.raises(FetchError) as caught:
         resolve_image(Reference(base, "2"), web=web)
-    assert caught.value.what == f"there is no 2 in {base}"
+    assert caught.value.what == f"there is no tag 2 in {base}"
 
 
 def test_a_port_at_which_nobody_listens_is_said_to_be_that(web: Web):

@@ -128,7 +128,7 @@ def test_a_fetch_that_fails_leaves_no_source_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("orchestrator.remotes.fetching.drop_unsealed", interrupted)
+        patch.setattr("orchestrator.remotes.bringing.drop_unsealed", interrupted)
         assert theirs.call(theirs, "fetch").code != 0
     assert sources(theirs, one) == right
 

@@ -123,6 +123,15 @@ def test_the_text_of_a_licence_of_ones_own_is_read(tmp_path: Path) -> None:
     assert {fact.declared for fact in found.packages} == {"LicenseRef-Vendor"}
 
 
+def test_a_recipe_that_says_no_licence_declares_none(tmp_path: Path) -> None:
+    def without(graph: list[dict[str, Any]]) -> None:
+        for each in graph:
+            if each.get("relationshipType") == "hasDeclaredLicense":
+                each["to"] = ["NoneElement"]  # as the series after wrynose write it
+
+    assert {fact.declared for fact in bitbake.read(changed(tmp_path, without)).facts.packages} == {""}
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b'{"@context": "x", "@graph": []}', b'{"@context": 1, "@graph": 2}'])
 def test_what_is_no_such_document_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "x.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import yaml
 from jsonschema import Draft7Validator
 from kas.plugins.menu import Menu
 
-from orchestrator.build.kas import configuration
+from orchestrator.build.kas import _PASSED_ON, configuration
 from orchestrator.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -62,14 +63,15 @@ def resolving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         subprocess.run([*git, *words], check=True)
     top = place / "top"
     shutil.copytree(ROOT / "kas", top / "kas", ignore=shutil.ignore_patterns("*.lock.yml"))
-    (top / "meta-pycontainer").mkdir()
+    for name in ("meta-pycontainer", "meta-pycontainer-debian"):
+        (top / name).mkdir()
     subprocess.run(["git", "init", "-q", str(top)], check=True)
     environment = os.environ | {"KAS_PREMIRRORS": f"https://.* file://{place / 'remote'}", "KAS_WORK_DIR": str(place)}
     return top, environment
 
 
-@pytest.mark.parametrize("name", [path.stem for path in YOCTO])
-def test_kas_resolves_every_machine_of_the_base(resolving: tuple[Path, dict[str, str]], name: str) -> None:
+@pytest.mark.parametrize("name", [path.stem for path in MACHINES])
+def test_kas_resolves_every_machine(resolving: tuple[Path, dict[str, str]], name: str) -> None:
     top, environment = resolving
     done = subprocess.run(
         [sys.executable, "-m", "kas", "-l", "error", "dump", "--format", "json", f"kas/{name}.yml"],
@@ -81,8 +83,11 @@ def test_kas_resolves_every_machine_of_the_base(resolving: tuple[Path, dict[str,
     )
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
-    assert value["machine"] == name.removeprefix("yocto-")
-    assert value["distro"] == "pycontainer"
+    wrong = list(Draft7Validator(kas.configschema.CONFIGSCHEMA).iter_errors(value))
+    assert not wrong, wrong[0].message
+    base, _, machine = name.partition("-")
+    assert value["machine"] == machine
+    assert value["distro"] == {"yocto": "pycontainer", "debian": "pycontainer-debian"}[base]
 
 
 def chosen(place: Path, machine: str, **site: str) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def test_the_boards_are_machines_of_the_base_and_locks_are_not() -> None:
     [
         ("vendor.github-workflows", "github.yml"),
         ("vendor.gitlab-ci", "gitlab.yml"),
-        ("vendor.gitlab-ci", "yocto-cache.gitlab.yml"),
+        ("vendor.gitlab-ci", "yocto.gitlab.yml"),
         ("vendor.compose-spec", "yocto-cache.compose.yml"),
     ],
 )
@@ -174,6 +179,25 @@ def test_a_pipeline_to_copy_follows_its_vendors_schema(schema: str, name: str) -
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert json.loads(done.stdout)["status"] == "ok", done.stdout
+
+
+def test_what_a_pipeline_sets_for_the_base_reaches_bitbake() -> None:
+    taken = yaml.safe_load((ROOT / "kas" / "include" / "yocto.yml").read_text())["env"]
+    jobs = yaml.safe_load((ROOT / "docs" / "ci" / "yocto.gitlab.yml").read_text())["build"]["variables"]
+    steps = yaml.safe_load((ROOT / "docs" / "ci" / "github.yml").read_text())["env"]
+    caches = {name for name in taken if name.startswith("PYCONTAINER_") and re.search("HASHSERVE$|MIRROR", name)}
+    assert len(caches) == 3
+    assert set(jobs) == caches
+    assert caches < set(steps) and set(steps) - {"PYCONTAINER_VERSION"} <= set(taken)
+    assert set(steps) - {"PYCONTAINER_VERSION"} <= set(_PASSED_ON)
+
+
+def test_the_job_of_the_base_is_put_over_the_one_for_all() -> None:
+    job = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab.yml").read_text())["build"]
+    over = yaml.safe_load((ROOT / "docs" / "ci" / "yocto.gitlab.yml").read_text())
+    assert over["include"] == [{"local": ".gitlab/product.yml"}]
+    assert set(over["build"]) < set(job)
+    assert not any("/opt" in line or line.startswith("apt-get") for line in over["build"]["before_script"])
 
 
 def test_a_pipeline_that_breaks_the_schema_is_found(tmp_path: Path) -> None:

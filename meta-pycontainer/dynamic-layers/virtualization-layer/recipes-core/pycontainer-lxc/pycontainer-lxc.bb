@@ -7,7 +7,15 @@ LIC_FILES_CHKSUM = "file://pycontainer-lxc.c;beginline=1;endline=1;md5=6ec41034e
 DEPENDS = "lxc"
 
 SRC_URI = "file://Makefile \
-           file://pycontainer-lxc.c"
+           file://common.c \
+           file://common.h \
+           file://enter.c \
+           file://forget.c \
+           file://mounts.c \
+           file://mounts.h \
+           file://pycontainer-lxc.c \
+           file://run.c \
+           file://verbs.h"
 
 S = "${UNPACKDIR}"
 
@@ -18,5 +26,3 @@ do_compile() {
 do_install() {
     oe_runmake install DESTDIR=${D}
 }
-
-FILES:${PN} += "/usr/libexec"

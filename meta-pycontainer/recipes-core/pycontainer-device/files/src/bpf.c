@@ -1,45 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "bpf.h"
+#include "bpf_call.h"
 #include "file.h"
 #include "observed.h"
 #include "storage.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define BTF "/sys/kernel/btf/vmlinux"
 #define BTF_LIMIT (32u << 20)
-#define WANTED_MOST 256		// the least recently used makes room, and is asked for anew
 #define LOG_SIZE 65536
 // Whoever writes programs that use the kernel's tracing helpers must offer them under the GPL too.
 #define LICENCE "Dual MIT/GPL"
-
-static int bpf_call(int command, union bpf_attr *attributes)
-{
-	long result = syscall(SYS_bpf, command, attributes, sizeof *attributes);
-
-	return (int)result;
-}
-
-static uint64_t pointer(const void *at)
-{
-	return (uint64_t)(uintptr_t)at;
-}
-
-static int make_map(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t entries, struct error *err)
-{
-	union bpf_attr a = {.map_type = type, .key_size = key, .value_size = value, .max_entries = entries};
-	int fd = bpf_call(BPF_MAP_CREATE, &a);
-
-	return fd < 0 ? fail_errno(err, "eBPF map") : fd;
-}
 
 static const struct {
 	enum bpf_prog_type type;
@@ -62,10 +40,10 @@ static int load(const struct bpf *bpf, enum bpf_watch watch, const struct bpf_ke
 {
 	struct bpf_code code;
 	union bpf_attr a = {.prog_type = forms[watch].type, .expected_attach_type = forms[watch].attach,
-			    .license = pointer(LICENCE)};
+			    .license = bpf_pointer(LICENCE)};
 
 	bpf_code_make(&code, watch, &bpf->place, kernel);
-	a.insns = pointer(code.at);
+	a.insns = bpf_pointer(code.at);
 	a.insn_cnt = (uint32_t)code.count;
 	memcpy(a.prog_name, forms[watch].name, strlen(forms[watch].name));
 	if (watch == BPF_WATCH_WRITE || watch == BPF_WATCH_REFUSED)
@@ -78,7 +56,7 @@ static int load(const struct bpf *bpf, enum bpf_watch watch, const struct bpf_ke
 	char *log = calloc(1, LOG_SIZE);
 	if (log == NULL)
 		return -1;
-	a.log_buf = pointer(log);
+	a.log_buf = bpf_pointer(log);
 	a.log_size = LOG_SIZE;
 	a.log_level = 1;
 	fd = bpf_call(BPF_PROG_LOAD, &a);
@@ -101,7 +79,7 @@ static int attach(int program, enum bpf_watch watch, int cgroup, struct error *e
 		fd = bpf_call(BPF_LINK_CREATE, &a);
 	} else {
 		if (watch == BPF_WATCH_EXEC)
-			a.raw_tracepoint.name = pointer("sched_process_exec");
+			a.raw_tracepoint.name = bpf_pointer("sched_process_exec");
 		fd = bpf_call(BPF_RAW_TRACEPOINT_OPEN, &a);
 	}
 	return fd < 0 ? fail_errno(err, "eBPF program %s is not attached", forms[watch].name) : fd;
@@ -156,16 +134,14 @@ static int fill(struct bpf *bpf, const char *path, struct error *err)
 	// linux/kdev_t.h, which is for the kernel only.
 	bpf->place.storage = major(status.st_dev) << 20 | minor(status.st_dev);
 	if (find_kernel(&bpf->kernel, err) < 0 ||
-	    (bpf->place.wanted = make_map(BPF_MAP_TYPE_LRU_HASH, sizeof(uint64_t), sizeof(struct bpf_wanted), WANTED_MOST, err)) < 0 ||
-	    (bpf->place.unknown = make_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct bpf_wanted), 1, err)) < 0 ||
-	    (bpf->place.ring = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, BPF_RING_BYTES, err)) < 0)
+	    bpf_maps_make(&bpf->place, err) < 0)
 		return -1;
 	return map_ring(bpf, err);
 }
 
 int bpf_open(struct bpf *bpf, const char *cgroup, struct error *err)
 {
-	*bpf = (struct bpf){.open = true, .group = -1, .place = {.wanted = -1, .unknown = -1, .ring = -1}};
+	*bpf = (struct bpf){.open = true, .group = -1, .place = BPF_NO_MAPS};
 	for (int watch = 0; watch < BPF_WATCHES; watch++)
 		bpf->programs[watch] = -1;
 	int result = fill(bpf, cgroup, err);
@@ -220,9 +196,7 @@ void bpf_close(struct bpf *bpf)
 		munmap(bpf->consumed, page);
 	if (bpf->ring != NULL)
 		munmap((void *)bpf->ring, page + 2 * BPF_RING_BYTES);
-	drop(bpf->place.ring);
-	drop(bpf->place.wanted);
-	drop(bpf->place.unknown);
+	bpf_maps_close(&bpf->place);
 	drop(bpf->group);
 	*bpf = (struct bpf){.open = false};
 }
@@ -256,38 +230,4 @@ size_t bpf_drain(struct bpf *bpf, size_t most, void (*take)(void *context, const
 		__atomic_store_n(consumed, at, __ATOMIC_RELEASE);
 	}
 	return count;
-}
-
-static bool look_up(int map, const void *key, struct bpf_wanted *out)
-{
-	union bpf_attr a = {.map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(out)};
-
-	return bpf_call(BPF_MAP_LOOKUP_ELEM, &a) == 0;
-}
-
-int bpf_want(struct bpf *bpf, uint64_t cgroup, uint32_t kinds, struct error *err)
-{
-	struct bpf_wanted wanted = {.lost = 0};
-	union bpf_attr a = {.map_fd = (uint32_t)bpf->place.wanted, .key = pointer(&cgroup), .value = pointer(&wanted)};
-
-	look_up(bpf->place.wanted, &cgroup, &wanted);
-	wanted.kinds = kinds;
-	return bpf_call(BPF_MAP_UPDATE_ELEM, &a) < 0 ? fail_errno(err, "eBPF map") : 0;
-}
-
-bool bpf_lost(const struct bpf *bpf, uint64_t cgroup, uint32_t *lost)
-{
-	struct bpf_wanted wanted;
-	bool known = look_up(bpf->place.wanted, &cgroup, &wanted);
-
-	*lost = known ? wanted.lost : 0;
-	return known;
-}
-
-uint32_t bpf_unknown(const struct bpf *bpf)
-{
-	struct bpf_wanted wanted;
-	uint32_t key = 0;
-
-	return look_up(bpf->place.unknown, &key, &wanted) ? wanted.lost : 0;
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The watching programs in the kernel, and the ring in which they tell what they saw (bpf(2)).
 #pragma once
-#include "bpf_code.h"
+#include "bpf_maps.h"
 #include <stdbool.h>
-
-#define BPF_RING_BYTES (1024u * 1024)	// some 950 paths
 
 struct bpf {
 	bool open;
@@ -28,9 +26,3 @@ int bpf_ring(const struct bpf *bpf);
 // Hand over what is in the ring, at most so many records; returns how many. The bytes belong to the call.
 size_t bpf_drain(struct bpf *bpf, size_t most, void (*take)(void *context, const unsigned char *bytes, size_t length),
 		 void *context);
-// From now on only these kinds are told of for a container's control group. How many were lost is kept.
-int bpf_want(struct bpf *bpf, uint64_t cgroup, uint32_t kinds, struct error *err);
-// How many of a container's were lost since it began. False when it has no entry (any more): it is to be asked for again by bpf_want.
-bool bpf_lost(const struct bpf *bpf, uint64_t cgroup, uint32_t *lost);
-// How many were lost of containers without an entry, all in all.
-uint32_t bpf_unknown(const struct bpf *bpf);

@@ -10,157 +10,143 @@
 // linux/fs.h has it for the kernel only: FMODE_WRITE, a file that was opened for writing.
 #define OPENED_TO_WRITE 2
 
-enum { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 };
 #define CONTEXT R6	// what the kernel calls with, or the object that it is about
 #define CGROUP R7
-#define WANTED R8	// its entry, or 0
+#define TOLD R8		// what is counted of it
 #define RECORD R9
 
-static size_t put(struct bpf_code *code, unsigned opcode, unsigned to, unsigned from, int offset, int32_t value)
+// On the stack, from its end.
+enum { KEY = -8, FOUND = -16, ASIDE = -24, TAKEN = -32, SHARED = -40 };
+
+static void store_aside(struct bpf_code *code, unsigned size, int place, unsigned from)
 {
-	// One that is too long is refused by the kernel, and by a test before.
-	if (code->count < CODE_MOST)
-		code->at[code->count++] = (struct bpf_insn){.code = (uint8_t)opcode, .dst_reg = to & 0xf, .src_reg = from & 0xf,
-							     .off = (int16_t)offset, .imm = value};
-	return code->count - 1;
+	bpf_put(code, BPF_STX | BPF_MEM | size, R10, from, place, 0);
 }
 
-static void copy(struct bpf_code *code, unsigned to, unsigned from)
+static void set_aside(struct bpf_code *code, unsigned size, int place, int32_t value)
 {
-	put(code, BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0);
+	bpf_put(code, BPF_ST | BPF_MEM | size, R10, 0, place, value);
 }
 
-static void set(struct bpf_code *code, unsigned to, int32_t value)
+static void load_aside(struct bpf_code *code, unsigned size, unsigned to, int place)
 {
-	put(code, BPF_ALU64 | BPF_MOV | BPF_K, to, 0, 0, value);
+	bpf_put(code, BPF_LDX | BPF_MEM | size, to, R10, place, 0);
 }
 
-static void add(struct bpf_code *code, unsigned to, int32_t value)
+// R0 becomes the entry of a map under the key that is on the stack, or 0.
+static void look_up(struct bpf_code *code, int map)
 {
-	put(code, BPF_ALU64 | BPF_ADD | BPF_K, to, 0, 0, value);
+	bpf_load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)map);
+	bpf_copy(code, R2, R10);
+	bpf_add(code, R2, KEY);
+	bpf_call_helper(code, BPF_FUNC_map_lookup_elem);
 }
 
-static void load(struct bpf_code *code, unsigned size, unsigned to, unsigned from, size_t offset)
+// What is counted of those that are not known yet, as of one container. One of them may be about to begin, with rules.
+static void share(struct bpf_code *code, struct bpf_exits *exits, const struct bpf_place *place)
 {
-	put(code, BPF_LDX | BPF_MEM | size, to, from, (int)offset, 0);
+	set_aside(code, BPF_W, SHARED, 1);
+	set_aside(code, BPF_W, KEY, BPF_UNKNOWN_WANTED);
+	look_up(code, place->unknown);
+	bpf_leave(exits, bpf_jump_if(code, BPF_JEQ, R0, 0));
+	bpf_load(code, BPF_W, R1, R0, offsetof(struct bpf_wanted, taken));
+	store_aside(code, BPF_W, TAKEN, R1);
+	set_aside(code, BPF_W, KEY, BPF_UNKNOWN_TOLD);
+	look_up(code, place->unknown);
+	bpf_copy(code, TOLD, R0);
+	bpf_leave(exits, bpf_jump_if(code, BPF_JEQ, TOLD, 0));
 }
 
-static void store(struct bpf_code *code, unsigned size, unsigned to, size_t offset, unsigned from)
+// Only for a process of a container, and only when this kind is wanted of it; leaves its cgroup and what is counted of it.
+static void choose(struct bpf_code *code, struct bpf_exits *exits, const struct bpf_place *place, uint32_t kind)
 {
-	put(code, BPF_STX | BPF_MEM | size, to, from, (int)offset, 0);
+	bpf_set(code, R1, place->level - 1);
+	bpf_call_helper(code, BPF_FUNC_get_current_ancestor_cgroup_id);
+	bpf_load_wide(code, R1, 0, place->cgroup);
+	bpf_leave(exits, bpf_put(code, BPF_JMP | BPF_JNE | BPF_X, R0, R1, 0, 0));
+	bpf_set(code, R1, place->level);
+	bpf_call_helper(code, BPF_FUNC_get_current_ancestor_cgroup_id);
+	bpf_leave(exits, bpf_jump_if(code, BPF_JEQ, R0, 0));
+	bpf_copy(code, CGROUP, R0);
+	store_aside(code, BPF_DW, KEY, CGROUP);
+	set_aside(code, BPF_W, SHARED, 0);
+	look_up(code, place->wanted);
+	size_t unknown = bpf_jump_if(code, BPF_JEQ, R0, 0);
+	bpf_load(code, BPF_W, R1, R0, offsetof(struct bpf_wanted, kinds));
+	bpf_put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, (int32_t)kind);
+	bpf_leave(exits, bpf_jump_if(code, BPF_JEQ, R1, 0));
+	bpf_load(code, BPF_W, R1, R0, offsetof(struct bpf_wanted, taken));
+	store_aside(code, BPF_W, TAKEN, R1);
+	look_up(code, place->told);
+	bpf_copy(code, TOLD, R0);
+	size_t known = bpf_jump_if(code, BPF_JNE, TOLD, 0);
+	bpf_land(code, unknown);
+	share(code, exits, place);
+	bpf_land(code, known);
 }
 
-static void store_number(struct bpf_code *code, unsigned size, unsigned to, size_t offset, int32_t value)
+static void count(struct bpf_code *code, size_t member, int32_t more)
 {
-	put(code, BPF_ST | BPF_MEM | size, to, 0, (int)offset, value);
+	bpf_set(code, R1, more);
+	bpf_put(code, BPF_STX | BPF_ATOMIC | BPF_W, TOLD, R1, (int)member, BPF_ADD);
 }
 
-static void call(struct bpf_code *code, enum bpf_func_id function)
+// Room for the record, if it may have it: what waits of one container never takes more than is left free beside it and the
+// others, so one that does much leaves half of the ring, two a third, and pushes nobody out.
+static void reserve(struct bpf_code *code, struct bpf_exits *exits, const struct bpf_place *place, size_t size)
 {
-	put(code, BPF_JMP | BPF_CALL, 0, 0, 0, (int32_t)function);
+	bpf_load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)place->ring);
+	bpf_set(code, R2, BPF_RB_AVAIL_DATA);
+	bpf_call_helper(code, BPF_FUNC_ringbuf_query);
+	bpf_load(code, BPF_W, R1, TOLD, offsetof(struct bpf_told, written));
+	load_aside(code, BPF_W, R2, TAKEN);
+	bpf_put(code, BPF_ALU | BPF_SUB | BPF_X, R1, R2, 0, 0);
+	bpf_put(code, BPF_ALU | BPF_ADD | BPF_X, R1, R0, 0, 0);
+	// With a sign: what was taken is a moment older or newer than what was written when an entry had to be made anew.
+	size_t much = bpf_put(code, BPF_JMP32 | BPF_JSGT | BPF_K, R1, 0, 0, (int32_t)(BPF_RING_BYTES - bpf_room(size)));
+	bpf_load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)place->ring);
+	bpf_set(code, R2, (int32_t)size);
+	bpf_set(code, R3, 0);
+	bpf_call_helper(code, BPF_FUNC_ringbuf_reserve);
+	bpf_copy(code, RECORD, R0);
+	size_t room = bpf_jump_if(code, BPF_JNE, RECORD, 0);
+	bpf_land(code, much);
+	count(code, offsetof(struct bpf_told, lost), 1);
+	bpf_leave(exits, bpf_jump(code));
+	bpf_land(code, room);
+	count(code, offsetof(struct bpf_told, written), (int32_t)bpf_room(size));
 }
 
-static void load_wide(struct bpf_code *code, unsigned to, unsigned how, uint64_t value)
+static void begin(struct bpf_code *code, struct bpf_exits *exits, const struct bpf_place *place, uint32_t kind, size_t size)
 {
-	put(code, BPF_LD | BPF_DW | BPF_IMM, to, how, 0, (int32_t)(uint32_t)value);
-	put(code, 0, 0, 0, 0, (int32_t)(uint32_t)(value >> 32));
-}
-
-// A jump whose end is told by land().
-static size_t jump_if(struct bpf_code *code, unsigned condition, unsigned what, int32_t value)
-{
-	return put(code, BPF_JMP | condition | BPF_K, what, 0, 0, value);
-}
-
-static void land(struct bpf_code *code, size_t jump)
-{
-	code->at[jump].off = (int16_t)(code->count - jump - 1);
-}
-
-struct exits {
-	size_t at[8];
-	size_t count;
-};
-
-static void leave(struct exits *exits, size_t jump)
-{
-	if (exits->count < sizeof exits->at / sizeof *exits->at)
-		exits->at[exits->count++] = jump;
-}
-
-// Only for a process of a container, and only when this kind is wanted of it; leaves its cgroup and its entry.
-static void choose(struct bpf_code *code, struct exits *exits, const struct bpf_place *place, uint32_t kind)
-{
-	set(code, R1, place->level - 1);
-	call(code, BPF_FUNC_get_current_ancestor_cgroup_id);
-	load_wide(code, R1, 0, place->cgroup);
-	leave(exits, put(code, BPF_JMP | BPF_JNE | BPF_X, R0, R1, 0, 0));
-	set(code, R1, place->level);
-	call(code, BPF_FUNC_get_current_ancestor_cgroup_id);
-	leave(exits, jump_if(code, BPF_JEQ, R0, 0));
-	copy(code, CGROUP, R0);
-	put(code, BPF_STX | BPF_MEM | BPF_DW, R10, CGROUP, -8, 0);
-	load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)place->wanted);
-	copy(code, R2, R10);
-	add(code, R2, -8);
-	call(code, BPF_FUNC_map_lookup_elem);
-	copy(code, WANTED, R0);
-	size_t unknown = jump_if(code, BPF_JEQ, R0, 0);
-	load(code, BPF_W, R1, R0, offsetof(struct bpf_wanted, kinds));
-	put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, (int32_t)kind);
-	leave(exits, jump_if(code, BPF_JEQ, R1, 0));
-	land(code, unknown);
-}
-
-// Room for the record, and its head in it.
-static void begin(struct bpf_code *code, struct exits *exits, const struct bpf_place *place, uint32_t kind, size_t size)
-{
-	load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)place->ring);
-	set(code, R2, (int32_t)size);
-	set(code, R3, 0);
-	call(code, BPF_FUNC_ringbuf_reserve);
-	copy(code, RECORD, R0);
-	size_t room = jump_if(code, BPF_JNE, R0, 0);
-	size_t known = jump_if(code, BPF_JNE, WANTED, 0);
-	// It may be the start of one that has rules, so it is counted all the same.
-	put(code, BPF_ST | BPF_MEM | BPF_W, R10, 0, -8, 0);
-	load_wide(code, R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uint32_t)place->unknown);
-	copy(code, R2, R10);
-	add(code, R2, -8);
-	call(code, BPF_FUNC_map_lookup_elem);
-	copy(code, WANTED, R0);
-	leave(exits, jump_if(code, BPF_JEQ, WANTED, 0));
-	land(code, known);
-	set(code, R1, 1);
-	put(code, BPF_STX | BPF_ATOMIC | BPF_W, WANTED, R1, offsetof(struct bpf_wanted, lost), BPF_ADD);
-	leave(exits, put(code, BPF_JMP | BPF_JA, 0, 0, 0, 0));
-	land(code, room);
-	store(code, BPF_DW, RECORD, offsetof(struct observed_head, cgroup), CGROUP);
-	call(code, BPF_FUNC_ktime_get_boot_ns);
-	store(code, BPF_DW, RECORD, offsetof(struct observed_head, when_ns), R0);
-	store_number(code, BPF_W, RECORD, offsetof(struct observed_head, kind), (int32_t)kind);
-	call(code, BPF_FUNC_get_current_pid_tgid);
-	put(code, BPF_ALU64 | BPF_RSH | BPF_K, R0, 0, 0, 32);
-	store(code, BPF_W, RECORD, offsetof(struct observed_head, pid), R0);
-	call(code, BPF_FUNC_get_current_uid_gid);
-	store(code, BPF_W, RECORD, offsetof(struct observed_head, uid), R0);
-	store_number(code, BPF_W, RECORD, offsetof(struct observed_head, unused), 0);
-	copy(code, R1, RECORD);
-	add(code, R1, offsetof(struct observed_head, program));
-	set(code, R2, sizeof((struct observed_head *)0)->program);
-	call(code, BPF_FUNC_get_current_comm);
+	reserve(code, exits, place, size);
+	bpf_store(code, BPF_DW, RECORD, offsetof(struct observed_head, cgroup), CGROUP);
+	bpf_call_helper(code, BPF_FUNC_ktime_get_boot_ns);
+	bpf_store(code, BPF_DW, RECORD, offsetof(struct observed_head, when_ns), R0);
+	bpf_store_number(code, BPF_W, RECORD, offsetof(struct observed_head, kind), (int32_t)kind);
+	bpf_call_helper(code, BPF_FUNC_get_current_pid_tgid);
+	bpf_put(code, BPF_ALU64 | BPF_RSH | BPF_K, R0, 0, 0, 32);
+	bpf_store(code, BPF_W, RECORD, offsetof(struct observed_head, pid), R0);
+	bpf_call_helper(code, BPF_FUNC_get_current_uid_gid);
+	bpf_store(code, BPF_W, RECORD, offsetof(struct observed_head, uid), R0);
+	load_aside(code, BPF_W, R1, SHARED);
+	bpf_store(code, BPF_W, RECORD, offsetof(struct observed_head, shared), R1);
+	bpf_copy(code, R1, RECORD);
+	bpf_add(code, R1, offsetof(struct observed_head, program));
+	bpf_set(code, R2, sizeof((struct observed_head *)0)->program);
+	bpf_call_helper(code, BPF_FUNC_get_current_comm);
 }
 
 // `allow`: what the kernel is answered, which never stands in the way.
-static void end(struct bpf_code *code, const struct exits *exits, int allow)
+static void end(struct bpf_code *code, const struct bpf_exits *exits, int allow)
 {
-	copy(code, R1, RECORD);
-	set(code, R2, 0);
-	call(code, BPF_FUNC_ringbuf_submit);
+	bpf_copy(code, R1, RECORD);
+	bpf_set(code, R2, 0);
+	bpf_call_helper(code, BPF_FUNC_ringbuf_submit);
 	for (size_t i = 0; i < exits->count; i++)
-		land(code, exits->at[i]);
-	set(code, R0, allow);
-	put(code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+		bpf_land(code, exits->at[i]);
+	bpf_set(code, R0, allow);
+	bpf_put(code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 
 #define BODY sizeof(struct observed_head)
@@ -169,28 +155,28 @@ static void end(struct bpf_code *code, const struct exits *exits, int allow)
 // The text that a member of the object points to becomes the record's path.
 static void copy_text(struct bpf_code *code, uint16_t member)
 {
-	store_number(code, BPF_DW, RECORD, BODY, 0);
-	copy(code, R1, R10);
-	add(code, R1, -16);
-	set(code, R2, 8);
-	copy(code, R3, CONTEXT);
-	add(code, R3, member);
-	call(code, BPF_FUNC_probe_read_kernel);
-	put(code, BPF_LDX | BPF_MEM | BPF_DW, R3, R10, -16, 0);
-	copy(code, R1, RECORD);
-	add(code, R1, PATH_AT);
-	set(code, R2, OBSERVED_PATH);
-	call(code, BPF_FUNC_probe_read_kernel_str);
-	store(code, BPF_DW, RECORD, BODY, R0);
+	bpf_store_number(code, BPF_DW, RECORD, BODY, 0);
+	bpf_copy(code, R1, R10);
+	bpf_add(code, R1, FOUND);
+	bpf_set(code, R2, 8);
+	bpf_copy(code, R3, CONTEXT);
+	bpf_add(code, R3, member);
+	bpf_call_helper(code, BPF_FUNC_probe_read_kernel);
+	load_aside(code, BPF_DW, R3, FOUND);
+	bpf_copy(code, R1, RECORD);
+	bpf_add(code, R1, PATH_AT);
+	bpf_set(code, R2, OBSERVED_PATH);
+	bpf_call_helper(code, BPF_FUNC_probe_read_kernel_str);
+	bpf_store(code, BPF_DW, RECORD, BODY, R0);
 }
 
 // Tracepoint sched_process_exec(task, old pid, struct linux_binprm *): an exec that succeeded, and the name that it was
 // asked by.
 static void make_exec(struct bpf_code *code, const struct bpf_place *place, const struct bpf_kernel *kernel)
 {
-	struct exits exits = {.count = 0};
+	struct bpf_exits exits = {.count = 0};
 
-	load(code, BPF_DW, CONTEXT, R1, 2 * sizeof(uint64_t));
+	bpf_load(code, BPF_DW, CONTEXT, R1, 2 * sizeof(uint64_t));
 	choose(code, &exits, place, OBSERVED_EXEC);
 	begin(code, &exits, place, OBSERVED_EXEC, BODY + sizeof(struct observed_path));
 	copy_text(code, kernel->bprm_filename);
@@ -201,20 +187,20 @@ static void make_exec(struct bpf_code *code, const struct bpf_place *place, cons
 // is only answered to who wants to write.
 static void make_refused(struct bpf_code *code, const struct bpf_place *place, const struct bpf_kernel *kernel)
 {
-	struct exits exits = {.count = 0};
+	struct bpf_exits exits = {.count = 0};
 
-	load(code, BPF_DW, CONTEXT, R1, sizeof(uint64_t));
-	load(code, BPF_DW, R2, R1, 3 * sizeof(uint64_t));
+	bpf_load(code, BPF_DW, CONTEXT, R1, sizeof(uint64_t));
+	bpf_load(code, BPF_DW, R2, R1, 3 * sizeof(uint64_t));
 	// It is a pointer to the verifier, which does not compare pointers with numbers.
-	put(code, BPF_STX | BPF_MEM | BPF_DW, R10, R2, -24, 0);
-	copy(code, R1, R10);
-	add(code, R1, -16);
-	set(code, R2, 8);
-	copy(code, R3, R10);
-	add(code, R3, -24);
-	call(code, BPF_FUNC_probe_read_kernel);
-	put(code, BPF_LDX | BPF_MEM | BPF_DW, R1, R10, -16, 0);
-	leave(&exits, jump_if(code, BPF_JNE, R1, -EROFS));
+	store_aside(code, BPF_DW, ASIDE, R2);
+	bpf_copy(code, R1, R10);
+	bpf_add(code, R1, FOUND);
+	bpf_set(code, R2, 8);
+	bpf_copy(code, R3, R10);
+	bpf_add(code, R3, ASIDE);
+	bpf_call_helper(code, BPF_FUNC_probe_read_kernel);
+	load_aside(code, BPF_DW, R1, FOUND);
+	bpf_leave(&exits, bpf_jump_if(code, BPF_JNE, R1, -EROFS));
 	choose(code, &exits, place, OBSERVED_REFUSED);
 	begin(code, &exits, place, OBSERVED_REFUSED, BODY + sizeof(struct observed_path));
 	copy_text(code, kernel->filename_name);
@@ -224,58 +210,58 @@ static void make_refused(struct bpf_code *code, const struct bpf_place *place, c
 // connect(2) of any kind, and a datagram that is sent without one: struct bpf_sock_addr.
 static void make_connect(struct bpf_code *code, const struct bpf_place *place, bool six)
 {
-	struct exits exits = {.count = 0};
+	struct bpf_exits exits = {.count = 0};
 
-	copy(code, CONTEXT, R1);
+	bpf_copy(code, CONTEXT, R1);
 	choose(code, &exits, place, OBSERVED_CONNECT);
 	begin(code, &exits, place, OBSERVED_CONNECT, BODY + sizeof(struct observed_address));
-	store_number(code, BPF_W, RECORD, BODY + offsetof(struct observed_address, family), six ? AF_INET6 : AF_INET);
+	bpf_store_number(code, BPF_W, RECORD, BODY + offsetof(struct observed_address, family), six ? AF_INET6 : AF_INET);
 	for (size_t i = 0; i < 4; i++) {
 		size_t to = BODY + offsetof(struct observed_address, bytes) + i * 4;
 		if (six)
-			load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, user_ip6) + i * 4);
+			bpf_load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, user_ip6) + i * 4);
 		else if (i == 0)
-			load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, user_ip4));
+			bpf_load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, user_ip4));
 		else
-			set(code, R1, 0);
-		store(code, BPF_W, RECORD, to, R1);
+			bpf_set(code, R1, 0);
+		bpf_store(code, BPF_W, RECORD, to, R1);
 	}
-	load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, user_port));
-	store(code, BPF_H, RECORD, BODY + offsetof(struct observed_address, port), R1);
-	store_number(code, BPF_H, RECORD, BODY + offsetof(struct observed_address, unused), 0);
-	load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, protocol));
-	store(code, BPF_W, RECORD, BODY + offsetof(struct observed_address, protocol), R1);
+	bpf_load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, user_port));
+	bpf_store(code, BPF_H, RECORD, BODY + offsetof(struct observed_address, port), R1);
+	bpf_store_number(code, BPF_H, RECORD, BODY + offsetof(struct observed_address, unused), 0);
+	bpf_load(code, BPF_W, R1, CONTEXT, offsetof(struct bpf_sock_addr, protocol));
+	bpf_store(code, BPF_W, RECORD, BODY + offsetof(struct observed_address, protocol), R1);
 	end(code, &exits, 1);
 }
 
 // On entry of security_file_open(struct file *): an ordinary file is opened for writing, as the process's rights allow.
 static void make_write(struct bpf_code *code, const struct bpf_place *place, const struct bpf_kernel *kernel)
 {
-	struct exits exits = {.count = 0};
+	struct bpf_exits exits = {.count = 0};
 
-	load(code, BPF_DW, CONTEXT, R1, 0);
-	load(code, BPF_W, R1, CONTEXT, kernel->file_mode);
-	put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, OPENED_TO_WRITE);
-	leave(&exits, jump_if(code, BPF_JEQ, R1, 0));
-	load(code, BPF_DW, R1, CONTEXT, kernel->file_inode);
-	load(code, BPF_H, R1, R1, kernel->inode_mode);
-	put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, S_IFMT);
-	leave(&exits, jump_if(code, BPF_JNE, R1, S_IFREG));
+	bpf_load(code, BPF_DW, CONTEXT, R1, 0);
+	bpf_load(code, BPF_W, R1, CONTEXT, kernel->file_mode);
+	bpf_put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, OPENED_TO_WRITE);
+	bpf_leave(&exits, bpf_jump_if(code, BPF_JEQ, R1, 0));
+	bpf_load(code, BPF_DW, R1, CONTEXT, kernel->file_inode);
+	bpf_load(code, BPF_H, R1, R1, kernel->inode_mode);
+	bpf_put(code, BPF_ALU64 | BPF_AND | BPF_K, R1, 0, 0, S_IFMT);
+	bpf_leave(&exits, bpf_jump_if(code, BPF_JNE, R1, S_IFREG));
 	// What is written to its volumes on storage needs no room in the ring, however much it is.
-	load(code, BPF_DW, R1, CONTEXT, kernel->file_inode);
-	load(code, BPF_DW, R1, R1, kernel->inode_sb);
-	load(code, BPF_W, R1, R1, kernel->super_dev);
-	leave(&exits, jump_if(code, BPF_JEQ, R1, (int32_t)place->storage));
+	bpf_load(code, BPF_DW, R1, CONTEXT, kernel->file_inode);
+	bpf_load(code, BPF_DW, R1, R1, kernel->inode_sb);
+	bpf_load(code, BPF_W, R1, R1, kernel->super_dev);
+	bpf_leave(&exits, bpf_jump_if(code, BPF_JEQ, R1, (int32_t)place->storage));
 	choose(code, &exits, place, OBSERVED_WRITE);
 	begin(code, &exits, place, OBSERVED_WRITE, BODY + sizeof(struct observed_path));
-	store_number(code, BPF_DW, RECORD, BODY, 0);
-	copy(code, R1, CONTEXT);
-	add(code, R1, kernel->file_path);
-	copy(code, R2, RECORD);
-	add(code, R2, PATH_AT);
-	set(code, R3, OBSERVED_PATH);
-	call(code, BPF_FUNC_d_path);
-	store(code, BPF_DW, RECORD, BODY, R0);
+	bpf_store_number(code, BPF_DW, RECORD, BODY, 0);
+	bpf_copy(code, R1, CONTEXT);
+	bpf_add(code, R1, kernel->file_path);
+	bpf_copy(code, R2, RECORD);
+	bpf_add(code, R2, PATH_AT);
+	bpf_set(code, R3, OBSERVED_PATH);
+	bpf_call_helper(code, BPF_FUNC_d_path);
+	bpf_store(code, BPF_DW, RECORD, BODY, R0);
 	end(code, &exits, 0);
 }
 

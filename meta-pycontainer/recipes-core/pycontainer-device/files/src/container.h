@@ -33,6 +33,8 @@ enum then {
 struct watched {
 	uint64_t cgroup;	// the number of its control group; 0: not known yet
 	uint32_t lost;		// of which the kernel told nothing, so far
+	uint32_t taken;		// bytes of its records that were taken out of the ring, as in struct bpf_wanted
+	bool took;		// which the kernel is not told of yet
 	bool began;		// its program was started, so that what happens is no more the runtime's doing
 	bool blind;		// the kernel does not tell what a rule must know
 	struct log log;

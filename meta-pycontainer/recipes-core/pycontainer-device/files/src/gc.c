@@ -32,31 +32,22 @@ static bool is_kept(const struct gc *gc, const char *id)
 
 static int remove_revision(struct gc *gc, const char *id, enum revisions_kind kind, struct error *err)
 {
-	char path[128], hidden[128];
-
-	revisions_path(path, id, kind);
-	snprintf(hidden, sizeof hidden, ".%.64s.old", id);
-	if (revisions_hide(gc->fs, strchr(path, '/') + 1, err) < 0)
+	if (revisions_remove(gc->fs, id, kind, err) < 0)
 		return -1;
 	gc->result->revisions += kind == REVISIONS_INSTALLED;
-	return revisions_remove(gc->fs, hidden, err);
+	return 0;
 }
 
 // Remove leftovers and broken revisions; collect what all others refer to.
 static int tidy_revisions(struct gc *gc, struct error *err)
 {
-	struct names names;
-	int result = names_list(&names, gc->fs, "revisions", REVISIONS_MOST, err);
+	struct revisions all;
+	int result = revisions_tidy(gc->fs, err) < 0 ? -1 : revisions_list(&all, gc->fs, err);
 
 	gc->wanted.count = 0;
-	for (size_t i = 0; i < names.count && result == 0; i++) {
-		char id[HEX_SIZE];
-		enum revisions_kind kind = revisions_kind(names.items[i], id);
-		if (kind == REVISIONS_LEFTOVER) {
-			// What has another name is not ours.
-			result = names.items[i][0] == '.' ? revisions_remove(gc->fs, names.items[i], err) : 0;
-			continue;
-		}
+	for (size_t i = 0; result == 0 && i < all.count; i++) {
+		const char *id = all.items[i].id;
+		enum revisions_kind kind = all.items[i].kind;
 		// Of a broken one that goes, nothing is wanted.
 		int whole = references_add(&gc->wanted, gc->fs, id, kind, is_kept(gc, id), err);
 		if (whole < 0 || (whole == 0 && kind == REVISIONS_INSTALLED && is_kept(gc, id)))
@@ -64,9 +55,6 @@ static int tidy_revisions(struct gc *gc, struct error *err)
 		else if (whole == 0 && !is_kept(gc, id))
 			result = remove_revision(gc, id, kind, err);
 	}
-	if (names.count == REVISIONS_MOST && result == 0)
-		result = fail(err, "revisions: more than %d entries", REVISIONS_MOST - 1);
-	names_free(&names);
 	references_sort(&gc->wanted);
 	return result;
 }
@@ -144,22 +132,21 @@ static int tidy(struct gc *gc, struct error *err)
 // none, or -1.
 static int choose(struct gc *gc, bool need, char id[HEX_SIZE], enum revisions_kind *kind, struct error *err)
 {
-	struct names names;
-	int rank = 0, result = names_list(&names, gc->fs, "revisions", REVISIONS_MOST, err);
+	struct revisions all;
+	int rank = 0, result = revisions_list(&all, gc->fs, err);
 
-	for (size_t i = 0; i < names.count && result == 0; i++) {
-		char found[HEX_SIZE];
-		enum revisions_kind is = revisions_kind(names.items[i], found);
-		if (is == REVISIONS_LEFTOVER || is_kept(gc, found))
+	for (size_t i = 0; result == 0 && i < all.count; i++) {
+		const char *found = all.items[i].id;
+		enum revisions_kind is = all.items[i].kind;
+		if (is_kept(gc, found))
 			continue;
 		int own = is == REVISIONS_BEGUN ? 1 : strcmp(found, gc->notes.previous) == 0 ? 2 : 3;
 		if (own <= rank || (own < 3 && !need))
 			continue;
 		rank = own;
 		*kind = is;
-		memcpy(id, found, sizeof found);
+		memcpy(id, found, HEX_SIZE);
 	}
-	names_free(&names);
 	return result < 0 ? -1 : rank > 0;
 }
 
@@ -194,6 +181,21 @@ int gc_run(struct fs *fs, const char *const keep[], uint64_t needed, struct gc_r
 	if (state_load(fs, &gc.notes, err) < 0 || err->text[0] != '\0')
 		return fail_in(err, "collecting garbage");
 	int outcome = run(&gc, needed, err);
+	references_free(&gc.wanted);
+	return outcome < 0 ? fail_in(err, "collecting garbage") : 0;
+}
+
+int gc_loose(struct fs *fs, struct gc_result *result, struct error *err)
+{
+	struct gc gc = {.fs = fs, .result = result};
+	unsigned incoming = 0;
+
+	memset(result, 0, sizeof *result);
+	int outcome = references_all(&gc.wanted, fs, err);
+	if (outcome == 0)
+		outcome = sweep(&gc, BLOBS, &result->blobs, err);
+	if (outcome == 0)
+		outcome = sweep(&gc, INCOMING, &incoming, err);
 	references_free(&gc.wanted);
 	return outcome < 0 ? fail_in(err, "collecting garbage") : 0;
 }

@@ -16,3 +16,6 @@ struct gc_result {
 // too little, other begun installs. Too little room at the end is no error. Fails before it removes a blob when it cannot
 // tell what a revision to keep refers to, or which ones are on trial.
 int gc_run(struct fs *fs, const char *const keep[], uint64_t needed, struct gc_result *result, struct error *err);
+// Remove only the blobs that no installed or begun revision refers to, whole or on their way; no revision. It may be done at
+// any time. Fails before it removes one when it cannot tell what an installed one refers to.
+int gc_loose(struct fs *fs, struct gc_result *result, struct error *err);

@@ -2,7 +2,6 @@
 #include "install.h"
 #include "blobs.h"
 #include "gc.h"
-#include "names.h"
 #include "references.h"
 #include "revisions.h"
 #include "select.h"
@@ -51,22 +50,18 @@ static int make_room(struct installer *installer, const char *id, uint64_t neede
 					 (needed + MIB - 1) / MIB, room / MIB);
 }
 
-// The names of so many, of one that is begun and of one that goes are in the first sector of their folder, wherever they
-// come to lie in it. The boot loader reads that without the journal; a change that reaches over two sectors may be torn.
-#define INSTALLED_MOST 5
-
 static int limit_installed(struct installer *installer, const struct revision *revision, const char *signature,
 			   struct error *err)
 {
-	struct names names;
+	struct revisions all;
 	size_t installed = 0;
-	int result = names_list(&names, installer->fs, "revisions", REVISIONS_MOST, err);
 
-	for (size_t i = 0; i < names.count; i++)
-		installed += text_is_hex64(names.items[i]) && strcmp(names.items[i], revision->id) != 0;
-	names_free(&names);
-	if (result < 0 || installed < INSTALLED_MOST)
-		return result;
+	if (revisions_list(&all, installer->fs, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.count; i++)
+		installed += all.items[i].kind == REVISIONS_INSTALLED && strcmp(all.items[i].id, revision->id) != 0;
+	if (installed < REVISIONS_KEPT)
+		return 0;
 	return revisions_begin(installer->fs, revision, signature, err) < 0 ? -1 : collect(installer, revision->id, 0, err);
 }
 
@@ -229,18 +224,15 @@ int install_begin(struct installer *installer, const char *id, const char *signa
 	return result < 0 ? fail_in(err, "installing %.12s", id) : 0;
 }
 
-// Does a begun install list this blob? Returns 1, 0 or -1.
-static int is_listed(struct fs *fs, const char *name, const char *hex, uint64_t size)
+// Does this begun install list a blob?
+static bool lists(struct fs *fs, const char *id, const char *hex, uint64_t size)
 {
 	struct revision revision;
 	struct error damaged;
-	char id[HEX_SIZE];
-	int found = 0;
+	bool found = false;
 
-	if (revisions_kind(name, id) != REVISIONS_BEGUN)
-		return 0;
 	if (store_manifest(&revision, fs, id, &damaged) == 1)
-		for (size_t i = 0; i < revision.blob_count && found == 0; i++)
+		for (size_t i = 0; i < revision.blob_count && !found; i++)
 			found = strcmp(revision.blobs[i].digest, hex) == 0 && revision.blobs[i].size == size;
 	revision_free(&revision);
 	return found;
@@ -265,25 +257,24 @@ static int check_put_room(struct fs *fs, const char *hex, uint64_t size, struct 
 
 int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct error *err)
 {
-	struct names names;
+	struct revisions all;
+	struct gc_result removed;
+	bool found = false;
 	size_t loose;
 	uint64_t bytes;
 
 	if (!text_is_hex64(hex))
 		return fail(err, "not a digest");
-	int result = names_list(&names, fs, "revisions", REVISIONS_MOST, err), found = 0;
-	for (size_t i = 0; i < names.count && result == 0 && found == 0; i++)
-		found = is_listed(fs, names.items[i], hex, size);
-	names_free(&names);
-	if (result < 0)
+	if (revisions_list(&all, fs, err) < 0)
 		return -1;
+	for (size_t i = 0; i < all.count && !found; i++)
+		found = all.items[i].kind == REVISIONS_BEGUN && lists(fs, all.items[i].id, hex, size);
 	if (!found && size > SMALL_BLOB)
 		return fail(err, "blob %.12s: larger than %u bytes, and no begun install has one of that size", hex, SMALL_BLOB);
-	// What nobody signed must not fill storage.
+	// What nobody signed must not fill storage: whoever sent the others may have been cut off, and begins anew.
 	if (!found && references_loose(fs, hex, LOOSE_MOST, &loose, &bytes, err) < 0)
 		return -1;
-	if (!found && (loose >= LOOSE_MOST || bytes + size > LOOSE_BYTES))
-		return fail(err, "blob %.12s: there are %zu blobs already that no install refers to; collect garbage first", hex,
-			    loose);
+	if (!found && (loose >= LOOSE_MOST || bytes + size > LOOSE_BYTES) && gc_loose(fs, &removed, err) < 0)
+		return fail_in(err, "blob %.12s: there are %zu blobs already that no install refers to", hex, loose);
 	return check_put_room(fs, hex, size, err) < 0 ? -1 : found;
 }

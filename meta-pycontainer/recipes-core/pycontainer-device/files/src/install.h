@@ -31,6 +31,7 @@ int install_bundle(struct installer *installer, struct bundle *bundle, const cha
 // with nothing missing the revision is installed. *missing is to free.
 int install_begin(struct installer *installer, const char *id, const char *signature, struct wanted **missing,
 		  size_t *count, struct error *err);
-// May a blob be put into storage: one that a begun install lists, or a small one, unless there are too many of these? And
-// is there room for it, without removing anything? Returns 1 when an install lists it, 0 when it is a small one, or -1.
+// May a blob be put into storage: one that a begun install lists, or a small one? Where there are too many of these already
+// that no install refers to, they are removed first. And is there room for it? Returns 1 when an install lists it, 0 when it
+// is a small one, or -1.
 int install_put_allowed(struct fs *fs, const char *hex, uint64_t size, struct error *err);

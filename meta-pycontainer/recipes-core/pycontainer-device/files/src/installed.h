@@ -5,7 +5,7 @@
 #include "fs.h"
 #include "text.h"
 
-#define INSTALLED_MOST 64
+#define INSTALLED_MOST 64	// that are told
 
 struct installed {
 	size_t count;

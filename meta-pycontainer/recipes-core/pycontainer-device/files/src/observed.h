@@ -20,7 +20,7 @@ struct observed_head {
 	uint32_t kind;
 	uint32_t pid;		// on the device
 	uint32_t uid;		// on the device
-	uint32_t unused;
+	uint32_t shared;	// it was counted with those of containers that the kernel did not know yet
 	char program[16];	// its first 15 bytes
 };
 

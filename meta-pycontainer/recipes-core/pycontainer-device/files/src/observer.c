@@ -3,13 +3,11 @@
 #include "console.h"
 #include "file.h"
 #include "observed.h"
+#include "observer_record.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define CGROUP "/sys/fs/cgroup/pycontainer"
 #define TURN 512		// records in a row before others have their turn
@@ -28,39 +26,6 @@ static void for_each(struct observer *observer, struct containers *all, each_con
 				act(observer, &crews[k]->each[i]);
 }
 
-static int64_t epoch_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - (int64_t)clock_ms();
-}
-
-static void write_line(struct container *container, json_t *line)
-{
-	char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
-	struct error err;
-
-	json_decref(line);
-	if (text == NULL)
-		return;
-	size_t length = strlen(text);
-	text[length] = '\n';
-	if (log_write(&container->observed.log, text, length + 1, &err) < 0)
-		console_line("record of %s: %s", container->layer->name, err.text);
-	free(text);
-}
-
-static void write_lost(struct container *container, uint64_t count)
-{
-	uint64_t now = clock_ms();
-	char when[32];
-
-	observed_time(epoch_ms() + (int64_t)now, when);
-	write_line(container, json_pack("{s:s, s:I, s:s, s:s, s:I}", "time", when, "bootMs", (json_int_t)now, "layer",
-					container->layer->name, "event", "lost", "count", (json_int_t)count));
-}
-
 // Say how many lines were left out, once their second is over.
 static void catch_up(struct observer *observer, struct container *container)
 {
@@ -73,7 +38,7 @@ static void catch_up(struct observer *observer, struct container *container)
 	w->second = second;
 	w->lines = 0;
 	if (w->dropped > 0)
-		write_lost(container, w->dropped);
+		record_lost(container, w->dropped);
 	w->dropped = 0;
 }
 
@@ -107,7 +72,7 @@ static void judge(struct container *container, const struct observed *what)
 	catch_up(NULL, container);
 	if (w->lines < LINES_MOST) {
 		w->lines++;
-		write_line(container, observed_json(container->layer, what, declared, epoch_ms()));
+		record_line(container, observed_json(container->layer, what, declared, record_epoch_ms()));
 	} else {
 		w->dropped++;
 	}
@@ -147,9 +112,9 @@ static struct container *find(struct containers *all, uint64_t cgroup, bool *fre
 	for (size_t k = 0; k < 2; k++)
 		for (size_t i = 0; crews[k]->revision != NULL && i < crews[k]->revision->layer_count; i++) {
 			struct container *c = &crews[k]->each[i];
-			if (c->layer == NULL || observed_wanted(&c->layer->observe) == 0)
+			if (c->layer == NULL)
 				continue;
-			*fresh = c->observed.cgroup == 0;
+			*fresh = c->observed.cgroup == 0 || observed_wanted(&c->layer->observe) == 0;
 			if (owns(c, cgroup))
 				return c;
 		}
@@ -161,6 +126,18 @@ struct drain {
 	struct observer *observer;
 	struct containers *all;
 };
+
+// What is out of the ring makes room for more of the same.
+static void count(struct observer *observer, struct container *container, const struct observed *what, size_t length)
+{
+	if (what->head.shared != 0) {
+		observer->taken += bpf_room(length);
+		observer->took = true;
+	} else if (container != NULL) {
+		container->observed.taken += bpf_room(length);
+		container->observed.took = true;
+	}
+}
 
 static void take(void *context, const unsigned char *bytes, size_t length)
 {
@@ -174,11 +151,13 @@ static void take(void *context, const unsigned char *bytes, size_t length)
 		return;
 	}
 	struct container *container = find(drain->all, what.head.cgroup, &fresh);
+	uint32_t kinds = container == NULL ? 0 : observed_wanted(&container->layer->observe), none = 0;
+	count(drain->observer, container, &what, length);
 	// From now on the kernel knows what is wanted of it: nothing of a container that is not observed.
-	if (fresh && bpf_want(&drain->observer->bpf, what.head.cgroup,
-			      container == NULL ? 0 : observed_wanted(&container->layer->observe), &err) < 0)
+	if (fresh && bpf_want(&drain->observer->bpf.place, what.head.cgroup, kinds,
+			      container == NULL ? &none : &container->observed.taken, &err) < 0)
 		console_line("observe: %s", err.text);
-	if (container != NULL)
+	if (kinds != 0)
 		judge(container, &what);
 }
 
@@ -190,7 +169,7 @@ static bool has_rules(const struct observe *observe)
 // What found no room in the ring may have been anything.
 static void say_lost(struct container *container, uint32_t count)
 {
-	write_lost(container, count);
+	record_lost(container, count);
 	if (has_rules(&container->layer->observe))
 		container_violated(container, "more at once than can be watched");
 }
@@ -203,9 +182,11 @@ static void look_for_lost(struct observer *observer, struct container *container
 
 	catch_up(observer, container);
 	// One whose entry made room for others is told of in full, until the kernel knows again what is wanted of it.
-	if (w->cgroup != 0 && !bpf_lost(&observer->bpf, w->cgroup, &lost) && is_alive(container) &&
-	    bpf_want(&observer->bpf, w->cgroup, observed_wanted(&container->layer->observe), &err) < 0)
+	bool known = w->cgroup == 0 || bpf_lost(&observer->bpf.place, w->cgroup, &lost);
+	if ((!known || (w->took && w->cgroup != 0)) && is_alive(container) &&
+	    bpf_want(&observer->bpf.place, w->cgroup, observed_wanted(&container->layer->observe), &w->taken, &err) < 0)
 		console_line("observe: %s", err.text);
+	w->took = false;
 	if (lost > w->lost)
 		say_lost(container, lost - w->lost);
 	w->lost = lost;
@@ -219,21 +200,25 @@ static void look_for_unknown(struct observer *observer, struct container *contai
 	if (w->began || !is_alive(container))
 		return;
 	w->began = true;
-	say_lost(container, bpf_unknown(&observer->bpf) - observer->unknown);
+	say_lost(container, bpf_unknown(&observer->bpf.place) - observer->unknown);
 }
 
 void observer_drain(struct observer *observer, struct containers *all)
 {
 	struct drain drain = {observer, all};
+	struct error err;
 
 	if (!observer->bpf.open)
 		return;
 	bpf_drain(&observer->bpf, TURN, take, &drain);
 	for_each(observer, all, look_for_lost);
-	if (bpf_unknown(&observer->bpf) == observer->unknown)
+	if (observer->took && bpf_took_unknown(&observer->bpf.place, observer->taken, &err) < 0)
+		console_line("observe: %s", err.text);
+	observer->took = false;
+	if (bpf_unknown(&observer->bpf.place) == observer->unknown)
 		return;
 	for_each(observer, all, look_for_unknown);
-	observer->unknown = bpf_unknown(&observer->bpf);
+	observer->unknown = bpf_unknown(&observer->bpf.place);
 }
 
 uint64_t observer_deadline(const struct containers *all)
@@ -270,13 +255,13 @@ static void want_again(struct observer *observer, struct container *container)
 	if (container->observed.cgroup == 0)
 		container->observed.cgroup = group_of(container);
 	if (observer->bpf.open && container->observed.cgroup != 0 &&
-	    bpf_want(&observer->bpf, container->observed.cgroup, observed_wanted(observe), &err) < 0)
+	    bpf_want(&observer->bpf.place, container->observed.cgroup, observed_wanted(observe), &container->observed.taken, &err) < 0)
 		console_line("observe: %s", err.text);
 }
 
 static int open_bpf(struct observer *observer, struct error *err)
 {
-	observer->unknown = 0;
+	observer->unknown = observer->taken = 0;
 	return folder_make(OBSERVED_FOLDER, 0750, err) < 0 || folder_make(CGROUP, 0755, err) < 0 ||
 	       bpf_open(&observer->bpf, CGROUP, err) < 0 ? -1 : 1;
 }

@@ -13,6 +13,8 @@ struct observer {
 	struct bpf bpf;
 	uint32_t kinds;		// that it is told of
 	uint32_t unknown;	// so many were lost whose container was not known yet
+	uint32_t taken;		// bytes of records of such that were taken out of the ring
+	bool took;		// which the kernel is not told of yet
 };
 
 // Watch what the containers' products ask for now, none of which was started yet when they are new. Returns 1 when the

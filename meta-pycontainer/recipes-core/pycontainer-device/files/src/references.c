@@ -86,20 +86,24 @@ void references_free(struct references *references)
 	*references = (struct references){.count = 0};
 }
 
-static int collect(struct references *references, struct fs *fs, struct error *err)
+static int collect(struct references *references, struct fs *fs, bool whole, struct error *err)
 {
-	struct names names;
-	int result = names_list(&names, fs, "revisions", REVISIONS_MOST, err);
+	struct revisions all;
+	int result = revisions_list(&all, fs, err);
 
-	for (size_t i = 0; i < names.count && result >= 0; i++) {
-		char id[HEX_SIZE];
-		enum revisions_kind kind = revisions_kind(names.items[i], id);
-		if (kind != REVISIONS_LEFTOVER)
-			result = references_add(references, fs, id, kind, true, err);
+	for (size_t i = 0; result >= 0 && i < all.count; i++) {
+		result = references_add(references, fs, all.items[i].id, all.items[i].kind, true, err);
+		// Of a begun one without a manifest nothing is wanted yet.
+		if (result == 0 && whole && all.items[i].kind == REVISIONS_INSTALLED)
+			result = fail_in(err, "revision %.12s: cannot tell what it needs", all.items[i].id);
 	}
-	names_free(&names);
 	references_sort(references);
 	return result < 0 ? -1 : 0;
+}
+
+int references_all(struct references *references, struct fs *fs, struct error *err)
+{
+	return collect(references, fs, true, err);
 }
 
 static int count_loose(const struct references *references, struct fs *fs, const char *folder, const char *but,
@@ -130,7 +134,7 @@ static int count_loose(const struct references *references, struct fs *fs, const
 int references_loose(struct fs *fs, const char *but, size_t most, size_t *count, uint64_t *bytes, struct error *err)
 {
 	struct references references = {.count = 0};
-	int result = collect(&references, fs, err);
+	int result = collect(&references, fs, false, err);
 
 	*count = 0;
 	*bytes = 0;

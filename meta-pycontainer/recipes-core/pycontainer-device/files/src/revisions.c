@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "revisions.h"
+#include "names.h"
 #include "store.h"
 
 #include <errno.h>
@@ -8,24 +9,61 @@
 #include <string.h>
 
 #define FOLDER "revisions"
+#define BEGUN "installing"
+#define REMOVED "removing"
 #define BATCH 256
 
-enum revisions_kind revisions_kind(const char *name, char id[HEX_SIZE])
-{
-	if (text_is_hex64(name)) {
-		memcpy(id, name, HEX_SIZE);
-		return REVISIONS_INSTALLED;
-	}
-	if (name[0] != '.' || strlen(name) != 1 + 64 + 4 || strcmp(name + 65, ".new") != 0)
-		return REVISIONS_LEFTOVER;
-	memcpy(id, name + 1, 64);
-	id[64] = '\0';
-	return text_is_hex64(id) ? REVISIONS_BEGUN : REVISIONS_LEFTOVER;
-}
+static const char *const folders[] = {[REVISIONS_INSTALLED] = FOLDER, [REVISIONS_BEGUN] = BEGUN};
 
 void revisions_path(char path[128], const char *id, enum revisions_kind kind)
 {
-	snprintf(path, 128, kind == REVISIONS_INSTALLED ? FOLDER "/%.64s" : FOLDER "/.%.64s.new", id);
+	snprintf(path, 128, "%s/%.64s", folders[kind], id);
+}
+
+struct listing {
+	struct revisions *out;
+	enum revisions_kind kind;
+};
+
+static int add(void *context, const char *name)
+{
+	const struct listing *listing = context;
+	struct revisions *out = listing->out;
+
+	if (!text_is_hex64(name))
+		return 0;
+	if (out->count == REVISIONS_MOST)
+		return -2;
+	struct revisions_entry *entry = &out->items[out->count++];
+	memcpy(entry->id, name, HEX_SIZE);
+	entry->kind = listing->kind;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct revisions_entry *one = a, *two = b;
+	int ids = memcmp(one->id, two->id, HEX_SIZE);
+
+	return ids != 0 ? ids : (int)one->kind - (int)two->kind;
+}
+
+int revisions_list(struct revisions *out, struct fs *fs, struct error *err)
+{
+	static const enum revisions_kind kinds[] = {REVISIONS_INSTALLED, REVISIONS_BEGUN};
+
+	out->count = 0;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		struct listing listing = {out, kinds[i]};
+		int result = fs->calls->list(fs, folders[kinds[i]], add, &listing);
+		if (result == -2)
+			return fail(err, "more than %d revisions are on storage", REVISIONS_MOST);
+		if (result < 0 && errno != ENOENT)
+			return fail_errno(err, "%s", folders[kinds[i]]);
+	}
+	if (out->count > 0)
+		qsort(out->items, out->count, sizeof *out->items, compare);
+	return 0;
 }
 
 static int put_anew(struct fs *fs, const char *path, const char *temporary, const char *target, bool symbolic, struct error *err)
@@ -92,7 +130,7 @@ int revisions_begin(struct fs *fs, const struct revision *revision, const char *
 	char folder[128];
 
 	revisions_path(folder, revision->id, REVISIONS_BEGUN);
-	if (fs_make_folder(fs, FOLDER, 0755, err) < 0 || fs_make_folder(fs, folder, 0755, err) < 0)
+	if (fs_make_folder(fs, BEGUN, 0755, err) < 0 || fs_make_folder(fs, folder, 0755, err) < 0)
 		return -1;
 	return put_name(fs, folder, "signature", signature, true, err) < 0 ? -1 : 0;
 }
@@ -108,7 +146,8 @@ static int put_names(struct fs *fs, const char *folder, const struct revision *r
 static int finish_new(struct fs *fs, const char *begun, const char *folder, const struct revision *revision,
 		      const char *signature, struct error *err)
 {
-	if (fs_make_folder(fs, begun, 0755, err) < 0 || put_names(fs, begun, revision, signature, err) < 0)
+	if (fs_make_folder(fs, FOLDER, 0755, err) < 0 || fs_make_folder(fs, BEGUN, 0755, err) < 0 ||
+	    fs_make_folder(fs, begun, 0755, err) < 0 || put_names(fs, begun, revision, signature, err) < 0)
 		return -1;
 	// Once for all blobs and links. Only then the name that says so, and that on the medium before anybody is told.
 	if (fs->calls->sync_all(fs) < 0)
@@ -121,7 +160,6 @@ static int finish_new(struct fs *fs, const char *begun, const char *folder, cons
 static int finish_again(struct fs *fs, const char *begun, const char *folder, const struct revision *revision,
 			const char *signature, struct error *err)
 {
-	char hidden[128];
 	struct error second;
 
 	// What came anew before what refers to it. It may have its name from an attempt that could not sync that.
@@ -132,10 +170,8 @@ static int finish_again(struct fs *fs, const char *begun, const char *folder, co
 	if (fs->calls->sync_folder(fs, folder) < 0)
 		return fail_errno(err, "%s", folder);
 	// A begun one beside an installed one has served its purpose; failing to remove it costs a little room.
-	if (fs_exists(fs, begun) && revisions_hide(fs, begun + sizeof FOLDER, &second) == 0) {
-		snprintf(hidden, sizeof hidden, ".%.64s.old", revision->id);
-		revisions_remove(fs, hidden, &second);
-	}
+	if (fs_exists(fs, begun))
+		revisions_remove(fs, revision->id, REVISIONS_BEGUN, &second);
 	return 0;
 }
 
@@ -160,14 +196,13 @@ static void renew(struct fs *fs, const char *id)
 
 static void renew_others(struct fs *fs, const char *id)
 {
-	struct names names;
+	struct revisions all;
 	struct error none;
 
-	if (names_list(&names, fs, FOLDER, REVISIONS_MOST, &none) == 0)
-		for (size_t i = 0; i < names.count; i++)
-			if (text_is_hex64(names.items[i]) && strcmp(names.items[i], id) != 0)
-				renew(fs, names.items[i]);
-	names_free(&names);
+	if (revisions_list(&all, fs, &none) == 0)
+		for (size_t i = 0; i < all.count; i++)
+			if (all.items[i].kind == REVISIONS_INSTALLED && strcmp(all.items[i].id, id) != 0)
+				renew(fs, all.items[i].id);
 }
 
 int revisions_finish(struct fs *fs, const struct revision *revision, const char *signature, struct error *err)
@@ -181,22 +216,6 @@ int revisions_finish(struct fs *fs, const struct revision *revision, const char 
 	if (result == 0)
 		renew_others(fs, revision->id);
 	return result;
-}
-
-int revisions_hide(struct fs *fs, const char *name, struct error *err)
-{
-	char from[128], to[128], id[HEX_SIZE];
-
-	if (revisions_kind(name, id) == REVISIONS_LEFTOVER)
-		return fail(err, "%.80s: not a revision", name);
-	snprintf(from, sizeof from, FOLDER "/%.80s", name);
-	snprintf(to, sizeof to, FOLDER "/.%s.old", id);
-	// What an earlier removal left under that name.
-	if (fs_exists(fs, to) && revisions_remove(fs, to + sizeof FOLDER, err) < 0)
-		return -1;
-	if (fs->calls->rename(fs, from, to) < 0)
-		return fail_errno(err, "%s", from);
-	return fs->calls->sync_folder(fs, FOLDER) < 0 ? fail_errno(err, FOLDER) : 0;
 }
 
 // Move what is in a folder one level up, each under a new name, so that it can be removed. A container may have nested
@@ -226,12 +245,12 @@ static int flatten(struct fs *fs, const char *folder, const char *name, unsigned
 	return result;
 }
 
-int revisions_remove(struct fs *fs, const char *name, struct error *err)
+// Remove a file or a folder with all that is in it.
+static int remove_all(struct fs *fs, const char *folder, struct error *err)
 {
-	char folder[400], path[800];
+	char path[800];
 	unsigned number = 0;
 
-	snprintf(folder, sizeof folder, FOLDER "/%.300s", name);
 	if (fs->calls->unlink(fs, folder) == 0)
 		return 0;
 	for (;;) {
@@ -254,4 +273,50 @@ int revisions_remove(struct fs *fs, const char *name, struct error *err)
 	if (fs->calls->rmdir(fs, folder) < 0 && errno != ENOENT)
 		return fail_errno(err, "%s", folder);
 	return 0;
+}
+
+int revisions_remove(struct fs *fs, const char *id, enum revisions_kind kind, struct error *err)
+{
+	char from[128], to[128];
+
+	revisions_path(from, id, kind);
+	snprintf(to, sizeof to, REMOVED "/%.64s", id);
+	if (fs_make_folder(fs, REMOVED, 0755, err) < 0)
+		return -1;
+	// What an earlier removal left under that name.
+	if (fs_exists(fs, to) && remove_all(fs, to, err) < 0)
+		return -1;
+	if (fs->calls->rename(fs, from, to) < 0)
+		return fail_errno(err, "%s", from);
+	if (fs->calls->sync_folder(fs, folders[kind]) < 0)
+		return fail_errno(err, "%s", folders[kind]);
+	return remove_all(fs, to, err);
+}
+
+static int tidy(struct fs *fs, const char *folder, bool all, struct error *err)
+{
+	char path[400];
+	struct names names;
+	int result;
+	size_t count;
+
+	do {
+		result = names_list(&names, fs, folder, BATCH, err);
+		count = 0;
+		for (size_t i = 0; i < names.count && result == 0; i++) {
+			if (!all && names.items[i][0] != '.')
+				continue;
+			snprintf(path, sizeof path, "%s/%.255s", folder, names.items[i]);
+			result = remove_all(fs, path, err);
+			count++;
+		}
+		names_free(&names);
+	} while (result == 0 && count == BATCH);
+	return result;
+}
+
+int revisions_tidy(struct fs *fs, struct error *err)
+{
+	// Until now, a revision that came or went had a hidden name beside the installed ones.
+	return tidy(fs, REMOVED, true, err) < 0 || tidy(fs, FOLDER, false, err) < 0 ? -1 : 0;
 }

@@ -40,6 +40,7 @@ struct memfs_node {
 	enum kind kind;
 	struct content content[STATES];
 	struct names names[STATES];
+	size_t group;	// of a folder: the first of those that are certain together only; 0: this one alone
 	size_t before;	// of a FAT: what its new name still names on the medium, until it is synced itself; 0: itself
 };
 
@@ -220,6 +221,21 @@ static struct names names_alone(const struct memfs *memfs, size_t folder)
 		if (memfs->nodes[names.items[i].node].before != 0)
 			names.items[i].node = memfs->nodes[names.items[i].node].before;
 	return names;
+}
+
+static size_t group_of(const struct memfs *memfs, size_t node)
+{
+	return memfs->nodes[node].group != 0 ? memfs->nodes[node].group : node;
+}
+
+// A folder that went from one into another is in exactly one of them: the journal has both changes in one transaction.
+static void join(struct memfs *memfs, size_t one, size_t two)
+{
+	size_t a = group_of(memfs, one), b = group_of(memfs, two), first = a < b ? a : b;
+
+	for (size_t i = 0; i < memfs->count && a != b; i++)
+		if (group_of(memfs, i) == a || group_of(memfs, i) == b)
+			memfs->nodes[i].group = first;
 }
 
 static void sync_names(struct memfs *memfs, size_t folder, enum state to)
@@ -461,6 +477,8 @@ static int mem_rename(struct fs *fs, const char *from, const char *to)
 	}
 	unlink_name(memfs, from_parent, from_last);
 	link_name(memfs, to_parent, to_last, (size_t)node);
+	if (memfs->nodes[node].kind == FOLDER)
+		join(memfs, from_parent, to_parent);
 	if (memfs->fat && memfs->nodes[node].kind == PLAIN) {
 		size_t before = there < 0 ? add_node(memfs, PLAIN) : (size_t)there;
 		memfs->nodes[node].before = memfs->nodes[before].before != 0 ? memfs->nodes[before].before : before;
@@ -615,7 +633,12 @@ static int mem_sync_folder(struct fs *fs, const char *path)
 
 	if (node < 0)
 		return -1;
-	sync_names(memfs, (size_t)node, SYNCED);
+	size_t group = group_of(memfs, (size_t)node);
+	for (size_t i = 0; i < memfs->count; i++)
+		if (group_of(memfs, i) == group) {
+			sync_names(memfs, i, SYNCED);
+			memfs->nodes[i].group = 0;
+		}
 	return 0;
 }
 
@@ -623,6 +646,7 @@ static void spread(struct memfs *memfs, enum state from)
 {
 	for (size_t i = 0; i < memfs->count; i++) {
 		memfs->nodes[i].before = 0;
+		memfs->nodes[i].group = 0;
 		for (int to = 0; to < STATES; to++)
 			if (to != (int)from) {
 				copy_content(&memfs->nodes[i].content[to], &memfs->nodes[i].content[from]);
@@ -639,6 +663,7 @@ static int mem_sync_all(struct fs *fs)
 		return -1;
 	for (size_t i = 0; i < memfs->count; i++) {
 		memfs->nodes[i].before = 0;
+		memfs->nodes[i].group = 0;
 		copy_content(&memfs->nodes[i].content[SYNCED], &memfs->nodes[i].content[NOW]);
 		copy_names(&memfs->nodes[i].names[SYNCED], &memfs->nodes[i].names[NOW]);
 	}
@@ -685,6 +710,7 @@ void memfs_copy(struct memfs *out, const struct memfs *memfs, struct fault *faul
 	for (size_t i = 0; i < memfs->count; i++) {
 		out->nodes[i].kind = memfs->nodes[i].kind;
 		out->nodes[i].before = memfs->nodes[i].before;
+		out->nodes[i].group = memfs->nodes[i].group;
 		for (int state = 0; state < STATES; state++) {
 			copy_content(&out->nodes[i].content[state], &memfs->nodes[i].content[state]);
 			copy_names(&out->nodes[i].names[state], &memfs->nodes[i].names[state]);
@@ -709,8 +735,8 @@ void memfs_restart(struct memfs *memfs, enum memfs_restart how)
 
 	for (size_t i = 0; i < memfs->count; i++) {
 		struct memfs_node *node = &memfs->nodes[i];
-		size_t size = node->content[NOW].size;
-		if ((how == MEMFS_SOME && i % 2 == 0) || (how == MEMFS_OTHERS && i % 2 == 1))
+		size_t size = node->content[NOW].size, which = group_of(memfs, i);
+		if ((how == MEMFS_SOME && which % 2 == 0) || (how == MEMFS_OTHERS && which % 2 == 1))
 			continue;
 		if (how == MEMFS_SOME || how == MEMFS_OTHERS)
 			copy_names(&node->names[NOW], &node->names[from]);
@@ -741,7 +767,7 @@ static void digest_node(const struct memfs *memfs, size_t index, enum state stat
 	const struct memfs_node *node = &memfs->nodes[index];
 	const struct content *content = &node->content[state];
 	const struct names *names = &node->names[state];
-	const uint64_t numbers[] = {node->kind, content->size, content->sealed, names->count, node->before != 0};
+	const uint64_t numbers[] = {node->kind, content->size, content->sealed, names->count, node->before != 0, node->group};
 
 	crypto_generichash_update(hash, (const unsigned char *)numbers, sizeof numbers);
 	crypto_generichash_update(hash, (const unsigned char *)content->shared->bytes, content->size);

@@ -32,6 +32,18 @@ static void test_output(void)
 	close(container.output[1]);
 }
 
+// Of a test's containers, whose revisions are the test's own.
+static void free_crews(struct containers *all)
+{
+	struct crew *const crews[] = {&all->now, &all->former};
+
+	for (size_t i = 0; i < sizeof crews / sizeof *crews; i++) {
+		free(crews[i]->each);
+		free(crews[i]->flags);
+		free(crews[i]->done);
+	}
+}
+
 static void test_runtime_that_does_not_end(enum state state)
 {
 	struct containers all = {.end_count = 0};
@@ -62,9 +74,7 @@ static void test_runtime_that_does_not_end(enum state state)
 	check(all.end_count == 0 && web->state == STATE_STOPPED);
 	close(web->output[0]);
 	close(web->output[1]);
-	free(all.now.each);
-	free(all.now.flags);
-	free(all.now.done);
+	free_crews(&all);
 }
 
 // A container that runs on writes its log as the new revision says.
@@ -87,12 +97,7 @@ static void test_take_over(void)
 	check(web->layer == &after[0] && web->state == STATE_DONE && web->log.limit == 100 && web->log.files == 1);
 	close(web->output[0]);
 	close(web->output[1]);
-	free(all.now.each);
-	free(all.now.flags);
-	free(all.now.done);
-	free(all.former.each);
-	free(all.former.flags);
-	free(all.former.done);
+	free_crews(&all);
 }
 
 // An update that does no more than have a container observed: it runs on and is, but one whose program may or may not have begun is
@@ -115,12 +120,7 @@ static void test_observed_from_now_on(enum state state, bool kept)
 	if (!kept)
 		container_close(&all.former.each[0]);
 	container_close(web);
-	free(all.now.each);
-	free(all.now.flags);
-	free(all.now.done);
-	free(all.former.each);
-	free(all.former.flags);
-	free(all.former.done);
+	free_crews(&all);
 }
 
 static void test_violation(void)

@@ -41,11 +41,12 @@ static void test_everything(void)
 	memfs_put(&memfs, "blobs/incoming/" D("1234"), "nor this", 8);
 	memfs_put(&memfs, "revisions/.rubbish", "x", 1);
 	memfs_put(&memfs, "revisions/." D("1234") ".old/manifest", "x", 1);
+	memfs_put(&memfs, "removing/" D("1234") "/manifest", "x", 1);
 	memfs_put(&memfs, "revisions/lost+found", "x", 1);
 	check(gc_run(&memfs.fs, keep, 0, &result, &err) == 0);
 	check(product_whole(&memfs, a.id, &err));
 	check(!there("revisions", b.id) && !there("revisions", c.id) && there("revisions", "lost+found"));
-	check(!there("revisions", ".rubbish") && !there("revisions", "." D("1234") ".old"));
+	check(!there("revisions", ".rubbish") && !there("revisions", "." D("1234") ".old") && !there("removing", D("1234")));
 	check(!there("blobs/incoming", D("1234")) && !there("blobs/sha256", D("1234")));
 	check(!there("blobs/sha256", b.id) && !there("blobs/sha256", b.config) && !there("blobs/sha256", b.envelope));
 	check(!there("blobs/sha256", b.kernel) && !there("blobs/sha256", c.rootfs) && there("blobs/sha256", a.rootfs));
@@ -123,13 +124,13 @@ static void test_state(void)
 static void test_begun(void)
 {
 	const char *const keep[] = {a.id, NULL}, *const keep_both[] = {a.id, b.id, NULL};
-	char path[200];
 	struct gc_result result;
 	struct error err;
 
 	fresh();
-	snprintf(path, sizeof path, "revisions/.%s.new", b.id);
-	char installed[128];
+	char path[128], installed[128];
+	revisions_path(path, b.id, REVISIONS_BEGUN);
+	check(fs_make_folder(&memfs.fs, "installing", 0755, &err) == 0);
 	revisions_path(installed, b.id, REVISIONS_INSTALLED);
 	check(memfs.fs.calls->rename(&memfs.fs, installed, path) == 0);
 	char kernel[200], incoming[200];
@@ -186,8 +187,38 @@ static void test_volumes(void)
 	}
 	check(gc_run(&memfs.fs, keep, 0, &result, &err) == 0 && result.revisions == 2);
 	check(!there("revisions", b.id));
-	snprintf(path, sizeof path, ".%s.old", b.id);
-	check(!there("revisions", path));
+	check(!there("removing", b.id));
+	memfs_free(&memfs);
+}
+
+// What no revision refers to goes, and no revision does, not even one that is only begun or of no use.
+static void test_loose(void)
+{
+	char begun[128], installed[128];
+	struct gc_result result;
+	struct error none;
+
+	fresh();
+	revisions_path(begun, b.id, REVISIONS_BEGUN);
+	revisions_path(installed, b.id, REVISIONS_INSTALLED);
+	check(fs_make_folder(&memfs.fs, "installing", 0755, &none) == 0);
+	check(memfs.fs.calls->rename(&memfs.fs, installed, begun) == 0);
+	memfs_put(&memfs, "blobs/sha256/" D("1234"), "of nobody", 9);
+	memfs_put(&memfs, "blobs/incoming/" D("1235"), "nor this", 8);
+	check(gc_loose(&memfs.fs, &result, &none) == 0 && result.blobs == 1 && result.freed == 17 && result.revisions == 0);
+	check(!there("blobs/sha256", D("1234")) && !there("blobs/incoming", D("1235")));
+	check(there("blobs/sha256", b.kernel) && there("blobs/sha256", b.envelope) && product_whole(&memfs, c.id, &none));
+	// Of a begun one without its manifest, the signature is known, which a link names.
+	snprintf(begun, sizeof begun, "blobs/sha256/%s", b.id);
+	memfs_put(&memfs, begun, "{}", 2);
+	check(gc_loose(&memfs.fs, &result, &none) == 0 && result.blobs > 0 && result.revisions == 0);
+	check(there("blobs/sha256", b.envelope) && !there("blobs/sha256", b.kernel));
+	// Of an installed one it must be known.
+	memfs_put(&memfs, "blobs/sha256/" D("1234"), "of nobody", 9);
+	snprintf(installed, sizeof installed, "blobs/sha256/%s", c.id);
+	memfs_put(&memfs, installed, "{}", 2);
+	check_error(gc_loose(&memfs.fs, &result, err), "cannot tell what it needs: manifest");
+	check(there("blobs/sha256", D("1234")));
 	memfs_free(&memfs);
 }
 
@@ -202,5 +233,6 @@ int main(void)
 	test_begun();
 	test_broken();
 	test_volumes();
+	test_loose();
 	return check_result("gc");
 }

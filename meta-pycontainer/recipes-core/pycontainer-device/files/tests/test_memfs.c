@@ -83,6 +83,31 @@ static void test_power(void)
 	memfs_free(&base);
 }
 
+// A folder that went into another is in one of both after any power cut, and one sync is of both.
+static void test_moved(void)
+{
+	struct memfs base, memfs;
+
+	for (int synced = 0; synced < 3; synced++) {
+		memfs_init(&base, NULL);
+		memfs_put(&base, "a/x/file", "x", 1);
+		memfs_put(&base, "b/other", "y", 1);
+		memfs_settle(&base);
+		check(base.fs.calls->rename(&base.fs, "a/x", "b/x") == 0);
+		if (synced > 0)
+			check(base.fs.calls->sync_folder(&base.fs, synced == 1 ? "a" : "b") == 0);
+		for (int how = 0; how < MEMFS_RESTARTS; how++) {
+			memfs_copy(&memfs, &base, NULL);
+			memfs_restart(&memfs, (enum memfs_restart)how);
+			bool old = holds(&memfs, "a/x/file", "x"), new = holds(&memfs, "b/x/file", "x");
+			check(old != new && (synced == 0 || new));
+			check(synced > 0 || how != MEMFS_NOTHING || old);
+			memfs_free(&memfs);
+		}
+		memfs_free(&base);
+	}
+}
+
 static void test_faults(void)
 {
 	struct fault fault = {.kind = FAULT_SHORT, .at = 3};
@@ -195,6 +220,7 @@ int main(void)
 {
 	check(sodium_init() >= 0);
 	test_power();
+	test_moved();
 	test_faults();
 	test_fat();
 	test_verity();

@@ -174,7 +174,7 @@ static void test_records(void)
 
 static void test_programs(void)
 {
-	static const struct bpf_place place = {.cgroup = 1ull << 40 | 5, .level = 2, .wanted = 3, .unknown = 5, .ring = 4, .storage = 0xfe00001};
+	static const struct bpf_place place = {.cgroup = 1ull << 40 | 5, .level = 2, .wanted = 3, .told = 6, .unknown = 5, .ring = 4, .storage = 0xfe00001};
 	size_t compared = 0;
 	static const struct bpf_kernel kernel = {.bprm_filename = 96, .file_mode = 20, .file_inode = 32, .file_path = 64};
 
@@ -184,7 +184,7 @@ static void test_programs(void)
 		check(code.count > 40 && code.count < CODE_MOST);
 		check(code.at[code.count - 1].code == (BPF_JMP | BPF_EXIT));
 		for (size_t i = 0; i < code.count; i++) {
-			bool jumps = (code.at[i].code & 7) == BPF_JMP && (code.at[i].code & 0xf0) != BPF_CALL &&
+			bool jumps = ((code.at[i].code & 7) == BPF_JMP || (code.at[i].code & 7) == BPF_JMP32) && (code.at[i].code & 0xf0) != BPF_CALL &&
 				     (code.at[i].code & 0xf0) != BPF_EXIT;
 			// Every jump was told where it ends: ahead, and not beyond.
 			check(!jumps || (code.at[i].off > 0 && i + 1 + (size_t)code.at[i].off < code.count));

@@ -27,19 +27,19 @@ static void begin_ring(void)
 	ring = calloc(1, page + 2 * BPF_RING_BYTES);
 	consumed = calloc(1, page);
 	observer = (struct observer){
-		.bpf = {.open = true, .group = -1, .ring = ring, .consumed = consumed, .place = {.wanted = -1, .unknown = -1, .ring = -1}},
+		.bpf = {.open = true, .group = -1, .ring = ring, .consumed = consumed, .place = BPF_NO_MAPS},
 		.kinds = OBSERVED_EXEC | OBSERVED_CONNECT,
 	};
 }
 
-// What a program in the kernel would write: an exec in the container by the process of that number.
-static void tell(uint32_t pid, const char *path)
+// What a program in the kernel would write: an exec in that control group by the process of that number.
+static void tell_of(uint64_t cgroup, uint32_t pid, const char *path, uint32_t shared)
 {
 	struct {
 		uint32_t length, page;
 		struct observed_head head;
 		struct observed_path path;
-	} record = {.head = {.cgroup = CGROUP, .kind = OBSERVED_EXEC, .pid = pid, .program = "sh"}};
+	} record = {.head = {.cgroup = cgroup, .kind = OBSERVED_EXEC, .pid = pid, .shared = shared, .program = "sh"}};
 	unsigned long *end = (unsigned long *)(void *)ring;
 
 	record.length = sizeof record - 8;
@@ -47,6 +47,12 @@ static void tell(uint32_t pid, const char *path)
 	strcpy(record.path.text, path);
 	memcpy(ring + sysconf(_SC_PAGESIZE) + *end, &record, sizeof record);
 	*end += sizeof record;
+}
+
+// In the container, which is known.
+static void tell(uint32_t pid, const char *path)
+{
+	tell_of(CGROUP, pid, path, 0);
 }
 
 static struct layer layers[] = {{.name = "web", .container = true, .log_bytes = 65536, .log_files = 1}};
@@ -155,6 +161,26 @@ static void test_lost_of_another(void)
 	end(web, false);
 }
 
+// What is out of the ring makes room for more of the container's own, or of those that were not known.
+static void test_room(void)
+{
+	struct container *web = begin(WATCH_RECORD);
+	const uint32_t room = bpf_room(sizeof(struct observed_head) + sizeof(struct observed_path));
+
+	tell((uint32_t)web->init, "/bin/web");
+	tell_of(CGROUP, STARTED, "/bin/sh", 1);
+	tell_of(CGROUP + 1, STARTED, "/bin/sh", 1);
+	tell_of(CGROUP + 1, STARTED, "/bin/sh", 0);
+	observer_drain(&observer, &all);
+	check(web->observed.taken == room && observer.taken == 2 * room && !web->observed.took && !observer.took);
+	// So does what one did until an update had it observed no more.
+	layers[0].observe.exec = WATCH_OFF;
+	tell(STARTED, "/bin/sh");
+	observer_drain(&observer, &all);
+	check(web->observed.taken == 2 * room && observer.taken == 2 * room);
+	end(web, false);
+}
+
 int main(void)
 {
 	int null = open("/dev/null", O_WRONLY), saved = dup(2);
@@ -166,6 +192,7 @@ int main(void)
 	test_lost_beginning(WATCH_STOP);
 	test_lost_beginning(WATCH_RECORD);
 	test_lost_of_another();
+	test_room();
 	dup2(saved, 2);
 	close(saved);
 	close(null);

@@ -25,6 +25,7 @@ struct machine {
 static struct machine base;
 static struct made old, spare, new_;
 static unsigned points, restarts;
+static bool littered;	// by an older version: one hidden name is beside the revisions
 // Digests of the states that were tried: between two changes, all power cuts leave the same.
 static char (*tried)[HEX_SIZE];
 static size_t tried_count;
@@ -266,13 +267,26 @@ static bool is_new(const struct machine *machine, const struct memfs *seen)
 	return true;
 }
 
-// What has the name of an installed revision is whole: it is listed, and may be tried at any time.
+static int other_names(void *context, const char *name)
+{
+	*(unsigned *)context += !text_is_hex64(name);
+	return 0;
+}
+
+// What has the name of an installed revision is whole: it is listed, and may be tried at any time. And nothing else is
+// beside it, ever: the boot loader reads that folder without the journal.
 static bool honest(struct machine *machine)
 {
 	const char *const ids[] = {old.id, spare.id, new_.id};
 	struct error err;
 	char path[128];
+	unsigned others = 0;
 
+	if (machine->storage.fs.calls->list(&machine->storage.fs, "revisions", other_names, &others) < 0 ||
+	    others > (unsigned)littered) {
+		printf("%u names beside revisions\n", others);
+		return false;
+	}
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
 		revisions_path(path, ids[i], REVISIONS_INSTALLED);
 		if (fs_exists(&machine->storage.fs, path) && !product_whole(&machine->storage, ids[i], &err)) {
@@ -445,30 +459,32 @@ static bool collected(struct machine *machine)
 
 int main(void)
 {
-	struct machine littered;
+	struct machine other;
 	struct error err;
 
 	product_init();
 	make_base();
-	copy_machine(&littered, &base);
-	check(update(&littered, &err) == 0 && updated(&littered));
-	free_machine(&littered);
+	copy_machine(&other, &base);
+	check(update(&other, &err) == 0 && updated(&other));
+	free_machine(&other);
 	enumerate("install, try, confirm, collect", &base, update, updated);
-	copy_machine(&littered, &base);
-	check(failing_update(&littered, &err) == 0 && rolled_back(&littered));
-	free_machine(&littered);
+	copy_machine(&other, &base);
+	check(failing_update(&other, &err) == 0 && rolled_back(&other));
+	free_machine(&other);
 	enumerate("install, try, roll back", &base, failing_update, rolled_back);
 	enumerate("install blob by blob", &base, install_by_blobs, installed);
-	copy_machine(&littered, &base);
-	littered.storage.no_verity = true;
-	enumerate("install without fs-verity", &littered, install_by_blobs, installed);
-	free_machine(&littered);
-	copy_machine(&littered, &base);
-	memfs_put(&littered.storage, "blobs/incoming/half", "of something", 12);
-	memfs_put(&littered.storage, "revisions/.0123.old/volumes/data/deep/file", "x", 1);
-	memfs_settle(&littered.storage);
-	enumerate("collect", &littered, collect, collected);
-	free_machine(&littered);
+	copy_machine(&other, &base);
+	other.storage.no_verity = true;
+	enumerate("install without fs-verity", &other, install_by_blobs, installed);
+	free_machine(&other);
+	copy_machine(&other, &base);
+	memfs_put(&other.storage, "blobs/incoming/half", "of something", 12);
+	memfs_put(&other.storage, "revisions/.0123.old/volumes/data/deep/file", "x", 1);
+	memfs_put(&other.storage, "removing/0123/volumes/data/deep/file", "x", 1);
+	littered = true;
+	memfs_settle(&other.storage);
+	enumerate("collect", &other, collect, collected);
+	free_machine(&other);
 	free_machine(&base);
 	free(tried);
 	return check_result("update faults");

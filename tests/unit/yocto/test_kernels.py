@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""What the BitBake layer changes in kernels of others: where the distribution asks for it, and as the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+APPENDS = sorted((ROOT / "meta-pycontainer").rglob("*.bbappend"))
+GATED = r"require \$\{@bb\.utils\.contains\('DISTRO_FEATURES', 'pycontainer', '([^']+)', '', d\)\}\n"
+
+
+@pytest.mark.parametrize("path", APPENDS, ids=lambda path: path.stem)
+def test_a_recipe_of_others_is_changed_for_our_distribution_alone(path: Path) -> None:
+    gate = re.fullmatch("# SPDX-License-Identifier: MIT\n" + GATED, path.read_text())
+    assert gate, "an append has one line, and that asks for the distribution feature"
+    assert (ROOT / "meta-pycontainer" / gate[1]).is_file()
+
+
+def test_the_page_names_every_kernel_that_gets_the_fragment() -> None:
+    page = (ROOT / "docs" / "yocto.md").read_text()
+    [words] = re.findall(r"Kernels get .*?by themselves\.", page, re.DOTALL)
+    named: list[str] = []
+    for word in re.findall(r"`(linux-[a-z.-]+|-[a-z]+)`", words):
+        base = next(name for name in reversed(named) if not name.endswith(("-rt", "-lts"))) if word[0] == "-" else ""
+        named.append(base.removesuffix("-imx") + word)
+    assert sorted(named) == sorted(path.stem.removesuffix("_%") for path in APPENDS)
