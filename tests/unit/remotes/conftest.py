@@ -38,6 +38,7 @@ layers:
   rootfs: {kind: rootfs, from: {bitbake: rootfs-debian}}
 """
 HEAD = "channel/main/qemu-amd64"
+TWO = PRODUCT.replace("machine: qemu-amd64", "machines: [qemu-amd64, qemu-arm64]")
 
 
 @dataclass(frozen=True)
@@ -180,3 +181,19 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def load(site: Site, name: str) -> Revision:
     return load_revision(site.store, name)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that do not look at the disk itself: thousands of real syncs take minutes."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def two(sites: Callable[..., Site]) -> Callable[..., Site]:
+    """Makes sites of a product for two machines."""
+
+    def make(name: str, keys: str = "", **more: bool) -> Site:
+        return sites(name, keys=keys, product=TWO, **more)
+
+    return make

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,21 +18,10 @@ from orchestrator.oci.descriptor import INDEX_TYPE, MANIFEST_TYPE
 from orchestrator.revision import Revision, read_release, revisions, set_candidate
 from orchestrator.trust import SIGNATURE_TYPE, add_public_key, set_threshold
 from tests.unit.registry.fake import Registry
-from tests.unit.remotes.conftest import Site, make_revision
-from tests.unit.remotes.test_releases import AMD, ARM, TWO, build, head, release
+from tests.unit.remotes.conftest import TWO, Site, make_revision
+from tests.unit.remotes.test_releases import AMD, ARM, build, head, release
 
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def two(sites: Callable[..., Site]) -> Callable[..., Site]:
-    def make(name: str, keys: str = "", **more: bool) -> Site:
-        return sites(name, keys=keys, product=TWO, **more)
-
-    return make
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @pytest.fixture

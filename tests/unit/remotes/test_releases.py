@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,24 +21,12 @@ from orchestrator.trust import (
     verify_release,
 )
 from tests.unit.registry.fake import Registry
-from tests.unit.remotes.conftest import PRODUCT, Site, make_revision
+from tests.unit.remotes.conftest import Site, make_revision
 
 AMD, ARM = "qemu-amd64", "qemu-arm64"
-TWO = PRODUCT.replace("machine: qemu-amd64", "machines: [qemu-amd64, qemu-arm64]")
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test here looks at the disk itself, and thousands of real syncs take minutes."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def two(sites: Callable[..., Site]) -> Callable[..., Site]:
-    def make(name: str, keys: str = "", **more: bool) -> Site:
-        return sites(name, keys=keys, product=TWO, **more)
-
-    return make
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def build(site: Site, content: str, *machines: str, **facts: int) -> list[Revision]:

@@ -14,8 +14,7 @@ struct references {
 // missing or damaged, after adding the links when `links` says so; or -1.
 int references_add(struct references *references, struct fs *fs, const char *id, enum revisions_kind kind, bool links,
 		   struct error *err);
-// Add, and sort, all that installed and begun revisions refer to; fails when an installed one cannot
-// tell.
+// Add, and sort, all that installed and begun revisions refer to; fails when an installed one cannot tell.
 int references_all(struct references *references, struct fs *fs, struct error *err);
 // Once all are added, and before anything is looked up.
 void references_sort(struct references *references);

@@ -4,7 +4,7 @@
 #include "console.h"
 #include "handlers.h"
 #include "identity.h"
-#include "installed.h"
+#include "revisions.h"
 #include "state.h"
 #include "storage.h"
 #include "store.h"
@@ -145,20 +145,21 @@ json_t *work_revisions(struct work *work, void *supervisor, struct error *err)
 {
 	const struct supervisor *s = supervisor;
 	struct notes notes;
-	struct installed all;
+	struct revisions all;
 	struct error ignored;
 	struct fs storage;
 
 	(void)work;
 	fs_real(&storage, STORAGE);
-	if (installed_list(&storage, &all, err) < 0)
+	if (revisions_list(&all, &storage, err) < 0)
 		return NULL;
 	// Of notes that cannot be read nothing is known, and so nothing is told.
 	if (state_load(&storage, &notes, &ignored) < 0)
 		notes = (struct notes){.generation = 0};
 	json_t *list = json_array();
 	for (size_t i = 0; i < all.count; i++)
-		json_array_append_new(list, describe(&storage, s, all.ids[i], notes.previous));
+		if (all.items[i].kind == REVISIONS_INSTALLED)
+			json_array_append_new(list, describe(&storage, s, all.items[i].id, notes.previous));
 	return json_pack("{s:o}", "revisions", list);
 }
 

@@ -317,6 +317,6 @@ static int tidy(struct fs *fs, const char *folder, bool all, struct error *err)
 
 int revisions_tidy(struct fs *fs, struct error *err)
 {
-	// Until now, a revision that came or went had a hidden name beside the installed ones.
+	// An older version's revision that came or went had a hidden name beside the installed ones.
 	return tidy(fs, REMOVED, true, err) < 0 || tidy(fs, FOLDER, false, err) < 0 ? -1 : 0;
 }
