@@ -131,7 +131,7 @@ class RootSource:
     def load(self, workspace: Path, limits: Limits, mtime: int) -> Loaded:
         tree = Tree(limits)
         tree.root.mtime = mtime
-        read_root(self.path, tree)
+        read_root(self.path, tree, latest=mtime)
         return Loaded(tree, self.config)
 
 

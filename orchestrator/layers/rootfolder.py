@@ -32,8 +32,9 @@ class _Entry:
     first: bytes
 
 
-def read_root(path: Path, tree: Tree) -> None:
-    """Add the root file system in the folder at `path` to `tree`.
+def read_root(path: Path, tree: Tree, *, latest: int) -> None:
+    """Add the root file system in the folder at `path` to `tree`; what is younger than `latest`, seconds since 1970,
+    gets that time, so that a folder which was unpacked or checked out anew gives the same bytes.
 
     Links are never followed, nor does it go into what is mounted there. Sockets, what is mounted, and extended
     attributes other than file capabilities and those of users are left out and noted. Raises ConfigError for a folder
@@ -45,7 +46,9 @@ def read_root(path: Path, tree: Tree) -> None:
         if entry.first != entry.name:
             tree.link(entry.name, entry.first)
             continue
-        tree.add(entry.name, _node(path, entry, owner, left))
+        node = _node(path, entry, owner, left)
+        node.mtime = min(node.mtime, latest)
+        tree.add(entry.name, node)
     tree.notes += sorted(left)
 
 

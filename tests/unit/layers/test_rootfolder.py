@@ -57,6 +57,10 @@ def test_it_is_taken_as_it_lies(root: Path):
     assert tree.notes == []
 
 
+def test_times_after_the_builds_are_the_builds(root: Path):
+    assert {node.mtime for path, node in load(root).walk() if path != ODD} == {99}
+
+
 def test_what_nobody_gave_to_root_is_roots(root: Path):
     if os.geteuid() == 0:
         for path in (root, *root.rglob("*")):
