@@ -178,7 +178,7 @@ def _choose(peer: Peer, listing: Listing, request: CloneRequest, say: Callable[[
     there = sorted(each for each in {*listing.pointers, *listing.heads} if each.name == request.channel)
     machines = [each.machine for each in there]
     several = len(there) > 1 and not request.machine and not request.bare
-    if several and (chosen := _of_release(peer, listing, request.channel, there)):
+    if several and (chosen := _of_release(peer, listing, request.channel, there, say)):
         lacking = [each.machine for each in there if each not in chosen]
         if lacking:
             say(f"the release of {request.channel} has no {', '.join(lacking)}: clone that with --machine")
@@ -190,15 +190,21 @@ def _choose(peer: Peer, listing: Listing, request: CloneRequest, say: Callable[[
     return wanted_channels(listing, request.machine or (machines[0] if machines else ""), [request.channel])
 
 
-def _of_release(peer: Peer, listing: Listing, name: str, there: Sequence[Channel]) -> list[Channel]:
-    """Return those channels that the release of a channel names, in its order; none when it has no release."""
+def _of_release(
+    peer: Peer, listing: Listing, name: str, there: Sequence[Channel], say: Callable[[str], None]
+) -> list[Channel]:
+    """Return those channels that the release of a channel names, in its order.
+
+    None when it has no release, and when nobody can read it, which `say` tells: that one counts for nothing.
+    """
     digest = listing.releases.get(name)
     if digest is None:
         return []
     try:
         data = peer.document(digest)
         named = decode_release(data, digest, FetchError).machines if is_release(data) else {}
-    except (FetchError, VerificationError):  # what nobody can read says nothing
+    except (FetchError, VerificationError) as problem:
+        say(f"the release of {name} there cannot be read: {problem.what}: {problem.why}")
         return []
     return [each for machine in named if (each := Channel(name, machine)) in there]
 

@@ -150,7 +150,9 @@ def test_what_cannot_be_read_under_a_channels_name_hinders_nobody(
     assert colleague.store.resolve("release/main") is None
     where = sites("where", keys="ours", empty=True)
     place = f"{registry.host}/shop/device"
-    assert "--machine" in where.run("clone", place, "all", code=2).err
+    told = where.run("clone", place, "all", code=2).err
+    assert "--machine" in told
+    assert "the release of main there cannot be read" in told
     where.run("clone", place, "one", "--machine", ARM)
     assert where.run("ls-remote", place, "--json").json["names"]
 
