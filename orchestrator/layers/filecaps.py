@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: SIM905 - a text of words is a tenth of the lines that a list of them would be
 """Capabilities that a program has in its file: capabilities(7), and vfs_cap_data of linux/capability.h."""
 
 from __future__ import annotations
@@ -8,16 +7,10 @@ import struct
 from collections.abc import Collection
 
 from orchestrator.errors import ConfigError
+from orchestrator.layers.defaults import CAPABILITIES
 from orchestrator.layers.nodes import File
 
 ATTRIBUTE = b"security.capability"
-NAMES = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
-    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
-    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-).split()
-"""The capabilities by their number."""
 
 _EFFECTIVE = 1
 _SIZES = {1: 12, 2: 20, 3: 24}
@@ -41,7 +34,7 @@ def needed(file: File) -> frozenset[str]:
     permitted: int = struct.unpack_from("<I", data, 4)[0]
     if revision > 1:
         permitted |= struct.unpack_from("<I", data, 12)[0] << 32
-    return frozenset(name for number, name in enumerate(NAMES) if permitted >> number & 1)
+    return frozenset(name.removeprefix("CAP_") for number, name in enumerate(CAPABILITIES) if permitted >> number & 1)
 
 
 def check(file: File, program: str, layer: str, capabilities: Collection[str]) -> None:

@@ -192,7 +192,7 @@ def check_options(options: RunOptions) -> None:
 
 def _capabilities(options: RunOptions) -> frozenset[str]:
     found = frozenset("CAP_" + name.upper().removeprefix("CAP_") for name in options.capabilities)
-    for name in sorted(found - defaults.CAPABILITIES):
+    for name in sorted(found.difference(defaults.CAPABILITIES)):
         raise ConfigError(f"there is no capability {name}", "Linux does not know it", "see capabilities(7)")
     return found
 
