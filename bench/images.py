@@ -12,7 +12,6 @@ otherwise idle machine. Memory is the largest sum of the resident sizes of all p
 from __future__ import annotations
 
 import argparse
-import functools
 import io
 import multiprocessing
 import os
@@ -25,6 +24,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 from orchestrator.build.containers import image_source
@@ -128,17 +129,25 @@ def by_us(reference: str, scratch: Path, level: int | None = None, file: Path | 
 
 
 def measured(work: Callable[[], int]) -> Figures:
-    """Do `work` in a process of its own."""
-    results = multiprocessing.get_context("fork").SimpleQueue()
-    process = multiprocessing.get_context("fork").Process(target=lambda: results.put(work()))
-    before, began = sum(os.times()[2:4]), time.monotonic()
+    """Do `work`, which can be pickled, in a process that begins empty: a forked one would hold its parent's memory."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=timed, args=(work, results))
     process.start()
     assert process.pid is not None
     with peak_of(process.pid) as peak:
         process.join()
     if process.exitcode:
         raise SystemExit(f"a run failed with status {process.exitcode}")
-    return Figures(time.monotonic() - began, sum(os.times()[2:4]) - before, peak[0] / 2**20, results.get())
+    seconds, busy, size = results.get()
+    return Figures(seconds, busy, peak[0] / 2**20, size)
+
+
+def timed(work: Callable[[], int], results: SimpleQueue[tuple[float, float, int]]) -> None:
+    """Put the seconds, the seconds of processor time, children's included, and the result of `work` into `results`."""
+    before, began = sum(os.times()[:4]), time.monotonic()
+    size = work()
+    results.put((time.monotonic() - began, sum(os.times()[:4]) - before, size))
 
 
 @contextmanager
@@ -186,22 +195,22 @@ def main() -> None:
         copy = ["skopeo", "copy", "-q", f"oci:{layout}:big"]
         subprocess.run([*copy, f"oci:{zstd}:big", "--dest-compress-format", "zstd"], check=True)
         subprocess.run([*copy, f"docker-archive:{archive}:example.org/big:1"], check=True)
-        rows = {
-            "skopeo, umoci, mksquashfs": lambda place: by_tools(layout, place, options.level),
-            "OCI layout, gzip": lambda place: by_us(f"oci:{layout}:big", place, options.level),
-            "OCI layout, zstd": lambda place: by_us(f"oci:{zstd}:big", place, options.level),
-            "docker-archive": lambda place: by_us(f"docker-archive:{archive}", place, options.level),
+        rows: dict[str, Callable[[Path], int]] = {
+            "skopeo, umoci, mksquashfs": partial(by_tools, layout, level=options.level),
+            "OCI layout, gzip": partial(by_us, f"oci:{layout}:big", level=options.level),
+            "OCI layout, zstd": partial(by_us, f"oci:{zstd}:big", level=options.level),
+            "docker-archive": partial(by_us, f"docker-archive:{archive}", level=options.level),
         }
         best: dict[str, Figures] = {}
         for turn in range(options.runs):
             for name, work in rows.items():
                 place = scratch / "run"
                 place.mkdir()
-                found = measured(functools.partial(work, place))
+                found = measured(partial(work, place))
                 if name not in best or found.seconds < best[name].seconds:
                     best[name] = found
                 if turn == options.runs - 1 and name == "docker-archive":
-                    again = measured(functools.partial(work, place))
+                    again = measured(partial(work, place))
                     best["docker-archive, unchanged"] = again
                 shutil.rmtree(place)
         base = next(iter(best.values()))
