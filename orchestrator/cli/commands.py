@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from orchestrator.build import doctor as examination
-from orchestrator.build import everymachine, lockfile, pipeline
+from orchestrator.build import everymachine, imaging, lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
 from orchestrator.build.published import known_layers
@@ -76,7 +76,7 @@ def image(options: Namespace) -> Result:
             verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
             step.result = "whole and signed"
         with report.step(f"image of {revision.short}"):
-            written = pipeline.image_of(store, revision, product, place, deployed(place), keys, out)
+            written = imaging.image_of(store, revision, product, place, deployed(place), keys, out)
     text = (
         f"{screens.near(str(written.image))}: revision {revision.short}, {format_size(written.size)}, "
         f"{format_size(written.used)} to write\n{screens.near(str(written.block_map))}: its block map"
@@ -105,7 +105,7 @@ def run(options: Namespace) -> Result:
     if options.stick is not None:
         bundle = bundle_of(options.stick, place)
         job = updates.stick_job(bundle, stick.LABEL)
-        image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", pipeline.tools_of(deployed(place)))
+        image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", imaging.tools_of(deployed(place)))
         machine = stick.plugged(machine, image)
     if options.expect is None:
         return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
