@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.build.clones import unfetched
 from orchestrator.build.console import ConsoleTail
 from orchestrator.build.doctor import downloads
 from orchestrator.build.events import EventTail, LineTail, Outcome
@@ -225,6 +226,8 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     if unknown := _NO_RECIPE.search(text):
         line = next(line.strip() for line in text.splitlines() if unknown[0] in line)
         return NoRecipeError(unknown[1] or unknown[2], line[:400], f"the whole output is in {run.log}")
+    if lost := unfetched(text):
+        return FetchError(*lost)
     said = [match for line in text.splitlines() if line.strip() and (match := _KAS_LINE.match(line.strip()))]
     # kas logs BitBake's words as its own, and much besides: errors before anything else.
     lines = [one["line"] for one in said if one["mark"] or one["level"] in ("ERROR", "CRITICAL")]

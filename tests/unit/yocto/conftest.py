@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""meta-pycontainer's library is on BitBake's path, not on Python's: the tests put it there, beside what BitBake's asks for."""
+"""The library of meta-pycontainer is on the path of BitBake, not on that of Python: the tests put it there."""
 
 from __future__ import annotations
 
