@@ -9,6 +9,7 @@ from pathlib import Path
 import bb.data
 import bb.parse
 import pycontainer
+import pytest
 
 from orchestrator.layers.apparmor import PARSER
 
@@ -61,3 +62,13 @@ def test_every_variable_that_a_recipe_may_set_is_explained() -> None:
 def test_a_layer_is_made_of_what_is_deployed_not_of_work_folders_that_rm_work_empties() -> None:
     classes = "\n".join(path.read_text() for path in (LAYER / "classes-recipe").glob("*.bbclass"))
     assert not re.findall(r"\$\{(IMGDEPLOYDIR|SPDXIMAGEDEPLOYDIR|IMAGE_ROOTFS)\}/\$\{IMAGE_LINK_NAME\}", classes)
+
+
+@pytest.mark.parametrize(("series", "codename"), [("wrynose", "wrynose"), ("wrynose blacksail", "blacksail")])
+def test_the_distribution_is_of_the_series_that_it_is_built_of(series: str, codename: str) -> None:
+    data = bb.data.init()
+    data.setVar("LAYERSERIES_CORENAMES", series)
+    data.setVar("BBPATH", str(LAYER))
+    data.setVar("MACHINEOVERRIDES", "qemuarm64")
+    bb.parse.handle(str(LAYER / "conf/distro/pycontainer.conf"), data, include=True)
+    assert data.getVar("DISTRO_CODENAME") == codename
