@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import bb.data
+import bb.data_smart
 import bb.parse
 import pycontainer
 import pytest
@@ -64,11 +65,23 @@ def test_a_layer_is_made_of_what_is_deployed_not_of_work_folders_that_rm_work_em
     assert not re.findall(r"\$\{(IMGDEPLOYDIR|SPDXIMAGEDEPLOYDIR|IMAGE_ROOTFS)\}/\$\{IMAGE_LINK_NAME\}", classes)
 
 
+def distribution(**settings: str) -> bb.data_smart.DataSmart:
+    data = bb.data.init()
+    for name, value in {"BBPATH": str(LAYER), "MACHINEOVERRIDES": "qemuarm64", **settings}.items():
+        data.setVar(name, value)
+    bb.parse.handle(str(LAYER / "conf/distro/pycontainer.conf"), data, include=True)
+    return data
+
+
 @pytest.mark.parametrize(("series", "codename"), [("wrynose", "wrynose"), ("wrynose blacksail", "blacksail")])
 def test_the_distribution_is_of_the_series_that_it_is_built_of(series: str, codename: str) -> None:
-    data = bb.data.init()
-    data.setVar("LAYERSERIES_CORENAMES", series)
-    data.setVar("BBPATH", str(LAYER))
-    data.setVar("MACHINEOVERRIDES", "qemuarm64")
-    bb.parse.handle(str(LAYER / "conf/distro/pycontainer.conf"), data, include=True)
-    assert data.getVar("DISTRO_CODENAME") == codename
+    assert distribution(LAYERSERIES_CORENAMES=series).getVar("DISTRO_CODENAME") == codename
+
+
+def test_kas_alone_builds_a_root_file_system_and_an_app_and_a_product_its_own() -> None:
+    recipes = {path.stem.partition("_")[0] for path in LAYER.rglob("*.bb")}
+    alone = distribution().getVar("PYCONTAINER_RECIPES").split()
+    assert alone == ["pycontainer-rootfs-minimal", "app-web"]
+    assert set(alone) <= recipes
+    # as BitBake takes it from the environment, before any file is read
+    assert distribution(PYCONTAINER_RECIPES="").getVar("PYCONTAINER_RECIPES") == ""
