@@ -81,10 +81,12 @@ def configuration(home: Path, base: str, machine: str) -> Path:
     if not path.is_file():
         files = [file for file in (home / "kas").glob(f"{base}-*.yml") if not file.name.endswith(".lock.yml")]
         known = sorted(file.stem.removeprefix(f"{base}-") for file in files)
+        others = sorted(file.stem.removesuffix(f"-{machine}") for file in (home / "kas").glob(f"*-{machine}.yml"))
+        elsewhere = f"; the base {others[0]} has it" if others else "; pycontainer machines lists those of every base"
         raise ConfigError(
             f"unknown machine '{machine}' for base '{base}'",
             f"there is no {path.relative_to(home)}",
-            f"machines of this base: {', '.join(known) or 'none'}",
+            f"machines of this base: {', '.join(known) or 'none'}{elsewhere}",
         )
     return path
 

@@ -90,6 +90,13 @@ def test_an_unknown_machine_is_answered_with_those_there_are():
     with pytest.raises(ConfigError) as caught:
         configuration(checkout(), "debian", "toaster")
     assert "qemu-amd64" in caught.value.hint
+    assert caught.value.hint.endswith("; pycontainer machines lists those of every base")
+
+
+def test_a_machine_of_another_base_is_told_whose_it_is():
+    with pytest.raises(ConfigError) as caught:
+        configuration(checkout(), "yocto", "rockpro64")
+    assert caught.value.hint.endswith("; the base debian has it")
 
 
 def test_of_what_kas_logs_the_error_is_told(run: KasRun):
