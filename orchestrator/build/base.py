@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.build.doctor import examine
+from orchestrator.build.doctor import commands, examine
 from orchestrator.build.imagelock import others_digest
 from orchestrator.build.kas import KasRun, NoRecipeError, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
@@ -181,7 +181,9 @@ def _ask_doctor(place: Workspace, of: str) -> None:
         raise ConfigError(
             f"this machine lacks what a build needs: {', '.join(finding.name for finding in missing)}",
             missing[0].detail,
-            f"pycontainer doctor --for build --base {of} lists the commands that mend it; with --install it runs them",
+            f"pycontainer doctor --for build --base {of} lists the commands that mend it; with --install it runs them"
+            if commands(missing)
+            else "no command mends that: run the build again where it is otherwise",
         )
 
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: GPL-2.0-only
 """What the BitBake layer's recipes and classes say, read as BitBake reads it, without OE-core."""
 
 from __future__ import annotations
