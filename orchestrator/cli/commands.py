@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from orchestrator.build import doctor as examination
 from orchestrator.build import everymachine, imaging, lockfile, pipeline
@@ -174,11 +175,11 @@ def doctor(options: Namespace) -> Result:
     purposes = [word.strip() for word in options.purposes.split(",") if word.strip()]
     if unknown := [word for word in purposes if word not in examination.PURPOSES]:
         raise ConfigError(f"unknown purpose '{unknown[0]}'", "", "name some of: " + ", ".join(examination.PURPOSES))
-    machine = getattr(options, "machine", None)
-    findings = examination.examine(purposes, machine=machine)
+    examine = partial(examination.examine, purposes, machine=getattr(options, "machine", None), base=options.base)
+    findings = examine()
     if options.install and examination.commands(findings):
         examination.install(findings, lambda line: print(line, file=sys.stderr, flush=True))
-        findings = examination.examine(purposes, machine=machine)
+        findings = examine()
     todo = examination.commands(findings)
     missing = [finding for finding in findings if not finding.ok]
     data = {

@@ -55,6 +55,11 @@ def test_a_base_that_cannot_be_built_anew_is_left_as_it_is(place: Workspace, for
     assert (place.deploy / MANIFEST_NAME).exists()
 
 
+def test_nobody_is_sent_to_the_doctor_for_what_it_cannot_mend(forced: Callable[..., PyContainerError]):
+    assert "doctor" in forced(GONE).hint
+    assert "doctor" not in forced(Finding("a user who is not root", False, "OE-core refuses root")).hint
+
+
 def test_a_full_disk_alone_asks_to_try_again(forced: Callable[..., PyContainerError]):
     error = forced(LOW)
     assert isinstance(error, TryAgainError)
