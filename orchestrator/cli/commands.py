@@ -101,10 +101,10 @@ def run(options: Namespace) -> Result:
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
-    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store)
+    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store, place.machine)
     if options.stick is not None:
         bundle = bundle_of(options.stick, place)
-        job = updates.stick_job(bundle, stick.LABEL)
+        job = updates.stick_job(bundle, stick.LABEL, place.machine)
         image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", pipeline.tools_of(deployed(place)))
         machine = stick.plugged(machine, image)
     if options.expect is None:

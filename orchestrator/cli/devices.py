@@ -7,11 +7,11 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from orchestrator.bundle import open_bundle
+from orchestrator.bundle import Bundle, open_bundle
 from orchestrator.cli import device_screens as screens
 from orchestrator.cli.commands import Result, loaded, reporter
 from orchestrator.cli.view import Phase
@@ -39,6 +39,7 @@ from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.oci import Store
 from orchestrator.product.units import format_size
 from orchestrator.progress import View
+from orchestrator.revision import Revision
 
 
 class Shown:
@@ -228,12 +229,20 @@ def install(options: Namespace) -> Result:
         if options.bundle is None:
             return _install_there(link, options, shown)
         with open_bundle(options.bundle) as bundle:
-            revision = bundle.select(options.revision or "")
+            revision = _fitting(link, bundle, options.revision, shown.say)
             sent = install_bundle(link, bundle, revision, shown, known=_stores(options))
             shown.finish()
     text = f"revision {revision.short} ({revision.config.version}) is installed: {sent}"
     data = {"revision": sent.revision, "blobs": sent.blobs, "sent": sent.bytes}
     return Result(f"{text}\nto run it: {screens.program()} device try {revision.short}", data)
+
+
+def _fitting(link: Link, bundle: Bundle, name: str | None, say: Callable[[str], None]) -> Revision:
+    """Return the revision of a bundle that was named, or the one for the device's machine."""
+    if name or len(bundle.revisions()) == 1:
+        return bundle.select(name or "")
+    machine = link.persist(lambda connection: getattr(connection.version, "machine", ""), say)
+    return bundle.select(machine=machine or "")
 
 
 def _stores(options: Namespace) -> list[Store]:
@@ -277,8 +286,8 @@ def attempt(options: Namespace) -> Result:
 def update(options: Namespace) -> Result:
     """`pycontainer device update`."""
     with reporter(options.json) as report, _linked(options) as link, open_bundle(options.bundle) as bundle:
-        revision = bundle.select(options.revision or "")
         shown = Shown(report.view)
+        revision = _fitting(link, bundle, options.revision, shown.say)
         return _ended(update_device(link, bundle, revision, shown, limit=options.limit, known=_stores(options)))
 
 
