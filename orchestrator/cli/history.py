@@ -91,9 +91,14 @@ def commit(options: Namespace) -> Result:
 def revert(options: Namespace) -> Result:
     """`pycontainer revert`."""
     product, _, names = opened(options)
-    work = reverting.restore if options.to else reverting.revert
     message = clean_message(options.message) if options.message else ""
     keys = product_keys(product.product)
+    if len(product.machines) > 1 and not options.machine:
+        return releases.committed(
+            reverting.revert_all(names, keys, options.revision, product.machines, message, whole=options.to),
+            "as before",
+        )
+    work = reverting.restore if options.to else reverting.revert
     done = work(names, keys, options.revision, message)
     return _recorded(done, releases.renewed(product, names, keys))
 

@@ -11,11 +11,10 @@ from orchestrator.cli import bundles, releases
 from orchestrator.cli.result import Result, loaded
 from orchestrator.cli.trust_screens import report_data, report_text
 from orchestrator.history.names import CANDIDATE, Names
-from orchestrator.history.releases import sign_named
+from orchestrator.history.signing import sign_all
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
-from orchestrator.trust import UnverifiedError, load_keys, sign_revision
-from orchestrator.trust.cosign import sign_for_cosign
+from orchestrator.trust import UnverifiedError, load_keys
 from orchestrator.trust.explain import verify_all
 
 
@@ -26,18 +25,9 @@ def sign(options: Namespace) -> Result:
     names = Names(store, place.machine)
     keys = load_keys(product.product)
     signers = keys.signers()
-    if options.revision and not options.machine and not options.cosign:
-        grouped = sign_named(names, options.revision, product.machines, keys, signers)
-        if grouped is not None:
-            return releases.signed(grouped, signers)
-    revision = names.load(options.revision or CANDIDATE)
-    sign_revision(store, revision, signers)
-    made = sign_for_cosign(store, revision, signers).digest if options.cosign else None
-    ids = sorted(signer.public.keyid for signer in signers)
-    text = f"revision {revision.short} is signed by {', '.join(each[:12] for each in ids)}"
-    if made:
-        text += "\nand for cosign; push it, then: cosign verify --key KEY.pem --insecure-ignore-tlog=true REFERENCE"
-    return Result(text, {"revision": revision.id, "keys": ids, "cosign": made})
+    name = options.revision or CANDIDATE
+    done = sign_all(names, name, product.machines, options.machine, keys, signers, cosign=options.cosign)
+    return releases.signed(done, signers)
 
 
 def verify(options: Namespace) -> Result:

@@ -38,10 +38,11 @@ class Meant:
         return {each.config.machine: each for each in self.revisions}
 
 
-def meant(names: Names, name: str, machines: Sequence[str], asked: str | None = None) -> Meant:
+def meant(names: Names, name: str, machines: Sequence[str], asked: str | None = None, *, every: bool = False) -> Meant:
     """Return what a name means. `machines` are the product's; `asked` is one that was asked for, that of `names`.
 
-    Raises ConfigError for what is another revision for each machine, and what `Names.load` raises.
+    With `every` a name like `main~1` means one revision for each machine that has it: for those who only look. Raises
+    ConfigError for it otherwise, and what `Names.load` raises.
     """
     if asked:
         return Meant((names.load(name),))
@@ -50,7 +51,7 @@ def meant(names: Names, name: str, machines: Sequence[str], asked: str | None = 
     if len(machines) < 2:
         return Meant((names.load(name),))
     if steps := _STEPS.search(name):
-        return _before(names, name, meant(names, name[: steps.start()] or HEAD, machines))
+        return _before(names, name, meant(names, name[: steps.start()] or HEAD, machines), every)
     channel = channel_named(names, name, machines)
     if name == CANDIDATE:
         found = {each: entry.digest for each in machines if (entry := names.store.resolve(candidate_tag(each)))}
@@ -81,12 +82,21 @@ def release_of(
     return grouped.release if grouped else what.release
 
 
-def _before(names: Names, name: str, base: Meant) -> Meant:
-    """Return a revision some steps before another, which must be one machine's."""
-    if len(base.revisions) > 1:
+def _before(names: Names, name: str, base: Meant, every: bool) -> Meant:
+    """Return a revision some steps before another, which must be one machine's unless every machine's is wanted."""
+    if len(base.revisions) > 1 and not every:
         raise which_machine(name, base.machines)
-    machine = base.revisions[0].config.machine
-    return Meant((replace(names, machine=machine).load(name),))
+    found, absent = [], list(base.absent)
+    problem: ConfigError | None = None
+    for machine in base.machines:
+        try:
+            found.append(replace(names, machine=machine).load(name))
+        except ConfigError as caught:  # its history may be shorter
+            problem = problem or caught
+            absent.append(machine)
+    if problem is not None and not found:
+        raise problem
+    return Meant(tuple({each.id: each for each in found}.values()), absent=tuple(absent))
 
 
 def which_machine(name: str, machines: Mapping[str, object]) -> ConfigError:

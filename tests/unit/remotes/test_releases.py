@@ -376,7 +376,7 @@ def test_what_commands_say_of_a_release(two: Callable[..., Site]) -> None:
     verified = site.run("verify", "v1", "--json").json
     assert verified["passed"]
     assert [each["revision"] for each in verified["revisions"]] == [head(site, AMD), head(site, ARM)]
-    assert "is signed by" in site.run("sign", "candidate").out
+    assert "are signed by" in site.run("sign", "candidate").out
     assert "and its revisions are signed by" in site.run("sign", "main").out
     checked = site.run("fsck", "--json").json
     assert (checked["releases"], checked["whole"], checked["unsigned"]) == (1, True, [])
