@@ -17,7 +17,8 @@ from orchestrator.cli.plain import Paint
 from orchestrator.cli.releases import line_of as release_line
 from orchestrator.history.names import CANDIDATE, Names
 from orchestrator.history.names import release_of as channel_of_release
-from orchestrator.history.several import meant, release_of
+from orchestrator.history.releases import release_meant
+from orchestrator.history.several import meant
 from orchestrator.history.source import SOURCE_TYPE
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE, find_product_file, load_product
@@ -44,7 +45,7 @@ def create(options: Namespace) -> Result:
         keys = load_keys(product.product)
         role = keys.role("revision")
         signers = keys.signers() if any(key.private and role.has(key.public.keyid) for key in keys.keys) else []
-        grouped = [each for one in named if (each := release_of(one, known, product.machines, keys, signers))]
+        grouped = [each for one in named if (each := release_meant(one, known, product.machines, keys, signers))]
         out = options.output or place.build / _file_name(product.product, revisions, grouped)
         seal_sources(store, [each.id for each in revisions], signers, keys.device_keys())
         made = create_bundle(

@@ -30,3 +30,11 @@ def loaded(options: Namespace) -> tuple[Product, Workspace]:
     file = find_product_file(options.product)
     product = load_product(file)
     return product, workspace(file, product, getattr(options, "machine", None))
+
+
+def places(options: Namespace) -> tuple[Product, list[Workspace]]:
+    """Return the product, and its folders for the machine that was asked for, or for each of its machines."""
+    product, first = loaded(options)
+    if getattr(options, "machine", None):
+        return product, [first]
+    return product, [workspace(first.product_file, product, each) for each in product.machines]

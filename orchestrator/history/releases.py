@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.errors import TrustError
-from orchestrator.history.names import HEAD, Names, channel_of, channel_tag, release_of, release_tag
+from orchestrator.history.names import Names, channel_tag, release_of, release_tag
 from orchestrator.history.record import Recorded, commit_candidate, nothing_to_commit, unsigned
+from orchestrator.history.several import Meant, channel_named
 from orchestrator.oci import Descriptor, Store
 from orchestrator.revision import Release, candidate_tag, check_release, make_release, read_revision
 from orchestrator.trust import ProductKeys, Signer, UnverifiedError, sign_release, sign_revision, verify_release
@@ -174,11 +175,21 @@ def release_named(names: Names, name: str, machines: Sequence[str]) -> Release |
     return names.release(release_tag(channel)) if channel else None
 
 
-def channel_named(names: Names, name: str, machines: Sequence[str]) -> str:
-    """Return the channel that a name means for any of the machines, HEAD that of `names`; empty for another name."""
-    channel = names.channel if name in (HEAD, "@") else name
-    there = {found[0] for tag in names.store.tags() if (found := channel_of(tag)) and found[1] in machines}
-    return channel if channel in there else ""
+def release_meant(
+    what: Meant, names: Names, machines: Sequence[str], keys: ProductKeys, signers: Sequence[Signer] | None = None
+) -> Release | None:
+    """Return the release that was meant: one by its name, or that of a channel's heads as they are now; else None.
+
+    Raises TrustError for one that waits for signatures. `signers` are as for `renew`.
+    """
+    grouped = renew(names.store, machines, what.channel, keys, signers) if what.channel else None
+    if grouped is not None and grouped.waits:
+        raise TrustError(
+            f"the release of {what.channel} waits for signatures",
+            grouped.waits,
+            f"sign it: pycontainer sign {what.channel}; or choose one machine: --machine {machines[0]}",
+        )
+    return grouped.release if grouped else what.release
 
 
 def release_to_tag(names: Names, name: str, machines: Sequence[str], keys: ProductKeys) -> Release | None:

@@ -11,11 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.errors import ConfigError, TrustError
-from orchestrator.history.names import CANDIDATE, HEAD, Names, channel_tag
-from orchestrator.history.releases import channel_named, renew
+import msgspec
+
+from orchestrator.errors import ConfigError
+from orchestrator.history.names import CANDIDATE, HEAD, Names, channel_of, channel_tag
+from orchestrator.history.source import SourceList, read_source
+from orchestrator.oci import Store
 from orchestrator.revision import Release, Revision, candidate_tag, read_revision
-from orchestrator.trust import ProductKeys, Signer
 
 _STEPS = re.compile(r"[~^][~^0-9]*\Z")
 
@@ -65,21 +67,11 @@ def meant(names: Names, name: str, machines: Sequence[str], asked: str | None = 
     return Meant(tuple(read_revision(names.store, each) for each in found.values()), None, channel, absent)
 
 
-def release_of(
-    what: Meant, names: Names, machines: Sequence[str], keys: ProductKeys, signers: Sequence[Signer] | None = None
-) -> Release | None:
-    """Return the release that was meant: one by its name, or that of a channel's heads as they are now; else None.
-
-    Raises TrustError for one that waits for signatures. `signers` are as for `renew`.
-    """
-    grouped = renew(names.store, machines, what.channel, keys, signers) if what.channel else None
-    if grouped is not None and grouped.waits:
-        raise TrustError(
-            f"the release of {what.channel} waits for signatures",
-            grouped.waits,
-            f"sign it: pycontainer sign {what.channel}; or choose one machine: --machine {machines[0]}",
-        )
-    return grouped.release if grouped else what.release
+def channel_named(names: Names, name: str, machines: Sequence[str]) -> str:
+    """Return the channel that a name means for any of the machines, HEAD that of `names`; empty for another name."""
+    channel = names.channel if name in (HEAD, "@") else name
+    there = {found[0] for tag in names.store.tags() if (found := channel_of(tag)) and found[1] in machines}
+    return channel if channel in there else ""
 
 
 def _before(names: Names, name: str, base: Meant, every: bool) -> Meant:
@@ -97,6 +89,61 @@ def _before(names: Names, name: str, base: Meant, every: bool) -> Meant:
     if problem is not None and not found:
         raise problem
     return Meant(tuple({each.id: each for each in found}.values()), absent=tuple(absent))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two revisions to be compared, for each machine that both names have one for; `absent` are the other machines."""
+
+    of: tuple[tuple[Revision, Revision], ...]
+    absent: tuple[str, ...] = ()
+
+
+def two_sides(names: Names, older: str, newer: str, machines: Sequence[str], asked: str | None = None) -> Pairs:
+    """Return what two names mean, machine by machine; a name of one revision is compared with that of its machine.
+
+    Two names of one revision each are compared whatever their machines are. Raises ConfigError when no machine has
+    both, and what `meant` raises.
+    """
+    before, after = (meant(names, name, machines, asked, every=True) for name in (older, newer))
+    if len(before.revisions) == len(after.revisions) == 1:
+        return Pairs(((before.revisions[0], after.revisions[0]),))
+    one, other = before.machines, after.machines
+    both = [each for each in one if each in other]
+    if not both:
+        raise ConfigError(
+            f"{older} and {newer} have no machine in common", f"{', '.join(one)}; {', '.join(other)}", "name others"
+        )
+    single = 1 in (len(before.revisions), len(after.revisions))
+    return Pairs(
+        tuple((one[each], other[each]) for each in both),
+        () if single else tuple(each for each in {**one, **other} if each not in both),
+    )
+
+
+def common_source(store: Store, revisions: Sequence[Revision]) -> SourceList | None:
+    """Return the source of a product that revisions for its machines were made of; None when there is none.
+
+    The pins that builds resolved are of one machine each: where they differ, none is in it. Raises ConfigError when
+    anything else differs, so that one machine must be named.
+    """
+    listed = [read_source(store, each.id) for each in revisions]
+    found = [each for each in listed if each is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    if all(each == found[0] for each in found):
+        return found[0]
+    first, *others = [
+        msgspec.structs.replace(each, files=[file for file in each.files if not file.resolved]) for each in found
+    ]
+    if any(each != first for each in others):
+        machines = {each.config.machine: each for each in revisions}
+        raise ConfigError(
+            "the machines were built from different sources",
+            ", ".join(f"{machine}: {each.short}" for machine, each in machines.items()),
+            f"say whose are wanted: --machine {next(iter(machines))}",
+        )
+    return first
 
 
 def which_machine(name: str, machines: Mapping[str, object]) -> ConfigError:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError
 from orchestrator.history.names import Names
-from orchestrator.history.releases import channel_named, current, release_named, renew
+from orchestrator.history.releases import current, release_named, renew
+from orchestrator.history.several import channel_named
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved
 from orchestrator.remotes.naming import MAIN, Channel, channel, head_in_store, is_users
