@@ -19,6 +19,7 @@ from orchestrator.cli import screens, updates
 from orchestrator.cli.result import Command as Command
 from orchestrator.cli.result import Result as Result
 from orchestrator.cli.result import loaded as loaded
+from orchestrator.cli.result import one_machine
 from orchestrator.cli.update_bundle import bundle_of
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session, stick
@@ -66,7 +67,7 @@ def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Rev
 
 def image(options: Namespace) -> Result:
     """`pycontainer image`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     deployed(place)
     with place.locked(), reporter(options.json) as report:
         store, revision = _revision(product, place, options.revision)
@@ -87,7 +88,7 @@ def image(options: Namespace) -> Result:
 
 def run(options: Namespace) -> Result:
     """`pycontainer run`."""
-    _, place = loaded(options)
+    _, place = one_machine(options)
     asked = parse_forwards(options.port)
     machine = options_for(
         deployed(place),
@@ -163,7 +164,7 @@ def audit(options: Namespace) -> Result:
 
 def lock(options: Namespace) -> Result:
     """`pycontainer lock`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     with place.locked() as held, reporter(options.json) as report:
         changes = lockfile.lock(product, place, report, update=options.update, held=held)
     return Result(screens.lock_screen(changes), changes.to_data())

@@ -39,14 +39,13 @@ class _Place:
     keys: ProductKeys
     names: Names
     machines: tuple[str, ...]
-    several: bool
 
 
 def _opened(options: Namespace) -> _Place:
     product, place = loaded(options)
     machines = (place.machine,) if options.machine else tuple(product.machines)
     names = Names(Store.open(place.store), place.machine)
-    return _Place(load_keys(product.product), names, machines, len(product.machines) > 1)
+    return _Place(load_keys(product.product), names, machines)
 
 
 def ls(options: Namespace) -> Result:
@@ -101,7 +100,7 @@ def show(options: Namespace) -> Result:
             time=time_floor(store, keys.product, role, keys.times()),
         )  # fmt: skip
         texts.append(
-            f"channel {_named(found, place)}: revision {found.pointer.revision[7:19]}, issued {found.pointer.issued}\n"
+            f"channel {found.name}: revision {found.pointer.revision[7:19]}, issued {found.pointer.issued}\n"
             f"{report_text(report)}"
         )
         data.append(pointer_data(found, seen) | {"verification": report_data(report)})
@@ -141,14 +140,10 @@ def sign(options: Namespace) -> Result:
     return Result("\n".join(_stands(each, place) for each in found), data[0] | {"machines": data})
 
 
-def _named(found: SignedPointer, place: _Place) -> str:
-    return f"{found.name} for {found.pointer.machine}" if place.several else found.name
-
-
 def _stands(found: SignedPointer, place: _Place) -> str:
     role = place.keys.role("channel")
     signed = len(found.envelope.valid_keys(role.keys))
-    text = f"channel {_named(found, place)}: revision {found.pointer.revision[7:19]}, floor {found.pointer.floor}"
+    text = f"channel {found.name}: revision {found.pointer.revision[7:19]}, floor {found.pointer.floor}"
     if signed < role.threshold:
         return f"{text}\nsigned by {signed} of the {role.threshold} that must: the others add theirs by channel sign"
     return text
