@@ -12,6 +12,7 @@ import pytest
 from orchestrator.build import everymachine
 from orchestrator.build.pipeline import BuildRequest
 from orchestrator.build.workspace import workspace
+from orchestrator.canonical import sha256_digest
 from orchestrator.cli.result import one_machine
 from orchestrator.errors import ConfigError
 from orchestrator.product.load import parse_product
@@ -81,7 +82,7 @@ def test_one_machine_is_built_when_it_is_asked_for_and_all_when_not(
 
     def build(request: BuildRequest, reporter: object):
         asked.append(request.machine)
-        return type("Summary", (), {"revision": request.machine})
+        return type("Summary", (), {"revision": request.machine, "to_data": staticmethod(dict)})
 
     monkeypatch.setattr(everymachine, "build_one", build)
     monkeypatch.setattr(everymachine.Store, "open", lambda path: None)
@@ -94,3 +95,5 @@ def test_one_machine_is_built_when_it_is_asked_for_and_all_when_not(
     assert asked == ["two", "one", "two"]
     assert made.index == tmp_path / "build" / "demo-1.0.index.json"
     assert json.loads(made.index.read_bytes()) == ["one", "two"]
+    digest = sha256_digest(made.index.read_bytes())
+    assert made.to_data() == {"machines": [{}, {}], "release": digest, "index": str(made.index)}
