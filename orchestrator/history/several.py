@@ -67,6 +67,14 @@ def meant(names: Names, name: str, machines: Sequence[str], asked: str | None = 
     return Meant(tuple(read_revision(names.store, each) for each in found.values()), None, channel, absent)
 
 
+def one(names: Names, name: str, machines: Sequence[str], asked: str | None = None) -> Revision:
+    """Return the one revision that a name means; raises ConfigError where each machine has another."""
+    what = meant(names, name, machines, asked)
+    if len(what.revisions) > 1:
+        raise which_machine(name, what.machines)
+    return what.revisions[0]
+
+
 def channel_named(names: Names, name: str, machines: Sequence[str]) -> str:
     """Return the channel that a name means for any of the machines, HEAD that of `names`; empty for another name."""
     channel = names.channel if name in (HEAD, "@") else name

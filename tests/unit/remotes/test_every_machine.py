@@ -239,6 +239,19 @@ def test_every_machine_is_shown(site: Site) -> None:
     assert [each["passed"] for each in verified["revisions"]] == [True, True]
 
 
+def test_no_name_is_given_to_one_machines_revision_in_silence(site: Site) -> None:
+    site.run("remote", "add", "origin", site.folder.parent / "remote")
+    for words in (("tag", "v0", "main~1"), ("tag", "v0", "candidate"), ("push", "origin", "main~1"),
+                  ("push", "origin", "candidate", "--tag", "v0")):  # fmt: skip
+        assert "is another revision for each machine" in site.run(*words, code=2).err
+    assert site.store.resolve("v0") is None
+    site.run("tag", "v0", "main~1", "--machine", ARM)
+    assert site.store.resolve("v0").digest == release(site, "v1")[ARM]  # type: ignore[union-attr]
+    assert [each["revision"] for each in site.run("push", "origin", "v0", "--json").json["machines"]] == [
+        release(site, "v1")[ARM]
+    ]
+
+
 def test_a_history_that_is_shorter_for_one_machine_is_seen_as_far_as_it_goes(site: Site) -> None:
     build(site, "three", ARM)
     site.run("commit", "-m", "three")

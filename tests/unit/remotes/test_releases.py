@@ -308,9 +308,10 @@ def test_a_revision_that_a_channel_is_set_to_is_not_told_as_another(two: Callabl
     build(ours, "one")
     ours.run("commit", "-m", "First")
     ours.run("commit", "--channel", "stable", "-m", "First")
+    first = head(ours, AMD)[7:]
     build(ours, "two")
     ours.run("commit", "-m", "Second")
-    done = ours.run("push", "origin", "main~1", "--channel", "stable", "--tag", "old", "--json").json
+    done = ours.run("push", "origin", first, "--channel", "stable", "--tag", "old", "--json").json
     assert done["release"] is None
     seen = {each["name"]: each for each in ours.run("ls-remote", "--json").json["names"]}
     assert set(seen) == {"stable", "old"}
