@@ -59,7 +59,8 @@ def create(options: Namespace) -> Result:
     text += "".join(f"\nrelease {release_line(each, Paint())}" for each in grouped)
     if bases:
         owner = ", ".join(each.short for each in bases)
-        text += f"\nwithout {made.left_out} blobs, {format_size(made.saved)}, that revision {owner} has"
+        who = f"revisions {owner} have" if len(bases) > 1 else f"revision {owner} has"
+        text += f"\nwithout {made.left_out} blobs, {format_size(made.saved)}, that {who}"
     absent = {word: list(one.absent) for word, one in zip(words, named, strict=True) if one.absent}
     text += "".join(f"\nnot in it: {word} for {', '.join(each)}, which has none" for word, each in absent.items())
     data = {

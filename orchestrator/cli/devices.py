@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.bundle import Bundle, open_bundle
 from orchestrator.cli import device_screens as screens
 from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.cli.result import places
 from orchestrator.cli.view import Phase
 from orchestrator.device import Link, Outcome, Transport, parse_transport, try_revision
 from orchestrator.device import install as install_bundle
@@ -34,7 +35,7 @@ from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.device.stream import LINE_LIMIT
 from orchestrator.device.trial import short
 from orchestrator.emulator.qemu import CONTROL_PORT
-from orchestrator.emulator.running import control_socket
+from orchestrator.emulator.running import the_running
 from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.oci import Store
 from orchestrator.product.units import format_size
@@ -69,12 +70,12 @@ def transport(options: Namespace) -> Transport:
     if named:
         return parse_transport(named)
     try:
-        product, place = loaded(options)
+        product, found = places(options)
     except ConfigError as problem:
         raise ConfigError(
             "no device is named", problem.what, "name one with --to, or a product's folder with --product"
         ) from problem
-    socket = control_socket(place.running)
+    socket = the_running({place.machine: place.running for place in found})
     if product.control is None or product.control.port != CONTROL_PORT:
         raise ConfigError(
             "the virtual machine of this product cannot be asked",

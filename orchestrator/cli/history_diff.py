@@ -29,7 +29,8 @@ def diff(options: Namespace) -> Result:
     product, _, names = opened(options)
     pairs = two_sides(names, *_two(options.revision), product.machines, options.machine)
     results = [_compared(options, names, *pair) for pair in pairs.of]
-    text = "\n\n".join(each.text for each in results)
+    titles = [f"for {after.config.machine}:\n" if len(pairs.of) > 1 else "" for _, after in pairs.of]
+    text = "\n\n".join(title + each.text for title, each in zip(titles, results, strict=True))
     if pairs.absent:
         text += f"\n\nnot on both sides: {', '.join(pairs.absent)}"
     if len(results) == 1:

@@ -231,6 +231,8 @@ def test_every_machine_is_shown(site: Site) -> None:
     assert [(each["machine"], each["before"], each["after"]) for each in diff["machines"]] == [
         (machine, release(site, "v1")[machine], head(site, machine)) for machine in (AMD, ARM)
     ]
+    told = site.run("diff", "v1", "main").out
+    assert told.index(f"for {AMD}:") < told.index(f"for {ARM}:")
     assert site.run("diff", "v1", head(site, ARM)[7:], "--json").json["before"] == release(site, "v1")[ARM]
     assert "machines" not in site.run("diff", "v1", "main", "--machine", ARM, "--json").json
     shown = site.run("show", "main~1", "--json").json["revisions"]
