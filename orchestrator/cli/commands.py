@@ -20,6 +20,7 @@ from orchestrator.cli import screens, updates
 from orchestrator.cli.result import Command as Command
 from orchestrator.cli.result import Result as Result
 from orchestrator.cli.result import loaded as loaded
+from orchestrator.cli.result import one_machine
 from orchestrator.cli.update_bundle import bundle_of
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session, stick
@@ -67,7 +68,7 @@ def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Rev
 
 def image(options: Namespace) -> Result:
     """`pycontainer image`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     deployed(place)
     with place.locked(), reporter(options.json) as report:
         store, revision = _revision(product, place, options.revision)
@@ -88,7 +89,7 @@ def image(options: Namespace) -> Result:
 
 def run(options: Namespace) -> Result:
     """`pycontainer run`."""
-    _, place = loaded(options)
+    _, place = one_machine(options)
     asked = parse_forwards(options.port)
     machine = options_for(
         deployed(place),
@@ -102,10 +103,10 @@ def run(options: Namespace) -> Result:
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
-    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store)
+    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store, place.machine)
     if options.stick is not None:
         bundle = bundle_of(options.stick, place)
-        job = updates.stick_job(bundle, stick.LABEL)
+        job = updates.stick_job(bundle, stick.LABEL, place.machine)
         image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", imaging.tools_of(deployed(place)))
         machine = stick.plugged(machine, image)
     if options.expect is None:
@@ -164,7 +165,7 @@ def audit(options: Namespace) -> Result:
 
 def lock(options: Namespace) -> Result:
     """`pycontainer lock`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     with place.locked() as held, reporter(options.json) as report:
         changes = lockfile.lock(product, place, report, update=options.update, held=held)
     return Result(screens.lock_screen(changes), changes.to_data())
