@@ -183,7 +183,7 @@ def _ask_doctor(place: Workspace, of: str) -> None:
             missing[0].detail,
             f"pycontainer doctor --for build --base {of} lists the commands that mend it; with --install it runs them"
             if commands(missing)
-            else "no command mends that: run the build again where it is otherwise",
+            else "no package mends that; mend it, and run the same command again",
         )
 
 

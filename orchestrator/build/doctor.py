@@ -124,7 +124,7 @@ def _from_source(build: Path) -> list[Finding]:
     free, detail = openembedded.room(build)
     return [
         *[_program(_Program(name, package, openembedded.WHY, "build")) for name, package in openembedded.PROGRAMS],
-        Finding("a user who is not root", os.geteuid() != 0, "OE-core refuses to be built by root"),
+        Finding("a user who is not root", os.geteuid() != 0, "OE-core refuses to be built by root: build as another"),
         _locale(),
         _shared_memory(),
         Finding("free disk", free, detail, passing=True),
