@@ -7,7 +7,7 @@
         contents(bundle)                        # revisions, versions, sizes
         releases(bundle)                        # what groups the revisions of a product's machines
         bundle.select("8bbb")                   # the revision of that id; "" when there is only one
-        bundle.select(machine="qemu-arm64")     # the one for that machine
+        bundle.select(machine=device.machine)   # the one for that machine
 
 A bundle is foreign bytes until `verify` returned: its reader is strict, bounded, and extracts nothing.
 """
