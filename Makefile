@@ -28,7 +28,7 @@ test: $(VENV)/.ready-dev
 	$(BIN)/pycontainer doctor --for build,run,test --install --quiet
 	$(MAKE) lint
 	$(MAKE) device
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit tests/integration
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --durations=40 --durations-min=10 tests/unit tests/integration
 	$(MAKE) yocto
 
 lint: $(VENV)/.ready-dev

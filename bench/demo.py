@@ -27,7 +27,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.build.pipeline import image_request, tools_of
+from orchestrator.build.imaging import image_request, tools_of
 from orchestrator.canonical import hash_file
 from orchestrator.deploy import Deploy
 from orchestrator.emulator.machine import Machine

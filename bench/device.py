@@ -39,7 +39,7 @@ from pathlib import Path
 
 from bench import by_hand, peers
 from bench.demo import build, row
-from orchestrator.build.pipeline import tools_of
+from orchestrator.build.imaging import tools_of
 from orchestrator.bundle import open_bundle
 from orchestrator.deploy import Deploy
 from orchestrator.device import Link, install, parse_transport, try_revision

@@ -11,6 +11,7 @@ PYCONTAINER_KIND = "bsp"
 IMAGE_FSTYPES = "tar"
 
 PYCONTAINER_KERNEL ?= "${DEPLOY_DIR_IMAGE}/${KERNEL_IMAGETYPE}"
+PYCONTAINER_KERNEL[doc] = "The kernel that GRUB starts: an EFI program, deployed by the kernel's recipe"
 PYCONTAINER_DEVICETREE ??= ""
 PYCONTAINER_DEVICETREE[doc] = "The device tree that the boot loader hands to the kernel, of KERNEL_DEVICETREE; empty: the firmware's"
 PYCONTAINER_COMMAND_LINE ?= "${@pycontainer_consoles(d)} quiet panic=10"

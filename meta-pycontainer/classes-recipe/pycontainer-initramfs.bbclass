@@ -16,6 +16,8 @@ IMAGE_FSTYPES = "cpio.zst"
 IMAGE_ROOTFS_SIZE = "8192"
 IMAGE_ROOTFS_EXTRA_SPACE = "0"
 PACKAGE_EXCLUDE = "kernel-image-*"
+# The modules that reach storage are recommended: whether a kernel has them as packages is known late.
+NO_RECOMMENDATIONS = ""
 
 # What the kernel and process 1 find at their start: mount points, and a console before anything is mounted (the kernel
 # opens it for process 1; Linux init/main.c, console_on_rootfs).

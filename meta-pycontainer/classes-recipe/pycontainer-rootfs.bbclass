@@ -18,6 +18,6 @@ PYCONTAINER_FILES = "rootfs=${PYCONTAINER_IMAGE}.tar"
 PYCONTAINER_CONFIG ?= '{"Cmd": ["/sbin/init"], "WorkingDir": "/", "StopSignal": "SIGTERM", "Volumes": {"/run": {}, "/tmp": {}}}'
 
 IMAGE_FSTYPES = "tar"
-IMAGE_FEATURES = "read-only-rootfs"
+IMAGE_FEATURES = "read-only-rootfs ${EXTRA_IMAGE_FEATURES}"
 # A container has the device's kernel; one of its own would only be carried about.
 PACKAGE_EXCLUDE += "kernel-image-* kernel-devicetree"

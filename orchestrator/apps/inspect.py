@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.build.containers import check_platform, image_source, run_options
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
-from orchestrator.build.pipeline import tools_of
+from orchestrator.build.imaging import tools_of
 from orchestrator.build.published import Taken, says_itself, take_layers
 from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import canonical_json, hash_file, hex_of, remove_leftovers, sha256_digest, write_atomically

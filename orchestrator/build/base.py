@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.build.doctor import examine
+from orchestrator.build.doctor import commands, examine
 from orchestrator.build.imagelock import others_digest
 from orchestrator.build.kas import KasRun, NoRecipeError, configuration, run_kas
 from orchestrator.build.stamp import combine, tree_fingerprint
@@ -32,6 +32,17 @@ def recipes(product: Product) -> list[str]:
 def runtimes(product: Product) -> list[str]:
     """Return what the product's containers are run by, sorted; crun is always there."""
     return sorted({"crun", *(layer.runtime for layer in product.layers.values())})
+
+
+def _no_lxc(product: Product, place: Workspace) -> None:
+    """Refuse at once what the host of the base over OE-core cannot run: its build takes hours."""
+    for name, layer in product.layers.items():
+        if product.base == "yocto" and layer.runtime != "crun":
+            raise ConfigError(
+                f"{locate(place.product_file, ('layers', name, 'runtime'))}: {layer.runtime}",
+                "the host of the base yocto runs containers by crun alone",
+                "leave 'runtime' out, or take the base debian",
+            )
 
 
 def extra_layers(product: Product, place: Workspace) -> list[Path]:
@@ -98,8 +109,9 @@ def ensure_base(
     whole = there and not force and Deploy(place.deploy).intact()
     if whole and last.get("base") == known:
         return Deploy(place.deploy), known, 0
+    _no_lxc(product, place)
     # Before anything is taken away: what cannot be built anew is better than nothing.
-    _ask_doctor(place)
+    _ask_doctor(place, product.base)
     if there and not whole:
         # BitBake believes its stamps, not the files: what was taken away or changed comes back by building anew.
         why = "" if force else ": a file of it is gone"
@@ -155,9 +167,9 @@ def _no_recipe(problem: NoRecipeError, product: Product, place: Workspace, home:
     )
 
 
-def _ask_doctor(place: Workspace) -> None:
+def _ask_doctor(place: Workspace, of: str) -> None:
     """Refuse to start what cannot end: BitBake would find out in the middle."""
-    findings = [finding for finding in examine(["build"], place.bitbake) if not finding.ok]
+    findings = [finding for finding in examine(["build"], place.bitbake, None, of) if not finding.ok]
     missing = [finding for finding in findings if not finding.passing]
     if findings and not missing:
         raise TryAgainError(
@@ -169,7 +181,9 @@ def _ask_doctor(place: Workspace) -> None:
         raise ConfigError(
             f"this machine lacks what a build needs: {', '.join(finding.name for finding in missing)}",
             missing[0].detail,
-            "pycontainer doctor lists the commands that mend it; with --install it runs them",
+            f"pycontainer doctor --for build --base {of} lists the commands that mend it; with --install it runs them"
+            if commands(missing)
+            else "no package mends that; mend it, and run the same command again",
         )
 
 

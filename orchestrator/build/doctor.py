@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from orchestrator.build import openembedded
 from orchestrator.errors import ConfigError
 from orchestrator.machines.read import checkout, emulators
 from orchestrator.machines.read import machine as described_machine
@@ -91,24 +92,43 @@ _TEST_FILES = (
 
 
 def examine(
-    purposes: Sequence[str] = ("build", "run"), place: Path | None = None, machine: str | None = None
+    purposes: Sequence[str] = ("build", "run"),
+    place: Path | None = None,
+    machine: str | None = None,
+    base: str = "debian",
 ) -> list[Finding]:
     """Look for everything that `purposes` need (of build, run, test); changes nothing.
 
-    `place` is BitBake's build folder, which may not exist yet (default: one in this folder). Images of `machine` are to
-    be run, else those of this computer's architecture; tests run those of all. Raises ConfigError for
-    an unknown machine.
+    `place` is BitBake's build folder, which may not exist yet (default: one in this folder); `base` is what is built.
+    Images of `machine` are to be run, else those of this computer's architecture; tests run those of all. Raises
+    ConfigError for an unknown machine.
     """
-    findings = [_python(), _wheel()] if "build" in purposes else [_python()]
-    findings += [_program(entry) for entry in _PROGRAMS if entry.purpose in purposes]
+    build = "build" in purposes and base == "debian"
+    findings = [_python(), _wheel()] if build else [_python()]
+    if "build" in purposes and not build:
+        findings += _from_source(place or Path.cwd() / "build" / "bitbake")
+    findings += [
+        _program(entry) for entry in _PROGRAMS if entry.purpose in purposes and (build or entry.purpose != "build")
+    ]
     if "run" in purposes or "test" in purposes:
         findings += _emulators(machine, everything="test" in purposes)
-    if "build" in purposes:
+    if build:
         findings += [check() for check in (_locale, _keyring, _shared_memory, _ownership, _namespaces)]
         findings += _disk(place or Path.cwd() / "build" / "bitbake")
     if "test" in purposes:
         findings += [Finding(path.name, path.exists(), why, package) for path, package, why in _TEST_FILES]
     return findings
+
+
+def _from_source(build: Path) -> list[Finding]:
+    free, detail = openembedded.room(build)
+    return [
+        *[_program(_Program(name, package, openembedded.WHY, "build")) for name, package in openembedded.PROGRAMS],
+        Finding("a user who is not root", os.geteuid() != 0, "OE-core refuses to be built by root: build as another"),
+        _locale(),
+        _shared_memory(),
+        Finding("free disk", free, detail, passing=True),
+    ]
 
 
 def _python() -> Finding:

@@ -5,38 +5,33 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from orchestrator.build.contained import Contained, container_files, given_document, platform_files
 from orchestrator.build.curated import Curated
 from orchestrator.build.layerfiles import LayerFiles
-from orchestrator.build.origins import Origin, origin_of
+from orchestrator.build.origins import Origin
 from orchestrator.build.stamp import tree_fingerprint
 from orchestrator.canonical import canonical_json, hash_file, hex_of, read_limited, sha256_digest, write_atomically
 from orchestrator.deploy import Deploy, DeployLayer, Kind
-from orchestrator.errors import BuildError, ConfigError, VerificationError
-from orchestrator.layers.build import Surroundings, add_files
+from orchestrator.errors import BuildError, VerificationError
+from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import Blob
-from orchestrator.layers.cpioread import read_initramfs
-from orchestrator.layers.inputs import LayerSource, bitbake_source
-from orchestrator.layers.nodes import File, FileContent
+from orchestrator.layers.inputs import LayerSource
 from orchestrator.layers.options import FileMapping
-from orchestrator.layers.tree import Tree
 from orchestrator.product.model import Product
 from orchestrator.revision import CYCLONEDX_TYPE, SPDX23_TYPE, SPDX_TYPE
 from orchestrator.sbom import Blob as SbomBlob
 from orchestrator.sbom import (
     Document,
     LayerFacts,
-    bitbake,
-    bitbake22,
     check_spdx23,
     cyclonedx_bytes,
     layer_document,
@@ -45,7 +40,6 @@ from orchestrator.sbom import (
     spdx23_bytes,
 )
 from orchestrator.sbom import Product as SbomProduct
-from orchestrator.sbom.contents import Removed
 from orchestrator.sbom.handmade import Handmade
 from orchestrator.sbom.handmade import read as read_handmade
 
@@ -65,17 +59,6 @@ class LayerDocuments:
     def formats(self) -> dict[str, bytes]:
         """Return the documents by media type."""
         return {SPDX_TYPE: self.spdx3, SPDX23_TYPE: self.spdx23, CYCLONEDX_TYPE: self.cyclonedx}
-
-
-@dataclass(frozen=True)
-class Contained:
-    """The files of a layer: its tree, those of them that the product laid over it, and those that are booted."""
-
-    tree: Tree
-    own: tuple[str, ...] = ()
-    images: Mapping[str, str] = field(default_factory=dict)
-    removed: tuple[Removed, ...] = ()
-    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +110,6 @@ class Documents:
 
     def platform(self, deployed: DeployLayer, blobs: Mapping[str, Blob]) -> LayerDocuments:
         """Return the documents of the boot loader, the BSP or the host."""
-        load = {"bootloader": self._single, "bsp": self._bsp, "host": self._host}[deployed.kind]
         return self._layer(
             deployed.name,
             deployed.kind,
@@ -135,7 +117,7 @@ class Documents:
             blobs,
             deployed,
             f"recipe {deployed.recipe}",
-            lambda workspace: load(deployed, blobs, workspace),
+            lambda workspace: platform_files(self.base, deployed, blobs, self.around, workspace),
         )
 
     def container(
@@ -152,40 +134,14 @@ class Documents:
         """Return the documents of a container; `source` gives its files, `files` are the product's own on top."""
 
         def load(workspace: Path) -> Contained:
-            loaded = source.load(workspace, self.around.limits, self.around.source_date_epoch)
-            given = self.product.layers[name].source
-            everything = deployed is None and given.directory is not None
-            before = set() if everything else {id(node) for _, node in loaded.tree.walk()}
-            for item in files:
-                add_files(loaded.tree, item, self.around.source_date_epoch)
-            own = [
-                os.fsdecode(path)
-                for path, node in loaded.tree.walk()
-                if isinstance(node, File) and id(node) not in before
-            ]
-            image = None
-            if loaded.image is not None and given.reference is not None:
-                image = origin_of(given.reference, loaded.image, self.around.architecture)
-            return Contained(loaded.tree, tuple(own), removed=_whited_out(loaded.removed), origin=image)
+            return container_files(source, self.product.layers[name].source, files, self.around, workspace)
 
         # Two images can have the same files: which one it was counts, too.
         given = self.product.layers[name].source
         exactly = source.digest() if given.image else ""
-        written = self.root / given.spdx if given.spdx else None
+        written = given_document(self.root, name, given)
         if written is not None:
-            try:
-                exactly = hash_file(written)
-            except OSError as problem:
-                why = problem.strerror or str(problem)
-                raise ConfigError(
-                    f"the layer {name} has no {given.spdx}", why, "correct 'spdx' of the layer"
-                ) from problem
-            if not (bitbake22.is_archive(written) or bitbake.is_bitbakes(written)):
-                raise ConfigError(
-                    f"{written} is no SPDX document of BitBake's",
-                    "neither SPDX 3 in JSON-LD nor an archive of SPDX 2.2",
-                    f"layer {name}: name IMAGE.spdx.json or IMAGE.spdx.tar.zst as 'spdx'",
-                )
+            exactly = hash_file(written)
         return self._layer(name, kind, version, blobs, deployed, origin, load, exactly, written)
 
     def published(
@@ -205,40 +161,6 @@ class Documents:
         )
         document = replace(known, layer=layer, product=self.owner, created=self.around.source_date_epoch)
         return self._written(sourcehashes.apply(self.curated.apply(document), self.sources))
-
-    def _single(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
-        tree = Tree()
-        if "board" in deployed.files:
-            board = bitbake_source(self.base, deployed, "board")
-            tree.merge(board.load(workspace, self.around.limits, self.around.source_date_epoch).tree, b"/")
-        path = self._put(tree, deployed, "efi", blobs["efi"])
-        return Contained(tree, images={path: "bootloader"})
-
-    def _bsp(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
-        tree = Tree()
-        for role in ("modules", "firmware"):
-            if role in deployed.files:
-                source = bitbake_source(self.base, deployed, role)
-                loaded = source.load(workspace, self.around.limits, self.around.source_date_epoch)
-                tree.merge(loaded.tree, b"/")
-        images = {self._put(tree, deployed, "kernel", blobs["kernel"]): "kernel"}
-        if "dtb" in blobs:
-            self._put(tree, deployed, "dtb", blobs["dtb"])
-        return Contained(tree, images=images)
-
-    def _host(self, deployed: DeployLayer, blobs: Mapping[str, Blob], workspace: Path) -> Contained:
-        base, whole = Tree(), Tree()
-        read_initramfs(self.base.verified(deployed.files["initramfs"]), base)
-        read_initramfs(blobs["initramfs"].path, whole)
-        known = {path for path, _ in base.walk()}
-        own = [os.fsdecode(path) for path, node in whole.walk() if isinstance(node, File) and path not in known]
-        return Contained(whole, tuple(own))
-
-    @staticmethod
-    def _put(tree: Tree, deployed: DeployLayer, role: str, blob: Blob) -> str:
-        name = Path(deployed.files[role].path).name
-        tree.add(os.fsencode(name), File(mode=0o644, content=FileContent(blob.path, blob.size)))
-        return name
 
     def _layer(
         self,
@@ -360,19 +282,11 @@ def put(path: Path, data: bytes) -> None:
         write_atomically(path, data)
 
 
-def _whited_out(paths: Sequence[bytes]) -> tuple[Removed, ...]:
-    """Say what whiteouts of an image took away; its bytes are not known here."""
-    if not paths:
-        return ()
-    shown = [os.fsdecode(path).encode("utf-8", "replace").decode() for path in paths[:1000]]
-    return (Removed(reason="whiteouts of the image; bytes not counted", files=len(paths), size=0, paths=shown),)
-
-
 @functools.cache
 def code_digest() -> str:
     """Return the digest of the code that decides what a document says."""
     here = Path(__file__).resolve()
-    beside = [here.with_name(f"{name}.py") for name in ("layerfiles", "origins")]
+    beside = [here.with_name(f"{name}.py") for name in ("contained", "layerfiles", "origins")]
     rooms = [here.parents[1] / "sbom", here.parents[1] / "layers", here, *beside]
     return tree_fingerprint(rooms)
 

@@ -16,7 +16,7 @@ from orchestrator.build.pipeline import BuildRequest
 from orchestrator.build.pipeline import build as build_one
 from orchestrator.build.summary import BuildSummary
 from orchestrator.build.workspace import workspace
-from orchestrator.canonical import write_atomically
+from orchestrator.canonical import sha256_digest, write_atomically
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.progress import Reporter
@@ -25,14 +25,19 @@ from orchestrator.revision import load_revision, release_bytes
 
 @dataclass(frozen=True)
 class Made:
-    """What a build came to: a summary for each machine (named when there are several), and the index."""
+    """What a build came to: a summary for each machine (named when there are several), and the index.
+
+    `index` is the file, `release` the digest of its bytes: the id that the candidates' release has.
+    """
 
     summaries: tuple[tuple[str | None, BuildSummary], ...]
     index: Path | None = None
+    release: str | None = None
 
     def to_data(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
-        return {"machines": [each.to_data() for _, each in self.summaries], "release": str(self.index)}
+        """Return it as plain values for JSON; `release` is a digest wherever the word stands, `index` is the file."""
+        machines = [each.to_data() for _, each in self.summaries]
+        return {"machines": machines, "release": self.release, "index": str(self.index)}
 
 
 def build(request: BuildRequest, reporter: Reporter) -> Made:
@@ -50,5 +55,6 @@ def build(request: BuildRequest, reporter: Reporter) -> Made:
     place = workspace(file, product)
     store = Store.open(place.store)
     index = place.build / f"{product.product}-{product.version}.index.json"
-    write_atomically(index, release_bytes([load_revision(store, each.revision) for _, each in summaries]))
-    return Made(tuple(summaries), index)
+    data = release_bytes([load_revision(store, each.revision) for _, each in summaries])
+    write_atomically(index, data)
+    return Made(tuple(summaries), index, sha256_digest(data))

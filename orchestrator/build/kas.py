@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.build.clones import unfetched
 from orchestrator.build.console import ConsoleTail
 from orchestrator.build.doctor import downloads
 from orchestrator.build.events import EventTail, LineTail, Outcome
@@ -80,10 +81,12 @@ def configuration(home: Path, base: str, machine: str) -> Path:
     if not path.is_file():
         files = [file for file in (home / "kas").glob(f"{base}-*.yml") if not file.name.endswith(".lock.yml")]
         known = sorted(file.stem.removeprefix(f"{base}-") for file in files)
+        others = sorted(file.stem.removesuffix(f"-{machine}") for file in (home / "kas").glob(f"*-{machine}.yml"))
+        elsewhere = f"; the base {others[0]} has it" if others else "; pycontainer machines lists those of every base"
         raise ConfigError(
             f"unknown machine '{machine}' for base '{base}'",
             f"there is no {path.relative_to(home)}",
-            f"machines of this base: {', '.join(known) or 'none'}",
+            f"machines of this base: {', '.join(known) or 'none'}{elsewhere}",
         )
     return path
 
@@ -225,6 +228,8 @@ def _failure(run: KasRun, outcome: Outcome, status: int) -> PyContainerError:
     if unknown := _NO_RECIPE.search(text):
         line = next(line.strip() for line in text.splitlines() if unknown[0] in line)
         return NoRecipeError(unknown[1] or unknown[2], line[:400], f"the whole output is in {run.log}")
+    if lost := unfetched(text):
+        return FetchError(*lost)
     said = [match for line in text.splitlines() if line.strip() and (match := _KAS_LINE.match(line.strip()))]
     # kas logs BitBake's words as its own, and much besides: errors before anything else.
     lines = [one["line"] for one in said if one["mark"] or one["level"] in ("ERROR", "CRITICAL")]

@@ -3,68 +3,46 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from orchestrator.build.aggregate import attach_documents, image_documents
 from orchestrator.build.assemble import Assembled, Assembly
-from orchestrator.build.base import PLATFORM, ensure_base
-from orchestrator.build.base import fingerprint as base_fingerprint
+from orchestrator.build.base import ensure_base
+from orchestrator.build.candidate import check_store, commit_candidate
 from orchestrator.build.containers import run_options
-from orchestrator.build.documents import Documents, paths_of
+from orchestrator.build.documents import Documents
 from orchestrator.build.imagelock import pinned_images
 from orchestrator.build.images import RegistryImages, registry_images
-from orchestrator.build.platform import conditions, product_relaxations
+from orchestrator.build.imaging import image_of, tools_of
+from orchestrator.build.platform import product_relaxations
 from orchestrator.build.published import Taken, take_layers
-from orchestrator.build.source import layer_paths, product_source
-from orchestrator.build.stamp import combine, file_state, read_stamp, tree_fingerprint, write_stamp
+from orchestrator.build.stamp import read_stamp, write_stamp
 from orchestrator.build.summary import BuildSummary, LayerSummary, from_data
+from orchestrator.build.unchanged import output_states, product_fingerprint, renew_source, unchanged
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.delta import attach_chunks
-from orchestrator.deploy import MANIFEST_NAME, Deploy
-from orchestrator.errors import PyContainerError, TrustError, VerificationError
-from orchestrator.history.source import attach_source, read_source
-from orchestrator.image.board import Board, read_board
-from orchestrator.image.writer import ImageRequest, ImageResult, write_image
+from orchestrator.deploy import Deploy
+from orchestrator.image.writer import ImageResult
 from orchestrator.layers.build import Surroundings
 from orchestrator.layers.cache import LayerCache
 from orchestrator.layers.runconfig import check_options
 from orchestrator.oci import Store
 from orchestrator.product.load import find_product_file, load_product
 from orchestrator.product.model import Product
-from orchestrator.product.units import format_size, parse_size
+from orchestrator.product.units import format_size
 from orchestrator.progress import Reporter
 from orchestrator.revision import (
-    LAYER,
     Revision,
-    RevisionConfig,
-    assemble,
-    candidate_tag,
-    created_at,
-    load_revision,
     product_facts,
-    read_revision,
-    set_candidate,
 )
-from orchestrator.run import Tools
-from orchestrator.sbom import sourcehashes
-from orchestrator.sbom.curation import CURATION_FILE
-from orchestrator.sbom.curation import load as load_curations
-from orchestrator.sbom.handmade import read as read_handmade
 from orchestrator.trust import (
     ProductKeys,
-    UnverifiedError,
     product_keys,
-    publish_roots,
-    revision_envelope,
-    sign_revision,
-    verify_revision,
 )
 
 
@@ -93,14 +71,14 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         # What would fail after minutes fails now: private keys that are not safe, capabilities that do not exist.
         keys.signers()
         _check_options(product, place)
-        _check_store(place)
+        check_store(place)
         pins = pinned_images(product, place, reporter)
         product, taken = take_layers(product, place, pins, reporter)
         if taken:
             _check_options(product, place)
         inputs = product_fingerprint(product, place, keys, pins)
-        if not request.force and (known := _unchanged(product, place, last, inputs)) is not None:
-            _renew_source(product, place, known.revision)
+        if not request.force and (known := unchanged(product, place, last, inputs)) is not None:
+            renew_source(product, place, known.revision)
             return msgspec.structs.replace(
                 known, unchanged=True, bitbake_tasks=0, assembled=[], seconds=time.monotonic() - started
             )
@@ -109,7 +87,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
         store = Store.open_or_create(place.store)
         with store.writing():
             with reporter.step("revision") as step:
-                revision = _commit_to_store(store, product, place, deploy, layers, keys)
+                revision = commit_candidate(store, product, place, deploy, layers, keys)
                 step.result = f"{revision.short}, signed"
             with reporter.step("image") as step:
                 image = image_of(store, revision, product, place, deploy, keys, place.image)
@@ -127,7 +105,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildSummary:
                 "base": base,
                 "inputs": inputs,
                 "summary": summary.to_data(),
-                "files": _output_states(place),
+                "files": output_states(place),
             },
         )
     for entry in layers:
@@ -142,99 +120,11 @@ def _check_options(product: Product, place: Workspace) -> None:
         check_options(run_options(name, layer, place.root))
 
 
-def product_fingerprint(
-    product: Product, place: Workspace, keys: ProductKeys, pins: Mapping[str, str] | None = None
-) -> str:
-    """Return the digest of what the orchestrator's own steps depend on, beside the base; `pins` are those of images.
-
-    Raises ConfigError when a file that the product file names is missing.
-    """
-    return combine(
-        {
-            "product": msgspec.to_builtins(product),
-            "machine": place.machine,
-            "sources": tree_fingerprint(place.root / path for path in layer_paths(product)),
-            "images": dict(pins or {}),
-            "components": [
-                msgspec.to_builtins(each) for path in product.components for each in read_handmade(place.root / path)
-            ],
-            "curations": msgspec.to_builtins(load_curations(place.root / CURATION_FILE)),
-            "sourceHashes": msgspec.to_builtins(sourcehashes.load(place.root / sourcehashes.SOURCES_FILE)),
-            "keys": keys.facts_keys(),
-            "threshold": keys.threshold,
-            "code": code_fingerprint(),
-        }
-    )
-
-
-@functools.cache
-def code_fingerprint() -> str:
-    """Return the digest of the orchestrator itself: another release may assemble differently."""
-    return tree_fingerprint([Path(__file__).resolve().parents[1]])
-
-
-def _check_store(place: Workspace) -> None:
-    """Refuse a damaged store now, not after BitBake's minutes."""
-    if not (place.store / "oci-layout").exists():
-        return
-    try:
-        Store.open(place.store).index.tags()
-    except VerificationError as problem:
-        raise VerificationError(
-            problem.what,
-            problem.why,
-            f"restore it from a copy; or remove {place.store} and build again, which makes the last revision anew",
-        ) from problem
-
-
-def _output_states(place: Workspace) -> dict[str, list[int]]:
-    return {path.name: file_state(path) for path in (place.image, place.bmap)}
-
-
-def _unchanged(product: Product, place: Workspace, last: dict[str, Any], inputs: str) -> BuildSummary | None:
-    """Return the last summary when inputs, base and outputs are those of the last build."""
-    if last.get("inputs") != inputs or last.get("files") != _output_states(place) or not place.image.exists():
-        return None
-    summary = from_data(last.get("summary"))
-    if summary is None:
-        return None
-    names = [*(layer.name for layer in summary.layers), place.image.stem]
-    if not all(path.exists() for name in names for path in paths_of(place.sbom, name)):
-        return None
-    try:
-        store = Store.open(place.store)
-        revision = read_revision(store, summary.revision)
-        if load_revision(store, candidate_tag(place.machine)).id != revision.id:
-            return None
-    except PyContainerError:
-        return None
-    if not all(store.has_blob(blob.digest, blob.size) for blob in revision.blobs()):
-        return None
-    if not (place.deploy / MANIFEST_NAME).exists() or not Deploy(place.deploy).intact():
-        return None
-    return summary if last.get("base") == base_fingerprint(product, place) else None
-
-
-def _renew_source(product: Product, place: Workspace, revision: str) -> None:
-    """Take in what changes a product's files and no layer: a comment, say. So what lies here is what was built."""
-    store = Store.open(place.store)
-    listed, contents = product_source(product, place)
-    with store.together():
-        if read_source(store, revision) != listed:
-            attach_source(store, read_revision(store, revision), listed, contents)
-
-
 def exposed_ports(place: Workspace) -> list[int]:
     """Return the TCP ports that the last build's containers expose."""
     summary = from_data(read_stamp(place.stamp).get("summary"))
     ports = [port for layer in summary.layers for port in layer.ports] if summary else []
     return [int(port.partition("/")[0]) for port in ports if port.endswith("/tcp") and "-" not in port]
-
-
-def tools_of(deploy: Deploy) -> Tools:
-    """Return the programs of a deploy folder: its native tools tree, or the host's when it has none."""
-    tools = deploy.manifest.tools
-    return Tools(deploy.resolve(tools.path) / "bin" if tools else None)
 
 
 def _assemble(
@@ -272,89 +162,6 @@ def _assemble(
     for message in documents.curated.messages():
         images.reporter.view.message("warning", message)
     return layers
-
-
-def _commit_to_store(
-    store: Store, product: Product, place: Workspace, deploy: Deploy, layers: list[Assembled], keys: ProductKeys
-) -> Revision:
-    """Write the revision, its SPDX documents and its signature; make it the candidate last, when all is there."""
-    for entry in layers:
-        for blob in entry.blobs.values():
-            store.put_blob(blob.path, expected=blob.digest, adopt=True)
-    config = RevisionConfig(
-        product=product.product,
-        version=product.version,
-        machine=place.machine,
-        architecture=deploy.manifest.architecture,
-        created=created_at(deploy.manifest.source_date_epoch),
-        security_version=product.security_version,
-        confirm=conditions(product),
-        apparmor_required=product.apparmor == "required",
-        layers=[entry.layer for entry in layers],
-    )
-    listed, contents = product_source(product, place)
-    with store.together():
-        revision = assemble(store, config, [blob for entry in layers for blob in entry.revision_blobs()])
-        for entry in layers:
-            attach_documents(store, revision, entry.documents.formats(), {LAYER: entry.layer.name})
-        attach_source(store, revision, listed, contents)
-        sign_revision(store, revision, keys.signers())
-        if keys.chain is not None:
-            publish_roots(store, keys.chain)
-        waits = None
-        try:
-            verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product, blobs=False)
-        except UnverifiedError as problem:
-            if not problem.lacks_signatures:
-                raise
-            waits = problem
-        set_candidate(store, revision)  # with too few signatures too: the others must be able to find and sign it
-        store.pack(revision.id)
-    if waits is not None:
-        raise TrustError(
-            f"revision {revision.short} is built, and waits for signatures",
-            waits.report.steps[-1].detail,
-            "let the holders of the other keys sign it (pycontainer sign), then build again: it goes on from there",
-        ) from waits
-    return revision
-
-
-def image_of(
-    store: Store, revision: Revision, product: Product, place: Workspace, deploy: Deploy, keys: ProductKeys, out: Path
-) -> ImageResult:
-    """Write the flashable image of a revision in the store to `out`; see `write_image` for what it raises."""
-    request = image_request(store, revision, product, deploy, keys)
-    return write_image(request, out, tools_of(deploy), deploy.manifest.source_date_epoch, place.logs / "image.log")
-
-
-def image_request(
-    store: Store, revision: Revision, product: Product, deploy: Deploy, keys: ProductKeys
-) -> ImageRequest:
-    """Return what goes into the image of a revision; raises TrustError when none of the product's keys signed it."""
-    envelope = revision_envelope(store, revision, keys.device_keys())
-    config = revision.manifest.config.digest
-    platform = {
-        role: digest
-        for layer in revision.config.layers
-        if layer.kind in PLATFORM
-        for role, digest in layer.blobs.items()
-    }
-    digests = {revision.id, config, envelope.digest, *(blob.digest for blob in revision.blobs())}
-    return ImageRequest(
-        product=revision.config.product,
-        machine=revision.config.machine,
-        revision=revision.id,
-        blobs={digest: store.blob_path(digest) for digest in sorted(digests)},
-        links={
-            "signature": envelope.digest,
-            **{role: platform[role] for role in ("kernel", "initramfs", "boot-env")},
-            **({"dtb": platform["dtb"]} if "dtb" in platform else {}),
-        },
-        efi=store.blob_path(platform["efi"]),
-        storage_size=parse_size(product.image.storage),
-        efi_name=deploy.efi_name(),
-        board=read_board(store.blob_path(platform["board"])) if "board" in platform else Board(),
-    )
 
 
 def _summary(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.build.pipeline import tools_of
+from orchestrator.build.imaging import tools_of
 from orchestrator.build.workspace import Workspace, workspace
 from orchestrator.canonical import read_limited, sha256_digest, write_atomically
 from orchestrator.compliance import attest, flashfile, library, notice

@@ -6,13 +6,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from orchestrator.bundle.gather import BASE, blobs_of
 from orchestrator.bundle.read import Bundle
-from orchestrator.bundle.write import BASE
 from orchestrator.canonical import DIGEST
 from orchestrator.errors import ConfigError, VerificationError
-from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor
-from orchestrator.revision import SPDX_TYPE, LayerBlob, Revision, read_revision
-from orchestrator.trust import ProductKeys, VerificationReport, verify_revision
+from orchestrator.oci.descriptor import INDEX_TYPE, MANIFEST_TYPE, REF_NAME, Descriptor
+from orchestrator.revision import (
+    RELEASE_TYPE,
+    SPDX_TYPE,
+    LayerBlob,
+    Release,
+    Revision,
+    read_release,
+    read_revision,
+)
+from orchestrator.trust import ProductKeys, VerificationReport, verify_release, verify_revision
 
 Progress = Callable[[int, int], None]
 
@@ -33,11 +41,20 @@ class BundledRevision:
     documents: int
 
 
+@dataclass(frozen=True)
+class BundledRelease:
+    """A release of a bundle, and the tags that stand for it there."""
+
+    release: Release
+    names: tuple[str, ...]
+
+
 @dataclass
 class BundleReport:
-    """What `verify` found: for each revision the steps of its verification, and what the base must have."""
+    """What `verify` found: for each revision and release the steps of its verification, and what the base must have."""
 
     revisions: list[tuple[BundledRevision, VerificationReport]] = field(default_factory=list)
+    releases: list[tuple[BundledRelease, VerificationReport]] = field(default_factory=list)
     blobs: int = 0
     bytes: int = 0
     unused: list[str] = field(default_factory=list)
@@ -60,12 +77,26 @@ def contents(bundle: Bundle) -> list[BundledRevision]:
     return found
 
 
+def releases(bundle: Bundle) -> list[BundledRelease]:
+    """Return the releases of a bundle, in its order; raises VerificationError when one cannot be read."""
+    names: dict[str, list[str]] = {}
+    for entry in bundle.entries():
+        if _is_release(entry):
+            names.setdefault(entry.digest, []).extend(filter(None, [entry.annotations.get(REF_NAME)]))
+    return [BundledRelease(read_release(bundle, digest), tuple(sorted(found))) for digest, found in names.items()]
+
+
+def _is_release(entry: Descriptor) -> bool:
+    return entry.media_type == INDEX_TYPE and entry.artifact_type == RELEASE_TYPE
+
+
 def verify(bundle: Bundle, keys: ProductKeys, *, progress: Progress = lambda done, total: None) -> BundleReport:
     """Read a bundle through and verify its revisions.
 
     Every blob that something in it names must be here with its digest, or be one of the base that the bundle names;
-    every revision must be of the keys' product and signed as they require. Raises VerificationError (exit code 5) for
-    what is missing or damaged, UnverifiedError (exit code 7) for signatures.
+    every revision must be of the keys' product and signed as they require, and so must every release, whose revisions
+    must be here and what it says of them. Raises VerificationError (exit code 5) for what is missing or damaged,
+    UnverifiedError (exit code 7) for signatures.
     """
     found = contents(bundle)
     report = BundleReport()
@@ -93,7 +124,22 @@ def verify(bundle: Bundle, keys: ProductKeys, *, progress: Progress = lambda don
             bundle, entry.revision, keys.public_keys(), keys.threshold, product=keys.product, blobs=False
         )
         report.revisions.append((entry, steps))
+    for grouped in releases(bundle):
+        _check_revisions_here(bundle, grouped.release, {entry.revision.id for entry in found})
+        steps = verify_release(bundle, grouped.release.id, keys.public_keys(), keys.threshold, product=keys.product)
+        report.releases.append((grouped, steps))
     return report
+
+
+def _check_revisions_here(bundle: Bundle, release: Release, here: set[str]) -> None:
+    """Raise VerificationError unless a bundle brings all revisions of a release; one may be here only as a base."""
+    for machine, revision in release.machines.items():
+        if revision not in here:
+            raise VerificationError(
+                f"{bundle.path} is not whole",
+                f"release {release.short} has revision {revision[7:19]} for {machine}, which is not in it",
+                "make the bundle again",
+            )
 
 
 def product_of(bundle: Bundle) -> str:
@@ -108,16 +154,21 @@ def _references(bundle: Bundle, found: list[BundledRevision]) -> tuple[dict[str,
     """Return what the bundle's index leads to, and what may be absent because a base has it."""
     wanted: dict[str, Descriptor] = {}
     excused: set[str] = set()
+    needed: set[str] = set()
     for entry in found:
+        had: set[str] = set()
         if entry.base:
             base = read_revision(bundle, entry.base)
             for part in (base.descriptor, base.manifest.config):
                 wanted[part.digest] = part
-            had = {blob.digest for blob in base.blobs()}
-            documents = {layer.spdx for layer in base.config.layers}
-            excused |= {part.digest for part in entry.revision.manifest.layers} & had
-            excused |= {layer.spdx for layer in entry.revision.config.layers} & documents
+            had = blobs_of(base)
+        own = blobs_of(entry.revision)
+        excused |= own & had
+        needed |= own - had  # another machine's base does not help this one
     for listed in bundle.entries():
+        if _is_release(listed):
+            wanted[listed.digest] = listed
+            continue
         if listed.media_type != MANIFEST_TYPE:
             raise VerificationError(f"{bundle.path} has an entry that a bundle does not have", listed.media_type)
         manifest = bundle.read_manifest(listed.digest)
@@ -127,4 +178,4 @@ def _references(bundle: Bundle, found: list[BundledRevision]) -> tuple[dict[str,
                 raise VerificationError(f"blob {part.digest} has two sizes", f"{known.size} and {part.size} bytes")
     if unknown := bundle.index.unknown():
         raise VerificationError(f"{bundle.path} has an entry that cannot be checked", unknown[0])
-    return wanted, excused
+    return wanted, excused - needed

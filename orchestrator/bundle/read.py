@@ -184,20 +184,27 @@ class Bundle(Layout):
             raise VerificationError(f"{self.path} is not a bundle", f"it has {len(listed)} revisions", _HINT)
         return [read_revision(self, entry.digest) for entry in listed]
 
-    def select(self, name: str = "") -> Revision:
-        """Return the revision whose id begins with `name`, which may be empty when there is only one.
+    def select(self, name: str = "", machine: str = "") -> Revision:
+        """Return the revision whose id begins with `name`, which may be empty when there is only one for `machine`.
 
-        Raises ConfigError, naming what there is, when there is none, or more than one.
+        Without a machine there must be only one in all. Raises ConfigError, naming what there is, when there is none,
+        or more than one.
         """
         found = self.revisions()
-        there = ", ".join(f"{each.short} ({each.config.version})" for each in found)
+        there = ", ".join(f"{each.short} ({each.config.version} for {each.config.machine})" for each in found)
         if name:
             match = _PREFIX.match(name)
             found = [each for each in found if match and each.hex.startswith(match[1])]
+            if not found:
+                raise ConfigError(f"no revision {name!r} in {self.path}", f"it has {there}", "give 4 or more digits")
+        elif machine and len(found) > 1:
+            found = [each for each in found if each.config.machine == machine]
+            if not found:
+                raise ConfigError(
+                    f"no revision for {machine} in {self.path}", f"it has {there}", "make a bundle that has one"
+                )
         if len(found) == 1:
             return found[0]
-        if not found:
-            raise ConfigError(f"no revision {name!r} in {self.path}", f"it has {there}", "give 4 or more digits")
         raise ConfigError(f"{self.path} has several revisions", there, "choose one with --revision")
 
 

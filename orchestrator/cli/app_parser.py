@@ -38,6 +38,7 @@ def add_app(sub: Commands) -> None:
 
     show = _action(actions, "show", apps.show, "show what will run in a layer, and who says so")
     show.add_argument("name", help="the layer's name")
+    show.add_argument("--machine", help="another machine than the product file's")
     show.add_argument("--runtime-config", action="store_true", help="print the OCI runtime configuration")
 
     take = _action(actions, "import", apps.bring_in, "import the services of a compose file as layers")

@@ -17,6 +17,7 @@ from orchestrator.apps.show import values
 from orchestrator.build.imagelock import image_lock, update_images
 from orchestrator.cli import app_screens, screens
 from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.cli.result import one_machine
 from orchestrator.compose import Request
 from orchestrator.errors import ConfigError
 from orchestrator.product.load import find_product_file, load_product
@@ -115,7 +116,7 @@ def update(options: Namespace) -> Result:
 
 def show(options: Namespace) -> Result:
     """`pycontainer app show`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     with reporter(options.json) as report, report.step(f"read {options.name}"):
         found = inspect(product, place, options.name, report)
     product = found.product

@@ -14,6 +14,7 @@ from orchestrator.canonical import write_atomically
 from orchestrator.cli import commands, screens
 from orchestrator.cli.commands import Result, reporter
 from orchestrator.cli.completion import names_a_file
+from orchestrator.cli.result import tell_machine
 from orchestrator.compliance.judge import judge
 from orchestrator.compliance.policy import rule
 from orchestrator.cve import examine, load, load_vex
@@ -40,6 +41,8 @@ def audit(options: Namespace) -> Result:
     if options.html is None:
         return result
     asked = Answer(Question(options.product, options.machine))
+    if asked.product is not None and asked.place is not None:
+        tell_machine(asked.product, asked.place, options.machine)
     with reporter(options.json) as report, report.step("audit page") as step:
         today = datetime.now(UTC).date()
         around = asked.surroundings(progress=report.view.amount)

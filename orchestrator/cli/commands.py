@@ -8,9 +8,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from orchestrator.build import doctor as examination
-from orchestrator.build import everymachine, lockfile, pipeline
+from orchestrator.build import everymachine, imaging, lockfile, pipeline
 from orchestrator.build.audit import audit_product
 from orchestrator.build.base import deployed
 from orchestrator.build.published import known_layers
@@ -19,6 +20,7 @@ from orchestrator.cli import screens, updates
 from orchestrator.cli.result import Command as Command
 from orchestrator.cli.result import Result as Result
 from orchestrator.cli.result import loaded as loaded
+from orchestrator.cli.result import one_machine
 from orchestrator.cli.update_bundle import bundle_of
 from orchestrator.cli.view import LiveView, Phase, choose_view
 from orchestrator.emulator import accel, session, stick
@@ -66,7 +68,7 @@ def _revision(product: Product, place: Workspace, name: str) -> tuple[Store, Rev
 
 def image(options: Namespace) -> Result:
     """`pycontainer image`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     deployed(place)
     with place.locked(), reporter(options.json) as report:
         store, revision = _revision(product, place, options.revision)
@@ -76,7 +78,7 @@ def image(options: Namespace) -> Result:
             verify_revision(store, revision, keys.public_keys(), keys.threshold, product=product.product)
             step.result = "whole and signed"
         with report.step(f"image of {revision.short}"):
-            written = pipeline.image_of(store, revision, product, place, deployed(place), keys, out)
+            written = imaging.image_of(store, revision, product, place, deployed(place), keys, out)
     text = (
         f"{screens.near(str(written.image))}: revision {revision.short}, {format_size(written.size)}, "
         f"{format_size(written.used)} to write\n{screens.near(str(written.block_map))}: its block map"
@@ -87,7 +89,7 @@ def image(options: Namespace) -> Result:
 
 def run(options: Namespace) -> Result:
     """`pycontainer run`."""
-    _, place = loaded(options)
+    _, place = one_machine(options)
     asked = parse_forwards(options.port)
     machine = options_for(
         deployed(place),
@@ -101,11 +103,11 @@ def run(options: Namespace) -> Result:
     log = place.logs / "console.log"
     if not machine.forwards:
         print("no container exposes a port; --port 8080 makes that one of the device reachable", file=sys.stderr)
-    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store)
+    job = None if options.update is None else updates.job(bundle_of(options.update, place), place.store, place.machine)
     if options.stick is not None:
         bundle = bundle_of(options.stick, place)
-        job = updates.stick_job(bundle, stick.LABEL)
-        image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", pipeline.tools_of(deployed(place)))
+        job = updates.stick_job(bundle, stick.LABEL, place.machine)
+        image = stick.make_stick(bundle, place.build / f"stick-{place.machine}.img", imaging.tools_of(deployed(place)))
         machine = stick.plugged(machine, image)
     if options.expect is None:
         return Result("", exit_code=session.run_image(machine, log=log, note=place.running, job=job))
@@ -163,7 +165,7 @@ def audit(options: Namespace) -> Result:
 
 def lock(options: Namespace) -> Result:
     """`pycontainer lock`."""
-    product, place = loaded(options)
+    product, place = one_machine(options)
     with place.locked() as held, reporter(options.json) as report:
         changes = lockfile.lock(product, place, report, update=options.update, held=held)
     return Result(screens.lock_screen(changes), changes.to_data())
@@ -174,11 +176,11 @@ def doctor(options: Namespace) -> Result:
     purposes = [word.strip() for word in options.purposes.split(",") if word.strip()]
     if unknown := [word for word in purposes if word not in examination.PURPOSES]:
         raise ConfigError(f"unknown purpose '{unknown[0]}'", "", "name some of: " + ", ".join(examination.PURPOSES))
-    machine = getattr(options, "machine", None)
-    findings = examination.examine(purposes, machine=machine)
+    examine = partial(examination.examine, purposes, machine=getattr(options, "machine", None), base=options.base)
+    findings = examine()
     if options.install and examination.commands(findings):
         examination.install(findings, lambda line: print(line, file=sys.stderr, flush=True))
-        findings = examination.examine(purposes, machine=machine)
+        findings = examine()
     todo = examination.commands(findings)
     missing = [finding for finding in findings if not finding.ok]
     data = {

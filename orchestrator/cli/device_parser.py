@@ -56,7 +56,9 @@ def add_device(sub: Commands) -> None:
     install.add_argument("--path", help="a bundle on the device: a file or a folder there")
     install.add_argument("--label", help="a bundle on the attached disk whose file system has this label")
     install.add_argument("--disks", action="store_true", help="a bundle on any disk that is attached to the device")
-    install.add_argument("--revision", metavar="REV", help="which revision of the bundle (default: its only one)")
+    install.add_argument(
+        "--revision", metavar="REV", help="which revision of the bundle (default: the only one for its machine)"
+    )
 
     attempt = _verb(verbs, "try", devices.attempt, "run an installed revision on trial")
     attempt.add_argument("revision", metavar="REV", help="its id, or 4 or more of its first digits")
@@ -65,7 +67,9 @@ def add_device(sub: Commands) -> None:
 
     update = _verb(verbs, "update", devices.update, "install, try, and wait until confirmed or rolled back")
     _bundle(update)
-    update.add_argument("--revision", metavar="REV", help="which revision of the bundle (default: its only one)")
+    update.add_argument(
+        "--revision", metavar="REV", help="which revision of the bundle (default: the only one for its machine)"
+    )
     _limit(update)
 
     _verb(verbs, "confirm", devices.simple, "keep the revision that is on trial, now")

@@ -7,13 +7,14 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from orchestrator.bundle import open_bundle
+from orchestrator.bundle import Bundle, open_bundle
 from orchestrator.cli import device_screens as screens
 from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.cli.result import places
 from orchestrator.cli.view import Phase
 from orchestrator.device import Link, Outcome, Transport, parse_transport, try_revision
 from orchestrator.device import install as install_bundle
@@ -34,11 +35,12 @@ from orchestrator.device.protocol import WORK_SECONDS
 from orchestrator.device.stream import LINE_LIMIT
 from orchestrator.device.trial import short
 from orchestrator.emulator.qemu import CONTROL_PORT
-from orchestrator.emulator.running import control_socket
+from orchestrator.emulator.running import the_running
 from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.oci import Store
 from orchestrator.product.units import format_size
 from orchestrator.progress import View
+from orchestrator.revision import Revision
 
 
 class Shown:
@@ -68,12 +70,12 @@ def transport(options: Namespace) -> Transport:
     if named:
         return parse_transport(named)
     try:
-        product, place = loaded(options)
+        product, found = places(options)
     except ConfigError as problem:
         raise ConfigError(
             "no device is named", problem.what, "name one with --to, or a product's folder with --product"
         ) from problem
-    socket = control_socket(place.running)
+    socket = the_running({place.machine: place.running for place in found})
     if product.control is None or product.control.port != CONTROL_PORT:
         raise ConfigError(
             "the virtual machine of this product cannot be asked",
@@ -228,12 +230,20 @@ def install(options: Namespace) -> Result:
         if options.bundle is None:
             return _install_there(link, options, shown)
         with open_bundle(options.bundle) as bundle:
-            revision = bundle.select(options.revision or "")
+            revision = _fitting(link, bundle, options.revision, shown.say)
             sent = install_bundle(link, bundle, revision, shown, known=_stores(options))
             shown.finish()
     text = f"revision {revision.short} ({revision.config.version}) is installed: {sent}"
     data = {"revision": sent.revision, "blobs": sent.blobs, "sent": sent.bytes}
     return Result(f"{text}\nto run it: {screens.program()} device try {revision.short}", data)
+
+
+def _fitting(link: Link, bundle: Bundle, name: str | None, say: Callable[[str], None]) -> Revision:
+    """Return the revision of a bundle that was named, or the one for the device's machine."""
+    if name or len(bundle.revisions()) == 1:
+        return bundle.select(name or "")
+    machine = link.persist(lambda connection: getattr(connection.version, "machine", ""), say)
+    return bundle.select(machine=machine or "")
 
 
 def _stores(options: Namespace) -> list[Store]:
@@ -277,8 +287,8 @@ def attempt(options: Namespace) -> Result:
 def update(options: Namespace) -> Result:
     """`pycontainer device update`."""
     with reporter(options.json) as report, _linked(options) as link, open_bundle(options.bundle) as bundle:
-        revision = bundle.select(options.revision or "")
         shown = Shown(report.view)
+        revision = _fitting(link, bundle, options.revision, shown.say)
         return _ended(update_device(link, bundle, revision, shown, limit=options.limit, known=_stores(options)))
 
 

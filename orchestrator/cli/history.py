@@ -25,6 +25,7 @@ from orchestrator.history.names import CANDIDATE, HEAD, Names
 from orchestrator.history.record import MESSAGE_LIMIT, Recorded, clean_message, state
 from orchestrator.history.record import commit as commit_candidate
 from orchestrator.history.releases import Grouped, commit_all
+from orchestrator.history.several import common_source, meant
 from orchestrator.history.source import read_source
 from orchestrator.history.worktree import check_out
 from orchestrator.oci import Store
@@ -91,9 +92,14 @@ def commit(options: Namespace) -> Result:
 def revert(options: Namespace) -> Result:
     """`pycontainer revert`."""
     product, _, names = opened(options)
-    work = reverting.restore if options.to else reverting.revert
     message = clean_message(options.message) if options.message else ""
     keys = product_keys(product.product)
+    if len(product.machines) > 1 and not options.machine:
+        return releases.committed(
+            reverting.revert_all(names, keys, options.revision, product.machines, message, whole=options.to),
+            "as before",
+        )
+    work = reverting.restore if options.to else reverting.revert
     done = work(names, keys, options.revision, message)
     return _recorded(done, releases.renewed(product, names, keys))
 
@@ -157,9 +163,10 @@ def _edited(text: str) -> str:
 
 def checkout(options: Namespace) -> Result:
     """`pycontainer checkout`."""
-    _, place, names = opened(options)
-    revision = names.load(options.revision)
-    listed = read_source(names.store, revision.id)
+    product, place, names = opened(options)
+    revisions = meant(names, options.revision, product.machines, options.machine).revisions
+    revision = revisions[0]
+    listed = common_source(names.store, revisions)
     if listed is None:
         raise ConfigError(
             f"revision {revision.short} has no source of the product",
@@ -174,18 +181,24 @@ def checkout(options: Namespace) -> Result:
                 f"{root} is not empty", "files in it might be overwritten", "name a new folder, or --force"
             )
         root.mkdir(parents=True, exist_ok=True)
-    known = [each for digest in _recorded_states(names) if (each := read_source(names.store, digest)) is not None]
+    machines = dict.fromkeys([names.machine, *product.machines, *(each.config.machine for each in revisions)])
+    states = [digest for each in machines for digest in _recorded_states(replace(names, machine=each))]
+    known = [each for digest in states if (each := read_source(names.store, digest)) is not None]
     done = check_out(names.store, listed, root, known, force=options.force)
-    lines = [f"{len(done.written)} written, {len(done.removed)} removed, {done.unchanged} as they were: "
-             f"{named(revision, Paint())}"]  # fmt: skip
+    what = ", ".join(named(each, Paint()) for each in revisions)
+    lines = [f"{len(done.written)} written, {len(done.removed)} removed, {done.unchanged} as they were: {what}"]
     lines += [f"  wrote    {shown(path)}" for path in done.written]
     lines += [f"  removed  {shown(path)}" for path in done.removed]
     lines += [f"  missing  {shown(path)}: too large to be kept with the revision, put it there" for path in done.absent]
     lines += [f"  kept     {shown(path)}: not of that revision, and a build takes it in" for path in done.foreign]
+    pinned = any(file.resolved for file in listed.files)
+    if len(revisions) > 1 and not pinned:
+        lines.append("no pins were written: each machine's are its own (checkout --machine MACHINE writes one's)")
     if any(file.resolved and file.path in done.written for file in listed.files):
         lines.append("pycontainer.lock pins what that revision was built from; pycontainer lock --update renews it")
     data = {
-        "revision": revision.id, "folder": str(root), "written": done.written, "removed": done.removed,
+        "revision": revision.id, "revisions": [each.id for each in revisions],
+        "folder": str(root), "written": done.written, "removed": done.removed,
         "unchanged": done.unchanged, "missing": done.absent, "foreign": done.foreign,
     }  # fmt: skip
     return Result("\n".join(lines), data)

@@ -11,11 +11,13 @@ from orchestrator.cli.plain import Paint, columns
 from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError
 from orchestrator.history.compare import Comparison, compare
-from orchestrator.history.names import CANDIDATE, HEAD
+from orchestrator.history.names import CANDIDATE, HEAD, Names
 from orchestrator.history.packages import PackageChange
+from orchestrator.history.several import two_sides
 from orchestrator.history.status import DocumentChanges, documents, licences
 from orchestrator.oci import Store
 from orchestrator.product.units import format_size
+from orchestrator.revision import Revision
 from orchestrator.text import shown
 
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow", "relicensed": "yellow"}
@@ -24,9 +26,22 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~", "relicensed": "~"}
 
 def diff(options: Namespace) -> Result:
     """`pycontainer diff`."""
-    _, _, names = opened(options)
-    older, newer = _two(options.revision)
-    before, after = names.load(older), names.load(newer)
+    product, _, names = opened(options)
+    pairs = two_sides(names, *_two(options.revision), product.machines, options.machine)
+    results = [_compared(options, names, *pair) for pair in pairs.of]
+    titles = [f"for {after.config.machine}:\n" if len(pairs.of) > 1 else "" for _, after in pairs.of]
+    text = "\n\n".join(title + each.text for title, each in zip(titles, results, strict=True))
+    if pairs.absent:
+        text += f"\n\nnot on both sides: {', '.join(pairs.absent)}"
+    if len(results) == 1:
+        return Result(text, results[0].data)
+    machines = [
+        {"machine": after.config.machine} | each.data for (_, after), each in zip(pairs.of, results, strict=True)
+    ]
+    return Result(text, results[0].data | {"machines": machines})
+
+
+def _compared(options: Namespace, names: Names, before: Revision, after: Revision) -> Result:
     comparison = compare(before, after)
     _check_layers(options.layer, comparison)
     paint = Paint()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.cli.history_common import opened
@@ -14,7 +15,8 @@ from orchestrator.cli.plain import Paint
 from orchestrator.cli.result import Result
 from orchestrator.errors import PyContainerError
 from orchestrator.history.graph import Commit, Graph
-from orchestrator.history.names import Names, is_user_tag, release_of
+from orchestrator.history.names import HEAD, Names, is_user_tag, release_of
+from orchestrator.history.several import meant
 from orchestrator.oci.layout import THINNED
 from orchestrator.text import shown
 
@@ -23,9 +25,11 @@ def log(options: Namespace) -> Result:
     """`pycontainer log`."""
     product, _, names = opened(options)
     graph = Graph(names.store)
-    tips = _tips(names, options)
+    machines = [names.machine] if options.machine else product.machines
+    tips = _tips(names, machines, options)
     commits = list(itertools.islice(graph.walk(tips), options.max_count))
-    references = decorations(names)
+    references = decorations(names, machines)
+    several = len({commit.machine for commit in commits}) > 1
     here = {commit.id for commit in commits}
     branching = any(len(commit.parents) > 1 for commit in commits) or len(_heads(commits)) > 1
     signed = _Signatures(product.product, names) if options.show_signature else None
@@ -36,22 +40,28 @@ def log(options: Namespace) -> Result:
     drawing = Drawing(here, paint) if options.graph or branching else None
     lines: list[str] = []
     for position, commit in enumerate(commits):
-        text = _lines(commit, references.get(commit.id, []), signed, graph, thin, options.oneline, paint)
+        text = _lines(commit, references.get(commit.id, []), signed, graph, thin, options.oneline, several, paint)
         if not options.oneline and position < len(commits) - 1:
             text.append("")
         lines += drawing.lines(commit, text) if drawing else text
     return Result("\n".join(lines))
 
 
-def _tips(names: Names, options: Namespace) -> list[str]:
+def _tips(names: Names, machines: Sequence[str], options: Namespace) -> list[str]:
+    words = options.revision or ([] if options.all else [HEAD])
+    tips = [each.id for word in words for each in meant(names, word, machines, options.machine, every=True).revisions]
     if not options.all:
-        return [names.find(name) for name in options.revision or ["HEAD"]]
-    tags = {tag: names.meant(entry) for tag, entry in names.store.tags().items() if is_user_tag(tag)}
-    found = [*names.channels().values(), *names.remotes().values()]
-    tips = [names.find(name) for name in options.revision] + [entry.digest for entry in found]
+        return list(dict.fromkeys(tips))
     known = Graph(names.store).known()
-    tips += [digest for digest in tags.values() if digest is not None and digest in known]
+    tags = [entry for tag, entry in names.store.tags().items() if is_user_tag(tag)]
+    for each in _of(names, machines):
+        tips += [entry.digest for entry in (*each.channels().values(), *each.remotes().values())]
+        tips += [digest for entry in tags if (digest := each.meant(entry)) is not None and digest in known]
     return list(dict.fromkeys(tips))
+
+
+def _of(names: Names, machines: Sequence[str]) -> list[Names]:
+    return [replace(names, machine=each) for each in machines]
 
 
 def _heads(commits: Sequence[Commit]) -> set[str]:
@@ -59,18 +69,22 @@ def _heads(commits: Sequence[Commit]) -> set[str]:
     return {commit.id for commit in commits} - parents
 
 
-def decorations(names: Names) -> dict[str, list[str]]:
+def decorations(names: Names, machines: Sequence[str]) -> dict[str, list[str]]:
     """Return what stands for each revision, as git shows it: HEAD -> main, other channels, releases, tags, remotes."""
     found: dict[str, list[str]] = {}
-    for channel, entry in names.channels().items():
-        text = f"HEAD -> {channel}" if channel == names.channel else channel
-        found.setdefault(entry.digest, []).insert(0 if channel == names.channel else len(found[entry.digest]), text)
+    every = _of(names, machines)
+    for each in every:
+        for channel, entry in each.channels().items():
+            text = f"HEAD -> {channel}" if channel == names.channel else channel
+            found.setdefault(entry.digest, []).insert(0 if channel == names.channel else len(found[entry.digest]), text)
     for tag, entry in names.store.tags().items():
         word = f"tag: {tag}" if is_user_tag(tag) else f"release: {line}" if (line := release_of(tag)) else ""
-        if word and (meant := names.meant(entry)) is not None:
-            found.setdefault(meant, []).append(word)
-    for remote, entry in names.remotes().items():
-        found.setdefault(entry.digest, []).append(remote)
+        for digest in dict.fromkeys(each.meant(entry) for each in every) if word else ():
+            if digest is not None:
+                found.setdefault(digest, []).append(word)
+    for each in every:
+        for remote, entry in each.remotes().items():
+            found.setdefault(entry.digest, []).append(remote)
     return found
 
 
@@ -99,14 +113,15 @@ class _Signatures:
 
 def _lines(
     commit: Commit, references: list[str], signed: _Signatures | None, graph: Graph, thin: set[str], short: bool,
-    paint: Paint,
+    several: bool, paint: Paint,
 ) -> list[str]:  # fmt: skip
     names = paint(f" ({', '.join(map(shown, references))})", "cyan") if references else ""
     good, who = signed.of(commit.id) if signed else (True, "")
     mark = paint("signed " if good else "UNSIGNED ", "green" if good else "red") if signed else ""
     subject = shown(commit.subject) or paint("(no message)", "dim")
+    machine = f" for {shown(commit.machine)}" if several else ""
     if short:
-        return [f"{paint(commit.short, 'yellow')}{names} {mark}{shown(commit.version)}  {subject}"]
+        return [f"{paint(commit.short, 'yellow')}{names} {mark}{shown(commit.version)}{machine}  {subject}"]
     lines = [f"{paint('revision ' + commit.id[7:], 'yellow')}{names}"]
     if len(commit.parents) > 1:
         lines.append("Parents:  " + " ".join(parent[7:19] for parent in commit.parents))

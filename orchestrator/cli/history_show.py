@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from orchestrator.cli.result import Result
 from orchestrator.errors import VerificationError
 from orchestrator.history.compare import Comparison, compare
 from orchestrator.history.names import CANDIDATE, Names
+from orchestrator.history.several import meant
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
 from orchestrator.product.units import format_size
@@ -37,10 +39,10 @@ def show(options: Namespace) -> Result:
             texts.append(releases.screen(names, release))
             data.append(releases.data(names, release))
             continue
-        revision = names.load(name)
-        change = _change(names.store, revision)
-        texts.append(_screen(names, revision, change))
-        data.append(_data(revision, change))
+        for revision in meant(names, name, product.machines, options.machine, every=True).revisions:
+            change = _change(names.store, revision)
+            texts.append(_screen(replace(names, machine=revision.config.machine), revision, change))
+            data.append(_data(revision, change))
     return Result("\n\n".join(texts), data[0] if len(data) == 1 else {"revisions": data})
 
 
@@ -61,7 +63,7 @@ def _data(revision: Revision, change: Comparison | None) -> dict[str, Any]:
 
 def _screen(names: Names, revision: Revision, change: Comparison | None) -> str:
     paint, config = Paint(), revision.config
-    said = decorations(names).get(revision.id, [])
+    said = decorations(names, [names.machine]).get(revision.id, [])
     lines = [paint(f"revision {revision.hex}", "yellow") + (paint(f" ({', '.join(said)})", "cyan") if said else "")]
     lines.append(f"{config.product} {config.version} for {config.machine}, created {config.created}")
     if config.security_version:

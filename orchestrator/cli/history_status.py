@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 
 from orchestrator.build.source import product_source
 from orchestrator.cli.history_common import change_data, change_lines, named, opened
 from orchestrator.cli.plain import Paint, columns
-from orchestrator.cli.result import Result, loaded
+from orchestrator.cli.result import Result, places
 from orchestrator.history.status import Status, examine
 from orchestrator.product.units import format_size
 from orchestrator.text import shown
@@ -18,13 +19,19 @@ _SHOWN = 20
 
 def status(options: Namespace) -> Result:
     """`pycontainer status`."""
-    product, place = loaded(options)
-    if not (place.store / "oci-layout").exists():
-        found = Status(options.channel, place.machine)
-    else:
-        _, _, names = opened(options)
-        found = examine(names, product_source(product, place)[0])
-    return Result(_screen(found, Paint()), _data(found))
+    product, all_places = places(options)
+    found = []
+    for place in all_places:
+        if not (place.store / "oci-layout").exists():
+            found.append(Status(options.channel, place.machine))
+        else:
+            _, _, names = opened(options)
+            found.append(examine(replace(names, machine=place.machine), product_source(product, place)[0]))
+    data = [_data(each) for each in found]
+    text = "\n\n".join(_screen(each, Paint()) for each in found)
+    if len(found) == 1:
+        return Result(text, data[0])
+    return Result(text, data[0] | {"clean": all(each.clean for each in found), "machines": data})
 
 
 def _screen(found: Status, paint: Paint) -> str:

@@ -12,6 +12,7 @@ from orchestrator.cli.result import Result
 from orchestrator.errors import ConfigError, VerificationError
 from orchestrator.history.names import HEAD, Names, check_tag, is_release_entry, is_user_tag
 from orchestrator.history.releases import release_to_tag
+from orchestrator.history.several import one
 from orchestrator.revision import read_revision
 from orchestrator.text import shown
 from orchestrator.trust import load_keys
@@ -30,7 +31,7 @@ def tag(options: Namespace) -> Result:
     release = None
     if not options.machine and (len(product.machines) > 1 or names.release(name) is not None):
         release = release_to_tag(names, name, product.machines, load_keys(product.product))
-    target = release.descriptor if release else names.load(name).descriptor
+    target = release.descriptor if release else one(names, name, product.machines, options.machine).descriptor
     with names.store.together():
         before = names.store.resolve(options.name)
         if before is not None and before.digest != target.digest and not options.force:

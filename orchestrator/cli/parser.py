@@ -123,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     doctor = _command(sub, "doctor", commands.doctor, "look over this machine: what is missing, and what installs it")
     doctor.add_argument("--for", dest="purposes", default="build,run", help="of build, run, test (build,run)")
     doctor.add_argument("--machine", help="run: only this machine (default: those of this computer's architecture)")
+    doctor.add_argument("--base", choices=("debian", "yocto"), default="debian", help="build: this base (debian)")
     doctor.add_argument("--install", action="store_true", help="install what is missing (root or sudo)")
     doctor.add_argument("--quiet", action="store_true", help="say nothing when nothing is missing")
     return parser

@@ -16,12 +16,14 @@ from orchestrator.history.compare import compare
 from orchestrator.history.names import Names, release_of
 from orchestrator.history.record import Recorded
 from orchestrator.history.releases import Committed, Grouped, behind, release_named, renew
+from orchestrator.history.signing import Signed
 from orchestrator.oci import Store
 from orchestrator.product.model import Product
 from orchestrator.product.units import format_size
 from orchestrator.revision import Release, read_revision
 from orchestrator.text import shown
 from orchestrator.trust import ProductKeys, Signer, UnverifiedError, VerificationReport, verify_release
+from orchestrator.trust.cosign import check_cosign
 from orchestrator.trust.explain import verify_all
 
 
@@ -55,14 +57,14 @@ def recorded_data(done: Recorded, grouped: Grouped | None = None) -> dict[str, A
     } | grouped_data(grouped)
 
 
-def committed(done: Committed) -> Result:
-    """The end of a commit for several machines."""
+def committed(done: Committed, unbuilt: str = "not built, and as before") -> Result:
+    """The end of a commit for several machines; `unbuilt` is what is said of those that it left alone."""
     paint = Paint()
     lines = []
     for each in done.recorded:
         lines += recorded_lines(each, paint, machine=each.revision.config.machine)
     if done.unbuilt:
-        lines.append(f"not built, and as before: {', '.join(done.unbuilt)}")
+        lines.append(f"{unbuilt}: {', '.join(done.unbuilt)}")
     lines += grouped_lines(done.grouped, paint)
     data = recorded_data(done.recorded[0], done.grouped)
     return Result("\n".join(lines), data | {"machines": [recorded_data(each) for each in done.recorded]})
@@ -148,6 +150,7 @@ def verify(options: Namespace, store: Store, release: Release, keys: ProductKeys
     reports: list[VerificationReport] = []
     try:
         reports.append(verify_release(store, release.id, keys.public_keys(), keys.threshold, product=keys.product))
+        check_cosign(store, release, keys.device_keys(), reports[0])
         for each in release.revisions:
             reports.append(verify_all(store, read_revision(store, each.revision), keys))
     except UnverifiedError as problem:
@@ -176,10 +179,28 @@ def _verified(release: Release, reports: Sequence[VerificationReport]) -> dict[s
     }
 
 
-def signed(grouped: Grouped, signers: Sequence[Signer]) -> Result:
-    """The end of signing a release and its revisions."""
+def signed(done: Signed, signers: Sequence[Signer]) -> Result:
+    """The end of signing: a release and its revisions, the revisions of several machines, or one."""
     ids = sorted(signer.public.keyid for signer in signers)
-    text = f"release {grouped.release.short} and its revisions are signed by {', '.join(each[:12] for each in ids)}"
-    if grouped.waits:
+    first, grouped = done.revisions[0], done.grouped
+    machines = [
+        {"machine": each.config.machine, "revision": each.id, "cosign": done.cosign.get(each.id)}
+        for each in done.revisions
+    ]
+    data: dict[str, Any] = {"keys": ids, "machines": machines}
+    if grouped is not None:
+        what = f"release {grouped.release.short} and its revisions are"
+        data |= {"release": grouped.release.id, "waits": grouped.waits, "cosign": done.cosign.get(grouped.release.id)}
+    else:
+        several = len(done.revisions) > 1
+        told = [f"{each.short} for {each.config.machine}" if several else each.short for each in done.revisions]
+        what = f"revision{'s' * several} {', '.join(told)} {'are' if several else 'is'}"
+        data |= {"revision": first.id, "cosign": done.cosign.get(first.id)}
+    text = f"{what} signed by {', '.join(each[:12] for each in ids)}"
+    if grouped is not None and grouped.waits:
         text += f"\nit waits for signatures: {grouped.waits}"
-    return Result(text, {"release": grouped.release.id, "keys": ids, "waits": grouped.waits})
+    if done.absent:
+        text += f"\nnot there, and not signed: {', '.join(done.absent)}"
+    if done.cosign:
+        text += "\nand for cosign; push it, then: cosign verify --key KEY.pem --insecure-ignore-tlog=true REFERENCE"
+    return Result(text, data)

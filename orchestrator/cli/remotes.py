@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from orchestrator import remotes
@@ -13,6 +14,8 @@ from orchestrator.build.workspace import Workspace
 from orchestrator.canonical import read_limited
 from orchestrator.cli import remote_screens
 from orchestrator.cli.commands import Result, loaded, reporter
+from orchestrator.errors import ConfigError
+from orchestrator.history.several import common_source
 from orchestrator.history.source import read_source
 from orchestrator.history.worktree import check_out
 from orchestrator.oci import Store
@@ -146,17 +149,25 @@ def clone(options: Namespace) -> Result:
         remotes.open_peer(location, note=lambda text: report.view.message("note", text)) as peer,
         report.step(f"clone {location}") as step,
     ):
-        done = remotes.clone(
-            request, peer, _checkout, tell=report.view.amount, say=lambda text: report.view.message("note", text)
-        )
+
+        def say(text: str) -> None:
+            report.view.message("note", text)
+
+        done = remotes.clone(request, peer, partial(_checkout, say), tell=report.view.amount, say=say)
         moved = sum((each.fetched.moved for each in done.pulled), remotes.Moved())
         step.result = remote_screens.moved(moved)
     return Result(remote_screens.clone_screen(done), remote_screens.clone_data(done))
 
 
-def _checkout(store: Store, revision: Revision, folder: Path) -> list[str] | None:
-    """Write a revision's sources; returns the files that it does not hold, or None when it has no sources."""
-    listed = read_source(store, revision.id)
+def _checkout(
+    say: Callable[[str], None], store: Store, revisions: Sequence[Revision], folder: Path
+) -> list[str] | None:
+    """Write the sources of revisions; returns the files that they do not hold, or None when they have no sources."""
+    try:
+        listed = common_source(store, revisions)
+    except ConfigError as problem:  # its history is whole all the same, and any of them can be checked out
+        say(f"{problem.what}: the product's files are those of {revisions[0].config.machine}")
+        listed = read_source(store, revisions[0].id)
     return None if listed is None else check_out(store, listed, folder).absent
 
 

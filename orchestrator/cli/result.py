@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,3 +31,26 @@ def loaded(options: Namespace) -> tuple[Product, Workspace]:
     file = find_product_file(options.product)
     product = load_product(file)
     return product, workspace(file, product, getattr(options, "machine", None))
+
+
+def one_machine(options: Namespace) -> tuple[Product, Workspace]:
+    """Do as `loaded` does for what is done for one machine alone; tells which that is where the product has several."""
+    product, place = loaded(options)
+    tell_machine(product, place, getattr(options, "machine", None))
+    return product, place
+
+
+def tell_machine(product: Product, place: Workspace, asked: str | None) -> None:
+    """Say on standard error which of several machines is meant, unless it was asked for."""
+    if asked is None and len(product.machines) > 1:
+        others = ", ".join(each for each in product.machines if each != place.machine)
+        print(f"for {place.machine}, the first of the product's machines; --machine names another ({others})",
+              file=sys.stderr)  # fmt: skip
+
+
+def places(options: Namespace) -> tuple[Product, list[Workspace]]:
+    """Return the product, and its folders for the machine that was asked for, or for each of its machines."""
+    product, first = loaded(options)
+    if getattr(options, "machine", None):
+        return product, [first]
+    return product, [workspace(first.product_file, product, each) for each in product.machines]

@@ -18,6 +18,7 @@ from orchestrator.build.release import Answer, Question
 from orchestrator.canonical import write_atomically
 from orchestrator.cli import screens
 from orchestrator.cli.commands import Result, reporter
+from orchestrator.cli.result import tell_machine
 from orchestrator.compliance import reports
 from orchestrator.compliance.bill import Bill, Element
 from orchestrator.compliance.difference import compare
@@ -37,7 +38,10 @@ _SHOWN = 3
 def answer(options: Namespace) -> Answer:
     """Return what the options ask about."""
     files, rules = tuple(options.document), getattr(options, "policy", None)
-    return Answer(Question(options.product, options.machine, options.revision, files, rules))
+    asked = Answer(Question(options.product, options.machine, options.revision, files, rules))
+    if asked.product is not None and asked.place is not None and not files:
+        tell_machine(asked.product, asked.place, options.machine)
+    return asked
 
 
 def _licence(component: Element) -> str:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import dataclass, replace
 
 from orchestrator.cli import screens
+from orchestrator.cli.plain import Paint
+from orchestrator.cli.releases import grouped_data, grouped_lines
 from orchestrator.cli.result import Result, loaded
 from orchestrator.cli.trust_screens import pointer_data, report_data, report_text
 from orchestrator.errors import ConfigError
-from orchestrator.history.names import Names
-from orchestrator.history.promote import promote
-from orchestrator.oci import Store
+from orchestrator.history.names import HEAD, Names
+from orchestrator.history.promote import Terms, promote
+from orchestrator.oci import Descriptor, Store
 from orchestrator.trust import (
     ProductKeys,
     SignedPointer,
@@ -29,72 +32,116 @@ from orchestrator.trust.times import later, now
 _DAY = 86_400
 
 
-def _opened(options: Namespace) -> tuple[ProductKeys, Names]:
+@dataclass(frozen=True)
+class _Place:
+    """The product's keys and names, and the machines that a command is about: all of them, or the one asked for."""
+
+    keys: ProductKeys
+    names: Names
+    machines: tuple[str, ...]
+
+
+def _opened(options: Namespace) -> _Place:
     product, place = loaded(options)
-    return load_keys(product.product), Names(Store.open(place.store), place.machine)
+    machines = (place.machine,) if options.machine else tuple(product.machines)
+    names = Names(Store.open(place.store), place.machine)
+    return _Place(load_keys(product.product), names, machines)
 
 
 def ls(options: Namespace) -> Result:
     """`pycontainer channel ls`."""
-    _, names = _opened(options)
-    found = [each for each in pointers(names.store) if each.pointer.machine == names.machine]
-    unpointed = sorted(set(names.channels()) - {each.pointer.channel for each in found})
-    data = [pointer_data(each, known_pointer(names.store, each.pointer.channel, names.machine)) for each in found]
+    place = _opened(options)
+    store = place.names.store
+    found = [each for each in pointers(store) if each.pointer.machine in place.machines]
+    known = {(each.pointer.channel, each.pointer.machine) for each in found}
+    heads = {(name, each): head for each in place.machines for name, head in _heads(place, each).items()}
+    unpointed = sorted(set(heads) - known)
+    data = [pointer_data(each, known_pointer(store, each.pointer.channel, each.pointer.machine)) for each in found]
     rows = [
-        (each["channel"], str(each["version"]), each["revision"][7:19], str(each["floor"]), each["issued"],
-         "published" if each["published"] else "only here")
+        (each["channel"], each["machine"], str(each["version"]), each["revision"][7:19], str(each["floor"]),
+         each["issued"], "published" if each["published"] else "only here")
         for each in data
     ]  # fmt: skip
-    rows += [(name, "-", names.channels()[name].digest[7:19], "-", "", "no pointer yet") for name in unpointed]
+    rows += [(*each, "-", heads[each].digest[7:19], "-", "", "no pointer yet") for each in unpointed]
     if not rows:
-        return Result(f"no channel for {names.machine}: pycontainer channel set main", {"channels": []})
+        text = f"no channel for {', '.join(place.machines)}: pycontainer channel set main"
+        return Result(text, {"channels": [], "withoutPointer": [], "headsWithoutPointer": []})
     columns = [
-        ("channel", "left"), ("version", "right"), ("revision", "left"), ("floor", "right"), ("issued", "left"),
-        ("", "left"),
+        ("channel", "left"), ("machine", "left"), ("version", "right"), ("revision", "left"), ("floor", "right"),
+        ("issued", "left"), ("", "left"),
     ]  # fmt: skip
-    return Result(screens.render(screens.table(columns, rows)), {"channels": data, "withoutPointer": unpointed})
+    if len(place.machines) == 1:
+        shown = screens.table([columns[0], *columns[2:]], [(row[0], *row[2:]) for row in rows])
+    else:
+        shown = screens.table(columns, rows)
+    return Result(screens.render(shown), {
+        "channels": data,
+        "withoutPointer": sorted({name for name, _ in unpointed}),
+        "headsWithoutPointer": [{"channel": name, "machine": machine} for name, machine in unpointed],
+    })  # fmt: skip
+
+
+def _heads(place: _Place, machine: str) -> dict[str, Descriptor]:
+    return replace(place.names, machine=machine).channels()
 
 
 def show(options: Namespace) -> Result:
     """`pycontainer channel show`."""
-    keys, names = _opened(options)
-    found = _pointer(names, options.name)
-    role = keys.role("channel")
-    seen = known_pointer(names.store, options.name, names.machine)
-    if seen is not None and seen.pointer.version > found.pointer.version:
-        seen = None
-    report = verify_pointer(
-        found, role, product=keys.product, machine=names.machine, channel=options.name, seen=seen,
-        time=time_floor(names.store, keys.product, role, keys.times()),
-    )  # fmt: skip
-    head = f"channel {found.name}: revision {found.pointer.revision[7:19]}, issued {found.pointer.issued}"
-    return Result(f"{head}\n{report_text(report)}", pointer_data(found, seen) | {"verification": report_data(report)})
+    place = _opened(options)
+    keys, store, role = place.keys, place.names.store, place.keys.role("channel")
+    texts, data = [], []
+    for found in _pointers(place, options.name):
+        machine = found.pointer.machine
+        seen = known_pointer(store, options.name, machine)
+        if seen is not None and seen.pointer.version > found.pointer.version:
+            seen = None
+        report = verify_pointer(
+            found, role, product=keys.product, machine=machine, channel=options.name, seen=seen,
+            time=time_floor(store, keys.product, role, keys.times()),
+        )  # fmt: skip
+        texts.append(
+            f"channel {found.name}: revision {found.pointer.revision[7:19]}, issued {found.pointer.issued}\n"
+            f"{report_text(report)}"
+        )
+        data.append(pointer_data(found, seen) | {"verification": report_data(report)})
+    return Result("\n".join(texts), data[0] | {"machines": data})
 
 
 def move(options: Namespace) -> Result:
     """`pycontainer channel set`."""
-    keys, names = _opened(options)
+    place = _opened(options)
     issued = now()
-    found = promote(
-        names, keys, options.name, options.revision or "HEAD",
-        now=issued,
+    terms = Terms(
+        issued,
         floor=options.floor,
         security_version=options.security_version,
         expires=later(issued, options.expires * _DAY) if options.expires else None,
-        force=options.force,
+    )
+    product, _ = loaded(options)
+    done = promote(
+        place.names, place.keys, options.name, options.revision or HEAD, terms,
+        machines=product.machines, asked=options.machine, force=options.force,
     )  # fmt: skip
-    return Result(_stands(found, keys), pointer_data(found, None))
+    data = [pointer_data(each, None) for each in done.pointers]
+    lines = [_stands(each, place) for each in done.pointers]
+    if done.absent:
+        lines.append(f"as before, with no revision by that name: {', '.join(done.absent)}")
+    lines += grouped_lines(done.grouped, Paint())
+    return Result("\n".join(lines), data[0] | {"machines": data} | grouped_data(done.grouped))
 
 
 def sign(options: Namespace) -> Result:
     """`pycontainer channel sign`."""
-    keys, names = _opened(options)
-    found = issue(names.store, _pointer(names, options.name).pointer, keys.signers("channel"))
-    return Result(_stands(found, keys), pointer_data(found, None))
+    place = _opened(options)
+    store, signers = place.names.store, place.keys.signers("channel")
+    with store.together():
+        found = [issue(store, each.pointer, signers) for each in _pointers(place, options.name)]
+    data = [pointer_data(each, None) for each in found]
+    return Result("\n".join(_stands(each, place) for each in found), data[0] | {"machines": data})
 
 
-def _stands(found: SignedPointer, keys: ProductKeys) -> str:
-    role = keys.role("channel")
+def _stands(found: SignedPointer, place: _Place) -> str:
+    role = place.keys.role("channel")
     signed = len(found.envelope.valid_keys(role.keys))
     text = f"channel {found.name}: revision {found.pointer.revision[7:19]}, floor {found.pointer.floor}"
     if signed < role.threshold:
@@ -102,11 +149,13 @@ def _stands(found: SignedPointer, keys: ProductKeys) -> str:
     return text
 
 
-def _pointer(names: Names, channel: str) -> SignedPointer:
-    found = tagged_pointer(names.store, pointer_tag(channel, names.machine))
-    if found is None:
+def _pointers(place: _Place, channel: str) -> list[SignedPointer]:
+    """Return a channel's pointers, one for each of the machines that has one; there must be one."""
+    tags = [pointer_tag(channel, each) for each in place.machines]
+    found = [each for tag in tags if (each := tagged_pointer(place.names.store, tag)) is not None]
+    if not found:
         raise ConfigError(
-            f"channel {channel!r} has no pointer for {names.machine}",
+            f"channel {channel!r} has no pointer for {', '.join(place.machines)}",
             "",
             f"pycontainer channel set {channel}",
         )

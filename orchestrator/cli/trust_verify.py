@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestrator.cli import bundles, releases
 from orchestrator.cli.result import Result, loaded
 from orchestrator.cli.trust_screens import report_data, report_text
 from orchestrator.history.names import CANDIDATE, Names
-from orchestrator.history.releases import sign_named
+from orchestrator.history.several import meant
+from orchestrator.history.signing import sign_all
 from orchestrator.oci import Store
 from orchestrator.product.load import PRODUCT_FILE
-from orchestrator.trust import UnverifiedError, load_keys, sign_revision
-from orchestrator.trust.cosign import sign_for_cosign
+from orchestrator.revision import Revision
+from orchestrator.trust import ProductKeys, UnverifiedError, load_keys
 from orchestrator.trust.explain import verify_all
 
 
@@ -26,18 +29,9 @@ def sign(options: Namespace) -> Result:
     names = Names(store, place.machine)
     keys = load_keys(product.product)
     signers = keys.signers()
-    if options.revision and not options.machine and not options.cosign:
-        grouped = sign_named(names, options.revision, product.machines, keys, signers)
-        if grouped is not None:
-            return releases.signed(grouped, signers)
-    revision = names.load(options.revision or CANDIDATE)
-    sign_revision(store, revision, signers)
-    made = sign_for_cosign(store, revision, signers).digest if options.cosign else None
-    ids = sorted(signer.public.keyid for signer in signers)
-    text = f"revision {revision.short} is signed by {', '.join(each[:12] for each in ids)}"
-    if made:
-        text += "\nand for cosign; push it, then: cosign verify --key KEY.pem --insecure-ignore-tlog=true REFERENCE"
-    return Result(text, {"revision": revision.id, "keys": ids, "cosign": made})
+    name = options.revision or CANDIDATE
+    done = sign_all(names, name, product.machines, options.machine, keys, signers, cosign=options.cosign)
+    return releases.signed(done, signers)
 
 
 def verify(options: Namespace) -> Result:
@@ -53,13 +47,28 @@ def verify(options: Namespace) -> Result:
     names = Names(store, place.machine)
     if (release := releases.meant(product, options, names, name)) is not None:
         return releases.verify(options, store, release, load_keys(product.product))
-    revision = names.load(name)
-    try:
-        report = verify_all(store, revision, load_keys(product.product))
-    except UnverifiedError as problem:
-        if not options.json:
-            print(report_text(problem.report), file=sys.stderr)
-            raise
-        error = {"what": problem.what, "why": problem.why, "hint": problem.hint, "exitCode": problem.exit_code}
-        return Result("", report_data(problem.report) | {"error": error}, problem.exit_code)
-    return Result(report_text(report), report_data(report))
+    revisions = meant(names, name, product.machines, options.machine, every=True).revisions
+    return _verified(options, store, revisions, load_keys(product.product))
+
+
+def _verified(options: Namespace, store: Store, revisions: Sequence[Revision], keys: ProductKeys) -> Result:
+    """Verify revisions, one for each machine that has one; the first that does not verify ends it."""
+    several = len(revisions) > 1
+    texts: list[str] = []
+    data: list[dict[str, Any]] = []
+    for revision in revisions:
+        title = f"{revision.config.machine}  {revision.short}\n" if several else ""
+        try:
+            report = verify_all(store, revision, keys)
+        except UnverifiedError as problem:
+            if not options.json:
+                print("\n".join([*texts, title + report_text(problem.report)]), file=sys.stderr)
+                raise
+            error = {"what": problem.what, "why": problem.why, "hint": problem.hint, "exitCode": problem.exit_code}
+            data.append(report_data(problem.report))
+            more = {"passed": False, "revisions": data} if several else {}
+            return Result("", data[0] | more | {"error": error}, problem.exit_code)
+        texts.append(title + report_text(report))
+        data.append(report_data(report))
+    passed = all(each["passed"] for each in data)
+    return Result("\n".join(texts), data[0] | ({"passed": passed, "revisions": data} if several else {}))

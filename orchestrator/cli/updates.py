@@ -32,42 +32,46 @@ class _Lines:
     def show(self, phase: str, done: int, total: int) -> None: ...
 
 
-def job(bundle: Path, store: Path) -> Job:
+def job(bundle: Path, store: Path, machine: str = "") -> Job:
     """Return what updates a machine to the revision of a bundle, which must be readable now already.
 
-    `store` is the product's, which knows what the machine has.
+    `store` is the product's, which knows what the machine has; `machine` is which of a bundle for several is meant.
     """
     with open_bundle(bundle) as opened:
-        _only(opened)
+        wanted = _only(opened, machine).id
 
-    def carry_out(machine: Machine, say: Say) -> None:
-        with Link(parse_transport(f"unix:{machine.control_path}")) as link, open_bundle(bundle) as opened:
+    def carry_out(running: Machine, say: Say) -> None:
+        with Link(parse_transport(f"unix:{running.control_path}")) as link, open_bundle(bundle) as opened:
             known = [Store.open(store)] if (store / "oci-layout").is_file() else []
-            update_device(link, opened, opened.select(), _Lines(say), go_on=machine.running, known=known).check()
+            revision = opened.select(wanted)
+            update_device(link, opened, revision, _Lines(say), go_on=running.running, known=known).check()
 
     return carry_out
 
 
-def _only(bundle: Bundle) -> Revision:
-    """Return the one revision of a bundle; raises ConfigError saying what to give instead when there are more."""
-    if len(found := bundle.revisions()) > 1:
-        there = ", ".join(f"{each.short} ({each.config.version})" for each in found)
+def _only(bundle: Bundle, machine: str) -> Revision:
+    """Return a bundle's one revision for a machine; raises ConfigError saying what to give instead of more."""
+    found = bundle.revisions()
+    if len({each.config.machine for each in found}) > 1 and machine:
+        found = [each for each in found if each.config.machine == machine] or [bundle.select(machine=machine)]
+    if len(found) > 1:
+        there = ", ".join(f"{each.short} ({each.config.version} for {each.config.machine})" for each in found)
         hint = "name the revision in its place, or make a bundle of that one: pycontainer bundle create REV"
         raise ConfigError(f"{bundle.path} has several revisions", there, hint)
-    return bundle.select()
+    return found[0]
 
 
-def stick_job(bundle: Path, label: str) -> Job:
+def stick_job(bundle: Path, label: str, machine: str = "") -> Job:
     """Return what lets a machine install the revision of a bundle that is on its stick, and try it."""
     with open_bundle(bundle) as opened:
-        revision = _only(opened)
+        revision = _only(opened, machine)
 
-    def carry_out(machine: Machine, say: Say) -> None:
+    def carry_out(running: Machine, say: Say) -> None:
         lines = _Lines(say)
-        with Link(parse_transport(f"unix:{machine.control_path}")) as link:
-            installed = _from_stick(link, machine, {"label": label, "revision": revision.id})
+        with Link(parse_transport(f"unix:{running.control_path}")) as link:
+            installed = _from_stick(link, running, {"label": label, "revision": revision.id})
             lines.say(f"revision {revision.short} is installed from the stick, {installed.copied} blobs copied")
-            try_revision(link, revision.id, lines, go_on=machine.running).check()
+            try_revision(link, revision.id, lines, go_on=running.running).check()
 
     return carry_out
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.canonical import canonical_json, read_limited, write_atomically
@@ -30,6 +30,28 @@ def noted(note: Path | None, machine: Machine) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if read_limited(note, _LIMIT) == data:
                 note.unlink()
+
+
+def the_running(notes: Mapping[str, Path]) -> Path:
+    """Return the control port's socket of the one machine that runs; `notes` are those of a product's machines by name.
+
+    Raises ConfigError when none runs, or several do.
+    """
+    found: dict[str, Path] = {}
+    problem: ConfigError | None = None
+    for machine, note in notes.items():
+        try:
+            found[machine] = control_socket(note)
+        except ConfigError as caught:
+            problem = problem or caught
+    if len(found) > 1:
+        ways = [f"--to unix:{socket}" for socket in found.values()]
+        raise ConfigError(
+            "several virtual machines of this product run", ", ".join(found), f"name one: {' or '.join(ways)}"
+        )
+    if problem is not None and not found:
+        raise problem
+    return next(iter(found.values()))
 
 
 def control_socket(note: Path) -> Path:

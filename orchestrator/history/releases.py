@@ -8,12 +8,13 @@ whole one keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.errors import TrustError
-from orchestrator.history.names import HEAD, Names, channel_of, channel_tag, release_of, release_tag
+from orchestrator.history.names import Names, channel_tag, release_of, release_tag
 from orchestrator.history.record import Recorded, commit_candidate, nothing_to_commit, unsigned
+from orchestrator.history.several import Meant, channel_named
 from orchestrator.oci import Descriptor, Store
 from orchestrator.revision import Release, candidate_tag, check_release, make_release, read_revision
 from orchestrator.trust import ProductKeys, Signer, UnverifiedError, sign_release, sign_revision, verify_release
@@ -30,7 +31,10 @@ class Grouped:
 
 @dataclass(frozen=True)
 class Committed:
-    """What was recorded, one for each machine that had something new, and the release; `unbuilt` have no candidate."""
+    """What was recorded, one for each machine that had something new, and the release.
+
+    `unbuilt` are machines that were left as they were: a commit's have no candidate.
+    """
 
     recorded: tuple[Recorded, ...]
     grouped: Grouped | None
@@ -55,23 +59,45 @@ def commit_all(
     """
     with store.together():
         built = [each for each in machines if store.resolve(candidate_tag(each)) is not None]
-        before = {each: store.resolve(channel_tag(channel, each)) for each in built}
-        recorded = []
-        for machine in built or machines[:1]:
-            done = commit_candidate(Names(store, machine, channel), keys, message, allow_empty=allow_empty)
-            if done is not None:
-                recorded.append(done)
-        if not recorded:
+
+        def commit(names: Names) -> Recorded | None:
+            return commit_candidate(names, keys, message, allow_empty=allow_empty)
+
+        work = dict.fromkeys(built or machines[:1], commit)
+        done = record_all(store, channel, keys, work, among or machines)
+        if done is None:
             raise nothing_to_commit(Names(store, built[0], channel))
-        waiting = [each for each in recorded if each.waits]
-        if waiting:
+    return replace(signed_all(done), unbuilt=tuple(each for each in machines if each not in built))
+
+
+def record_all(
+    store: Store,
+    channel: str,
+    keys: ProductKeys,
+    work: Mapping[str, Callable[[Names], Recorded | None]],
+    among: Sequence[str],
+) -> Committed | None:
+    """Record a revision for each of several machines, and renew the channel's release; None when none had anything.
+
+    `work` is what is done for a machine, None when there is nothing to do; `among` are all machines of the product.
+    While one waits for signatures of others, none of the heads moves; see `signed_all`.
+    """
+    with store.together():
+        before = {each: store.resolve(channel_tag(channel, each)) for each in work}
+        recorded = [done for each, do in work.items() if (done := do(Names(store, each, channel))) is not None]
+        if any(each.waits for each in recorded):
             for each in recorded:
                 machine = each.revision.config.machine
                 _set_back(store, channel_tag(channel, machine), before[machine])
-        grouped = None if waiting else renew(store, among or machines, channel, keys)
-    if waiting:
+            return Committed(tuple(recorded), None)
+        return Committed(tuple(recorded), renew(store, among, channel, keys)) if recorded else None
+
+
+def signed_all(done: Committed) -> Committed:
+    """Return what was recorded; raises TrustError when the heads did not move for lack of signatures."""
+    if waiting := [each for each in done.recorded if each.waits]:
         raise unsigned(waiting)
-    return Committed(tuple(recorded), grouped, tuple(each for each in machines if each not in built))
+    return done
 
 
 def _set_back(store: Store, tag: str, before: Descriptor | None) -> None:
@@ -149,11 +175,21 @@ def release_named(names: Names, name: str, machines: Sequence[str]) -> Release |
     return names.release(release_tag(channel)) if channel else None
 
 
-def channel_named(names: Names, name: str, machines: Sequence[str]) -> str:
-    """Return the channel that a name means for any of the machines, HEAD that of `names`; empty for another name."""
-    channel = names.channel if name in (HEAD, "@") else name
-    there = {found[0] for tag in names.store.tags() if (found := channel_of(tag)) and found[1] in machines}
-    return channel if channel in there else ""
+def release_meant(
+    what: Meant, names: Names, machines: Sequence[str], keys: ProductKeys, signers: Sequence[Signer] | None = None
+) -> Release | None:
+    """Return the release that was meant: one by its name, or that of a channel's heads as they are now; else None.
+
+    Raises TrustError for one that waits for signatures. `signers` are as for `renew`.
+    """
+    grouped = renew(names.store, machines, what.channel, keys, signers) if what.channel else None
+    if grouped is not None and grouped.waits:
+        raise TrustError(
+            f"the release of {what.channel} waits for signatures",
+            grouped.waits,
+            f"sign it: pycontainer sign {what.channel}; or choose one machine: --machine {machines[0]}",
+        )
+    return grouped.release if grouped else what.release
 
 
 def release_to_tag(names: Names, name: str, machines: Sequence[str], keys: ProductKeys) -> Release | None:

@@ -6,6 +6,9 @@ Nothing is built: the blobs are in the store. A device takes the result as an up
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +16,8 @@ import msgspec
 from orchestrator.errors import ConfigError, PyContainerError
 from orchestrator.history.names import Names
 from orchestrator.history.record import Recorded, record, signed, state
+from orchestrator.history.releases import Committed, record_all, signed_all
+from orchestrator.history.several import Meant, meant
 from orchestrator.revision import Revision, RevisionConfig, read_revision
 from orchestrator.trust import ProductKeys
 
@@ -28,25 +33,88 @@ def revert(names: Names, keys: ProductKeys, name: str, message: str = "") -> Rec
     result would be what is there; TrustError when the security version would go down. The channel is then as it was.
     """
     with names.store.together():
-        head = _head(names)
-        undone = names.load(name)
-        parent = _parent(names, undone)
-        config = undo(head.config, undone.config, parent.config, undone.short)
-        subject = undone.config.message.strip().partition("\n")[0] or undone.config.version
-        text = message or f'Revert "{subject}"\n\nThis reverts revision {undone.hex}.'
-        recorded = _record(names, keys, config, text, head, [head, parent, undone])
+        recorded = _reverted(names, keys, names.load(name), message)
+        if recorded is None:
+            raise _nothing(names)
     return signed(recorded)
 
 
 def restore(names: Names, keys: ProductKeys, name: str, message: str = "") -> Recorded:
     """Make all that the revision `name` had the head of the channel again; raises what `revert` does."""
     with names.store.together():
-        head = _head(names)
-        wanted = names.load(name)
-        subject = wanted.config.message.strip().partition("\n")[0] or wanted.config.version
-        text = message or f'Go back to "{subject}"\n\nThis is the state of revision {wanted.hex}.'
-        recorded = _record(names, keys, wanted.config, text, head, [wanted])
+        recorded = _restored(names, keys, names.load(name), message)
+        if recorded is None:
+            raise _nothing(names)
     return signed(recorded)
+
+
+def revert_all(
+    names: Names, keys: ProductKeys, name: str, machines: Sequence[str], message: str = "", *, whole: bool = False
+) -> Committed:
+    """Do what `revert` does, or with `whole` what `restore` does, for each machine that has a revision of that name.
+
+    All of them go back, or none; those that have nothing to undo are left as they are. The channel's release is then
+    renewed. Undone is what one commit recorded: raises ConfigError for a name whose revisions were recorded by several,
+    and what `revert` raises.
+    """
+    store = names.store
+    with store.together():
+        what = meant(names, name, machines)
+        if not whole:
+            _check_one_commit(name, what)
+        do = _restored if whole else _reverted
+        work = {machine: partial(_for_machine, do, keys, each, message) for machine, each in what.machines.items()}
+        done = record_all(store, names.channel, keys, work, machines)
+        if done is None:
+            raise _nothing(replace(names, machine=next(iter(work))))
+    recorded = {each.revision.config.machine for each in done.recorded}
+    return replace(signed_all(done), unbuilt=tuple(each for each in machines if each not in recorded))
+
+
+_Work = Callable[[Names, ProductKeys, Revision, str], Recorded | None]
+
+
+def _for_machine(do: _Work, keys: ProductKeys, revision: Revision, message: str, names: Names) -> Recorded | None:
+    return do(names, keys, revision, message)
+
+
+def _check_one_commit(name: str, what: Meant) -> None:
+    """Refuse to undo what different commits recorded: of a machine that the last one left alone, an older change."""
+    told = {machine: _subject(each) for machine, each in what.machines.items()}
+    if len({each.config.message for each in what.revisions}) > 1:
+        raise ConfigError(
+            f"{name!r} is no one change",
+            "; ".join(f'{machine}: "{subject}"' for machine, subject in told.items()),
+            f"say whose to undo (--machine {next(iter(told))}), or take a whole release's state: revert --to TAG",
+        )
+
+
+def _reverted(names: Names, keys: ProductKeys, undone: Revision, message: str) -> Recorded | None:
+    _check_machine(names, undone)
+    head, parent = _head(names), _parent(names, undone)
+    config = undo(head.config, undone.config, parent.config, undone.short)
+    text = message or f'Revert "{_subject(undone)}"\n\nThis reverts revision {undone.hex}.'
+    return _record(names, keys, config, text, head, [head, parent, undone])
+
+
+def _restored(names: Names, keys: ProductKeys, wanted: Revision, message: str) -> Recorded | None:
+    _check_machine(names, wanted)
+    head = _head(names)
+    text = message or f'Go back to "{_subject(wanted)}"\n\nThis is the state of revision {wanted.hex}.'
+    return _record(names, keys, wanted.config, text, head, [wanted])
+
+
+def _check_machine(names: Names, revision: Revision) -> None:
+    if revision.config.machine != names.machine:
+        raise ConfigError(
+            f"revision {revision.short} is for {revision.config.machine}",
+            f"the channel {names.channel} of {names.machine} was to go back to it",
+            f"choose its machine: --machine {revision.config.machine}",
+        )
+
+
+def _subject(revision: Revision) -> str:
+    return revision.config.message.strip().partition("\n")[0] or revision.config.version
 
 
 def undo(head: RevisionConfig, undone: RevisionConfig, parent: RevisionConfig, what: str) -> RevisionConfig:
@@ -85,14 +153,19 @@ def undo(head: RevisionConfig, undone: RevisionConfig, parent: RevisionConfig, w
 
 def _record(
     names: Names, keys: ProductKeys, config: RevisionConfig, message: str, head: Revision, sources: list[Revision]
-) -> Recorded:
+) -> Recorded | None:
+    """Record a configuration on top of a head; None when the head is that already."""
     if state(config) == state(head.config):
-        raise ConfigError(
-            "nothing to revert", f"the head of {names.channel}, {head.short}, is that already", "pycontainer log"
-        )
+        return None
     config = msgspec.structs.replace(config, message=message, parents=[head.id])
     _need_blobs(names, config, sources)
     return record(names, keys, config, head, sources)
+
+
+def _nothing(names: Names) -> ConfigError:
+    return ConfigError(
+        "nothing to revert", f"the head of {names.channel}, {_head(names).short}, is that already", "pycontainer log"
+    )
 
 
 def _need_blobs(names: Names, config: RevisionConfig, sources: list[Revision]) -> None:

@@ -42,9 +42,9 @@ from orchestrator.trust import PublicKey, load_keys
 from orchestrator.trust.channel import POINTER_TYPE, read_pointer
 from orchestrator.trust.published import accept_roots, read_root
 
-Checkout = Callable[[Store, Revision, Path], list[str] | None]
-"""Writes the product file and pins of a revision into a folder; returns what was too large to be kept with it, or None
-when the revision has no sources."""
+Checkout = Callable[[Store, Sequence[Revision], Path], list[str] | None]
+"""Writes the product file and pins of revisions, one a machine, into a folder; returns what was too large to be kept
+with them, or None when they have no sources."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def clone(
         pinned: tuple[str, ...] = ()
         if trusted.how != "known" and not listing.roots:
             pinned = tuple(pin(trusted, ORIGIN))
-        absent = _lay_out(request, store, pulled[0].fetched.revision, work_folder, checkout)
+        absent = _lay_out(request, store, [each.fetched.revision for each in pulled], work_folder, checkout)
         made = work_folder / ("store" if request.bare else "product")
         if target.exists():
             target.rmdir()
@@ -281,7 +281,7 @@ def _agree(known: Trusted, keys: Sequence[PublicKey]) -> None:
 
 
 def _lay_out(
-    request: CloneRequest, store: Store, revision: Revision, folder: Path, checkout: Checkout
+    request: CloneRequest, store: Store, revisions: Sequence[Revision], folder: Path, checkout: Checkout
 ) -> tuple[str, ...] | None:
     """Make the product's folder around the store; returns what `Cloned.absent` is."""
     if request.bare:
@@ -289,7 +289,7 @@ def _lay_out(
     product = folder / "product"
     shutil.rmtree(product, ignore_errors=True)
     product.mkdir()
-    absent = checkout(store, revision, product)
+    absent = checkout(store, revisions, product)
     RemoteConfig(product).add(ORIGIN, _lasting(request.location)).write()
     (folder / "store").replace(product / ".pycontainer" / "store")
     sync_folder(product / ".pycontainer")

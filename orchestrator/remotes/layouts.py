@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.bundle import Bundle, open_bundle
-from orchestrator.errors import ConfigError
-from orchestrator.history.names import release_of, release_tag
+from orchestrator.errors import ConfigError, VerificationError
+from orchestrator.history.names import is_release_entry, release_of, release_tag
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved, Tell, copy_family, descriptor_of
 from orchestrator.oci.layout import Layout
 from orchestrator.remotes.location import store_of
 from orchestrator.remotes.naming import MAIN, Channel, channel_in_store, head_in_store, is_users, root_number
 from orchestrator.remotes.peer import Listing, Standing
-from orchestrator.revision import read_revision, revisions
+from orchestrator.revision import read_release, read_revision, revisions
 
 
 class LayoutPeer:
@@ -30,16 +30,29 @@ class LayoutPeer:
         found = {name: entry.digest for name, entry in self.layout.tags().items()}
         pointers = {each: digest for name, digest in found.items() if (each := channel_in_store(name)) is not None}
         heads = {each: digest for name, digest in found.items() if (each := head_in_store(name)) is not None}
-        if not (heads or pointers or self.writable):  # a bundle without channels
-            heads = self._tips()
+        lines = {line: digest for name, digest in found.items() if (line := release_of(name)) is not None}
+        if not self.writable:  # a bundle may have no channel for a machine
+            known = {each.machine for each in (*heads, *pointers)}
+            heads |= {each: digest for each, digest in self._tips().items() if each.machine not in known}
+            lines = {MAIN: self._release_of(heads)} | lines if MAIN not in lines else lines
         return Listing(
             pointers=pointers,
             heads=heads,
             roots={number: digest for name, digest in found.items() if (number := root_number(name)) is not None},
             revisions=tuple(entry.digest for entry in revisions(self.layout)),
             tags={name: digest for name, digest in found.items() if is_users(name)},
-            releases={line: digest for name, digest in found.items() if (line := release_of(name)) is not None},
+            releases={line: digest for line, digest in lines.items() if digest},
         )
+
+    def _release_of(self, heads: Mapping[Channel, str]) -> str:
+        """Return the bundle's release that says what the heads of its main channel are; empty when none does."""
+        main = {each.machine: digest for each, digest in heads.items() if each.name == MAIN}
+        for entry in self.layout.entries():
+            # One that cannot be read counts for nothing, as elsewhere: its revisions are signed by themselves.
+            with suppress(VerificationError):
+                if is_release_entry(entry) and read_release(self.layout, entry.digest).machines == main:
+                    return entry.digest
+        return ""
 
     def _tips(self) -> dict[Channel, str]:
         """Return the newest revision of each machine as the head of its main channel, where there is one newest."""

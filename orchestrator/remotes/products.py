@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import ConfigError
 from orchestrator.history.names import Names
-from orchestrator.history.releases import channel_named, current, release_named, renew
+from orchestrator.history.releases import current, release_named, renew
+from orchestrator.history.several import channel_named, meant, which_machine
 from orchestrator.oci import Store
 from orchestrator.oci.copying import Moved
 from orchestrator.remotes.naming import MAIN, Channel, channel, head_in_store, is_users
@@ -87,7 +88,7 @@ def plan_push(
         elif line_here:  # a channel without a release as yet: its heads, and not the first machine's alone
             found = [read_revision(store, there[each.head].digest) for each in _in_order(heads, line_here, wanted)]
         else:
-            found = [names.load(word)]
+            found = list(meant(names, word, machines, machine).revisions)
         if is_users(word) and word in there:
             own.append(word)
         line, grouped = to, release or (current(store, machines, line_here) if own and line_here else None)
@@ -102,9 +103,11 @@ def plan_push(
                 "commit first: pycontainer commit -m MESSAGE",
             )
         grouped = current(store, machines, line) if own and machine is None else None
+    if own and grouped is None and len(found) > 1:  # one of them would have the name
+        raise which_machine(word or MAIN, {each.config.machine: each for each in found})
     named = {name: entry.digest for name, entry in there.items() if is_users(name)} if all_tags else {}
-    meant = grouped.id if grouped else found[0].id
-    return Plan(tuple(machines), tuple(found), line, release, named | dict.fromkeys(own, meant))
+    target = grouped.id if grouped else found[0].id
+    return Plan(tuple(machines), tuple(found), line, release, named | dict.fromkeys(own, target))
 
 
 def _in_order(heads: set[Channel], name: str, machines: Sequence[str]) -> list[Channel]:

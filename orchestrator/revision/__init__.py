@@ -62,6 +62,7 @@ from orchestrator.revision.parts import (
     Volume,
 )
 from orchestrator.revision.release import (
+    RELEASE_LIMIT,
     RELEASE_TYPE,
     Release,
     Released,
@@ -76,6 +77,7 @@ from orchestrator.revision.release import (
 __all__ = [
     "CYCLONEDX_TYPE",
     "LAYER",
+    "RELEASE_LIMIT",
     "RELEASE_TYPE",
     "REVISION_TYPE",
     "SPDX23_TYPE",

@@ -57,7 +57,7 @@ from orchestrator.trust.published import (
     root_entries,
     root_tag,
 )
-from orchestrator.trust.releases import RELEASE_PAYLOAD, sign_release, verify_release
+from orchestrator.trust.releases import RELEASE_PAYLOAD, release_envelope, sign_release, verify_release
 from orchestrator.trust.report import Step, UnverifiedError, VerificationReport
 from orchestrator.trust.role import ROLES, Role, RoleName
 from orchestrator.trust.root import ROOT_PAYLOAD, Chain, Root, SignedRoot
@@ -127,6 +127,7 @@ __all__ = [
     "read_roots",
     "registry_root_tag",
     "registry_tag",
+    "release_envelope",
     "revision_envelope",
     "root_entries",
     "root_tag",

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Signatures in cosign's format, so that `cosign verify --key` accepts a revision in a registry.
+"""Signatures in cosign's format, so that `cosign verify --key` accepts a revision or a release in a registry.
 
 The payload is a Simple Signing document, the signature over it an annotation of its descriptor (sigstore/cosign,
-specs/SIGNATURE_SPEC.md, sections "OCI Image Manifest V1" and "Simple Signing"). The manifest is a referrer of the
-revision; cosign itself looks for the tag `sha256-<hex>.sig` ("Tag-based Discovery"), which a push sets.
+specs/SIGNATURE_SPEC.md, sections "OCI Image Manifest V1" and "Simple Signing"). The manifest is a referrer of what
+is signed; cosign itself looks for the tag `sha256-<hex>.sig` ("Tag-based Discovery"), which a push sets.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from orchestrator.canonical import canonical_json, sha256_digest
 from orchestrator.errors import PyContainerError, TrustError
@@ -19,6 +20,7 @@ from orchestrator.oci.store import Store
 from orchestrator.oci.strict import load_json
 from orchestrator.registry.revisions import COSIGN_TYPE
 from orchestrator.revision.assemble import Revision
+from orchestrator.revision.release import Release
 from orchestrator.trust.public import PublicKey, Signer, strict_base64
 from orchestrator.trust.report import VerificationReport
 
@@ -27,15 +29,17 @@ SIGNATURE = "dev.cosignproject.cosign/signature"
 """The annotation with the base64 of a signature."""
 _KIND = "cosign container image signature"
 _LIMIT = 64 * 1024
+Signable: TypeAlias = Revision | Release
 
 
-def payload(revision: Revision) -> bytes:
-    """Return the Simple Signing document of a revision; cosign ignores the identity."""
+def payload(what: Signable) -> bytes:
+    """Return the Simple Signing document of a revision or a release; cosign ignores the identity."""
+    product = what.product if isinstance(what, Release) else what.config.product
     return canonical_json(
         {
             "critical": {
-                "identity": {"docker-reference": revision.config.product},
-                "image": {"docker-manifest-digest": revision.id},
+                "identity": {"docker-reference": product},
+                "image": {"docker-manifest-digest": what.id},
                 "type": _KIND,
             },
             "optional": None,
@@ -43,18 +47,18 @@ def payload(revision: Revision) -> bytes:
     )
 
 
-def sign_for_cosign(store: Store, revision: Revision, signers: Sequence[Signer]) -> Descriptor:
-    """Attach signatures of a revision that cosign understands, and return their manifest.
+def sign_for_cosign(store: Store, what: Signable, signers: Sequence[Signer]) -> Descriptor:
+    """Attach signatures of a revision or a release that cosign understands, and return their manifest.
 
     Right ones by other keys that are there already are kept. Raises TrustError when there is no signer.
     """
     if not signers:
         raise TrustError("nobody to sign", "no key was given", "'pycontainer key' makes the first one and lists them")
-    data = payload(revision)
+    data = payload(what)
     made = {base64.b64encode(signer.sign(data)).decode() for signer in signers}
     own = [signer.public for signer in signers]
     with store.locked():
-        before = _manifests(store, revision)
+        before = _manifests(store, what)
         for manifest in before.values():
             for part in manifest.layers:
                 text = part.annotations.get(SIGNATURE, "")
@@ -62,17 +66,17 @@ def sign_for_cosign(store: Store, revision: Revision, signers: Sequence[Signer])
                     made.add(text)
         blob = store.put_blob(data, media_type=PAYLOAD_TYPE)
         parts = [blob.plain(**{SIGNATURE: text}) for text in sorted(made)]
-        return store.attach(revision.descriptor, COSIGN_TYPE, parts, instead_of=list(before))
+        return store.attach(what.descriptor, COSIGN_TYPE, parts, instead_of=list(before))
 
 
-def check_cosign(store: Layout, revision: Revision, keys: Sequence[PublicKey], report: VerificationReport) -> None:
+def check_cosign(store: Layout, what: Signable, keys: Sequence[PublicKey], report: VerificationReport) -> None:
     """Add to a report what the signatures for cosign are worth: a valid one passes, another counts for nothing."""
-    for digest, manifest in _manifests(store, revision).items():
+    for digest, manifest in _manifests(store, what).items():
         name = f"cosign {digest[7:19]}"
         for part in manifest.layers:
             try:
                 data = store.read_blob(part.digest, limit=_LIMIT)
-                if _subject_of(data) != revision.id:
+                if _subject_of(data) != what.id:
                     report.ignore(name, "it signs something else")
                     continue
             except PyContainerError as problem:
@@ -86,9 +90,9 @@ def check_cosign(store: Layout, revision: Revision, keys: Sequence[PublicKey], r
                 report.ignore(name, "not by a trusted key, or wrong")
 
 
-def _manifests(store: Layout, revision: Revision) -> dict[str, Manifest]:
+def _manifests(store: Layout, what: Signable) -> dict[str, Manifest]:
     found = {}
-    for entry in store.referrers(revision.id, COSIGN_TYPE):
+    for entry in store.referrers(what.id, COSIGN_TYPE):
         try:
             found[entry.digest] = store.read_manifest(entry.digest)
         except PyContainerError:

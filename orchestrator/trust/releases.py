@@ -17,7 +17,7 @@ from orchestrator.oci.store import Store
 from orchestrator.revision import Release, check_release, read_release
 from orchestrator.trust.public import PublicKey, Signer
 from orchestrator.trust.report import VerificationReport
-from orchestrator.trust.statement import Statement, attach_signatures, check_signatures, failed
+from orchestrator.trust.statement import Statement, attach_signatures, check_signatures, failed, trusted_envelope_of
 
 RELEASE_PAYLOAD = "application/vnd.pycontainer.release.signature.v1+json"
 
@@ -38,6 +38,11 @@ def release_statement(release: Release) -> Statement:
 def sign_release(store: Store, release: Release, signers: Sequence[Signer]) -> str:
     """Sign a release and attach the signatures to its index, as `sign_revision` does; returns the referrer's digest."""
     return attach_signatures(store, release_statement(release), signers)
+
+
+def release_envelope(layout: Layout, release: Release, public_keys: Sequence[PublicKey]) -> bytes:
+    """Return one envelope with all signatures of a release by `public_keys`, as `trusted_envelope` does."""
+    return trusted_envelope_of(layout, release_statement(release), public_keys)
 
 
 def verify_release(

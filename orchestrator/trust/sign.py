@@ -11,7 +11,7 @@ from orchestrator.oci.descriptor import MANIFEST_TYPE, Descriptor
 from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
 from orchestrator.revision.assemble import Revision, read_revision
-from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, pae
+from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, merge
 from orchestrator.trust.public import PublicKey, Signer
 from orchestrator.trust.report import VerificationReport
 from orchestrator.trust.statement import (
@@ -22,6 +22,7 @@ from orchestrator.trust.statement import (
     attached_envelopes,
     check_signatures,
     failed,
+    trusted_envelope_of,
 )
 
 __all__ = [
@@ -75,18 +76,7 @@ def trusted_envelope(store: Layout, revision: Revision, public_keys: Sequence[Pu
 
     Signatures that are wrong or by other keys are left out. Raises TrustError when none remains.
     """
-    envelopes = [envelope for found in attached_envelopes(store, _statement(revision)).values() for envelope in found]
-    message = pae(PAYLOAD_TYPE, signed_payload(revision))
-    known = {key.keyid: key for key in public_keys}
-    valid = {
-        one.keyid: one
-        for envelope in envelopes
-        for one in envelope.signatures
-        if one.keyid in known and known[one.keyid].verifies(one.sig, message)
-    }
-    if not valid:
-        raise TrustError(f"revision {revision.short} is not signed", "no valid signature by a trusted key", SIGN_HINT)
-    return Envelope(signed_payload(revision), PAYLOAD_TYPE, tuple(valid[keyid] for keyid in sorted(valid))).to_bytes()
+    return trusted_envelope_of(store, _statement(revision), public_keys)
 
 
 def merged_envelope(store: Layout, revision: Revision) -> bytes:

@@ -14,7 +14,7 @@ from orchestrator.errors import PyContainerError, TrustError
 from orchestrator.oci.descriptor import Descriptor
 from orchestrator.oci.layout import Layout
 from orchestrator.oci.store import Store
-from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, sign
+from orchestrator.trust.dsse import ENVELOPE_LIMIT, ENVELOPE_TYPE, Envelope, merge, pae, sign
 from orchestrator.trust.public import PublicKey, Signer
 from orchestrator.trust.report import THRESHOLD, UnverifiedError, VerificationReport
 
@@ -105,6 +105,26 @@ def check_signatures(
     detail = f"{len(valid)} of the {len(trusted)} trusted keys signed it; {threshold} must"
     if not report.note(THRESHOLD, threshold >= 1 and len(valid) >= threshold, detail):
         raise failed(statement.name, report, TrustError("not signed as required", detail, SIGN_HINT))
+
+
+def trusted_envelope_of(layout: Layout, statement: Statement, keys: Sequence[PublicKey]) -> bytes:
+    """Return one envelope with all signatures of a statement by `keys`.
+
+    Signatures that are wrong or by other keys are left out. Raises TrustError when none remains.
+    """
+    envelopes = [envelope for found in attached_envelopes(layout, statement).values() for envelope in found]
+    message = pae(statement.payload_type, statement.payload)
+    known = {key.keyid: key for key in keys}
+    valid = {
+        one.keyid: one
+        for envelope in envelopes
+        for one in envelope.signatures
+        if one.keyid in known and known[one.keyid].verifies(one.sig, message)
+    }
+    if not valid:
+        raise TrustError(f"{statement.name} is not signed", "no valid signature by a trusted key", SIGN_HINT)
+    signatures = tuple(valid[keyid] for keyid in sorted(valid))
+    return Envelope(statement.payload, statement.payload_type, signatures).to_bytes()
 
 
 SIGN_HINT = "sign it where the keys are that must: pycontainer sign REVISION; 'pycontainer key' tells which are here"

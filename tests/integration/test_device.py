@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.build.pipeline import tools_of
+from orchestrator.build.imaging import tools_of
 from orchestrator.deploy import Deploy
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import Forward, MachineOptions, options_for

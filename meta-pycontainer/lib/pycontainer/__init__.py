@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 """The logic of meta-pycontainer's classes and recipes; it knows nothing of BitBake, so all of it runs in unit tests."""
 
-BBIMPORTS = ["architecture", "errors", "fragment", "licences", "manifest", "parts", "tools"]
+BBIMPORTS = ["architecture", "board", "errors", "fragment", "licences", "manifest", "memdisk", "parts", "spdx", "tools"]

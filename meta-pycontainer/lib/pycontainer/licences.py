@@ -15,6 +15,15 @@ _NOT_TEXTS = ("recipeinfo",)
 _LIMIT = 8 * 1024 * 1024
 
 
+def expression(spdx: str, library: object) -> str:
+    """Return a licence expression in the operators that the series of OE-core knows.
+
+    Series with a library for SPDX's expressions (`library`: whether there is one) warn of OE-core's older operators,
+    and wrynose knows only those.
+    """
+    return spdx if library else spdx.replace(" AND ", " & ").replace(" OR ", " | ")
+
+
 def recipes_of(manifest: Path, pkgdata: Path) -> dict[str, str]:
     """Map each package of an image's manifest (`name architecture version` a line) to the recipe that it comes from.
 

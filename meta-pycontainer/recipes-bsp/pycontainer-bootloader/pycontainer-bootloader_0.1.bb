@@ -33,13 +33,22 @@ def pycontainer_grub(d):
     with reported(bb.fatal):
         return pycontainer.architecture.grub_target(d.getVar("TARGET_ARCH"))
 
-do_compile[cleandirs] = "${B}"
+python pycontainer_grub_memdisk() {
+    from pathlib import Path
+    import pycontainer.memdisk
+    from pycontainer.errors import reported
+    with reported(bb.fatal):
+        pycontainer.memdisk.write(
+            Path(d.getVar("B"), "memdisk.tar"), Path(d.getVar("STAGING_LIBDIR"), "grub", pycontainer_grub(d)[0]),
+            d.getVar("PYCONTAINER_GRUB_MODULES").split(), Path(d.getVar("S"), "grub.cfg"), int(d.getVar("SOURCE_DATE_EPOCH")))
+}
+do_compile[prefuncs] += "pycontainer_grub_memdisk"
+pycontainer_grub_memdisk[cleandirs] = "${B}"
 do_compile() {
     grub-script-check ${S}/grub.cfg
-    grub-mkstandalone --directory=${STAGING_LIBDIR}/grub/${@pycontainer_grub(d)[0]} --format=${@pycontainer_grub(d)[0]} \
-        --output=${B}/${PYCONTAINER_EFI} --locales= --themes= --fonts= --compress=no \
-        --install-modules="${PYCONTAINER_GRUB_MODULES}" --modules="${PYCONTAINER_GRUB_PRELOADED}" \
-        boot/grub/grub.cfg=${S}/grub.cfg
+    grub-mkimage --directory=${STAGING_LIBDIR}/grub/${@pycontainer_grub(d)[0]} --format=${@pycontainer_grub(d)[0]} \
+        --output=${B}/${PYCONTAINER_EFI} --prefix='(memdisk)/boot/grub' --memdisk=${B}/memdisk.tar \
+        ${PYCONTAINER_GRUB_PRELOADED} memdisk tar
 }
 
 do_install[noexec] = "1"

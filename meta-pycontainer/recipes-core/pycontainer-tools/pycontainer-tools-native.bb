@@ -4,11 +4,12 @@ DESCRIPTION = "What SquashFS, ext4 and FAT images are made with belongs to the b
 LICENSE = "MIT"
 
 DEPENDS = "squashfs-tools-native e2fsprogs-native dosfstools-native mtools-native zstd-native \
-    containers-seccomp-profile-native"
+    apparmor-parser-native containers-seccomp-profile-native"
 
 inherit native deploy nopackages
 
-PYCONTAINER_TOOLS = "mksquashfs unsquashfs mke2fs e2fsck debugfs tune2fs dumpe2fs mkfs.fat mtools mcopy mmd mdir mtype mdel minfo zstd"
+PYCONTAINER_TOOLS = "mksquashfs unsquashfs mke2fs e2fsck debugfs tune2fs dumpe2fs mkfs.fat mtools mcopy mmd mdir mtype mdel minfo zstd \
+    apparmor_parser"
 
 # The firmware that QEMU boots a machine with, raw, as pycontainer run wants it.
 PYCONTAINER_FIRMWARE ??= ""

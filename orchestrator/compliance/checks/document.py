@@ -34,7 +34,7 @@ def run(found: Findings, around: Surroundings) -> None:
     if bill.format == "SPDX-3.0.1":
         found.look("D5")
         if bill.sbom_types != ("build",):
-            found.add("D5", HERE, f"its type is {', '.join(bill.sbom_types) or 'not stated'}")
+            found.add("D5", HERE, f"its type is {', '.join(map(str, bill.sbom_types)) or 'not stated'}")
     else:
         found.skip("SPDX 2.3 has no field for it", "D5")
     if bill.data_licence != "CC0-1.0":

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.build.pipeline import tools_of
+from orchestrator.build.imaging import tools_of
 from orchestrator.canonical import canonical_json
 from orchestrator.deploy import Deploy
 from orchestrator.layers import defaults

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +23,14 @@ from orchestrator.image.writer import ESP_SIZE, ImageRequest, layout, used_spans
 from orchestrator.revision import boot_env
 from orchestrator.run import Tools
 
+sys.path.append(str(Path(__file__).parents[3] / "meta-pycontainer" / "lib"))
+from pycontainer import memdisk
+
 EPOCH = 1_700_000_000
 CONFIRMED = "a" * 64
 TRIED = "b" * 64
 GRUB_CFG = Path(__file__).parents[3] / "meta-pycontainer/recipes-bsp/pycontainer-bootloader/files/grub.cfg"
+GRUB_PRELOADED = "part_gpt fat ext2 regexp normal"
 GRUB_MODULES = "part_gpt fat ext2 normal linux loadenv test echo regexp probe sleep reboot"
 # The end of a cpio archive in the "newc" form, without any file before it.
 EMPTY_CPIO = b"070701" + b"0" * 88 + b"0000000B" + b"0" * 8 + b"TRAILER!!!\0\0\0\0"
@@ -65,10 +70,13 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def _host_parts(kernel: Path, folder: Path) -> Parts:
-    efi = folder / "BOOTX64.EFI"
+    """Make the boot loader as the base over OE-core does, of the host's GRUB."""
+    efi, archive = folder / "BOOTX64.EFI", folder / "memdisk.tar"
+    platform = Path("/usr/lib/grub/x86_64-efi")
+    memdisk.write(archive, platform, GRUB_MODULES.split(), GRUB_CFG, EPOCH)
     subprocess.run(
-        ["grub-mkstandalone", "-O", "x86_64-efi", "-o", efi, "--locales=", "--themes=", "--fonts=",
-         f"--install-modules={GRUB_MODULES}", "--modules=part_gpt fat ext2", f"boot/grub/grub.cfg={GRUB_CFG}"],
+        ["grub-mkimage", "-d", platform, "-O", platform.name, "-o", efi, "-p", "(memdisk)/boot/grub", "-m", archive,
+         *GRUB_PRELOADED.split(), "memdisk", "tar"],
         check=True,
     )  # fmt: skip
     emulator = Emulator(

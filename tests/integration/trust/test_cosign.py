@@ -7,13 +7,16 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.compliance.bundle.mirror import mirrors
 from orchestrator.registry.reference import parse_reference
 from orchestrator.registry.revisions import push
+from tests.integration.conftest import pycontainer
 from tests.integration.registry.conftest import docker_registry
+from tests.integration.registry.test_release import TWO, build
 from tests.integration.trust.conftest import Shop
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -51,16 +54,42 @@ def test_cosign_accepts_a_revision_by_its_keys_and_by_no_other(shop: Shop, cosig
         reference = parse_reference(f"{server.host}/shop:main")
         push(shop.store, shop.revision.id, reference.repository, ["main"])
 
-        def verify(name: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [cosign, "verify", "--key", tmp_path / f"{name}.pem", "--insecure-ignore-tlog=true",
-                 "--allow-http-registry", str(reference)],
-                env=os.environ | {"HOME": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=60,
-            )  # fmt: skip
-
-        accepted = verify("second")
+        accepted = verify(cosign, tmp_path / "second.pem", str(reference))
         assert accepted.returncode == 0, accepted.stderr
         assert shop.revision.id in accepted.stdout
-        refused = verify("stranger")
+        refused = verify(cosign, tmp_path / "stranger.pem", str(reference))
         assert refused.returncode != 0
         assert "no matching signatures" in refused.stderr
+
+
+def verify(cosign: Path, key: Path, reference: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [cosign, "verify", "--key", key, "--insecure-ignore-tlog=true", "--allow-http-registry", reference],
+        env=os.environ | {"HOME": str(key.parent)}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_cosign_accepts_a_release_and_each_of_its_revisions(cosign: Path, tmp_path: Path) -> None:
+    folder, keys = tmp_path / "product", tmp_path / "keys"
+    folder.mkdir()
+    (folder / "pycontainer.yaml").write_text(TWO)
+    build(folder, keys, "one")
+
+    def ok(*words: str | Path) -> Any:
+        done = pycontainer(*words, "--json", cwd=folder, PYCONTAINER_KEYS=str(keys))
+        assert done.code == 0, done.out + done.err
+        return done.json
+
+    made = ok("commit", "-m", "First")
+    signed = ok("sign", "main", "--cosign")
+    assert signed["release"] == made["release"]
+    ok("key", "export", "signing", "-o", tmp_path / "signing.pem")
+    with docker_registry(tmp_path / "registry", secure=False) as server:
+        place = f"{server.host}/two/device"
+        ok("push", place)
+        wanted = [(f"{place}:main", made["release"])]
+        wanted += [(f"{place}@{each['revision']}", each["revision"]) for each in made["machines"]]
+        for reference, digest in wanted:
+            accepted = verify(cosign, tmp_path / "signing.pem", reference)
+            assert accepted.returncode == 0, accepted.stderr
+            assert digest in accepted.stdout

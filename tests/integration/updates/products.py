@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from orchestrator.build.pipeline import image_request, tools_of
+from orchestrator.build.imaging import image_request, tools_of
 from orchestrator.bundle import create
 from orchestrator.canonical import sha256_digest
 from orchestrator.deploy import Deploy

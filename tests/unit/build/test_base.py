@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.build import base
 from orchestrator.build.base import _check, deployed, ensure_base, environment, runtimes
+from orchestrator.build.candidate import check_store
 from orchestrator.build.doctor import Finding
-from orchestrator.build.pipeline import _check_store
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli.view import PlainView
 from orchestrator.deploy import MANIFEST_NAME, Deploy
@@ -55,6 +55,11 @@ def test_a_base_that_cannot_be_built_anew_is_left_as_it_is(place: Workspace, for
     assert (place.deploy / MANIFEST_NAME).exists()
 
 
+def test_nobody_is_sent_to_the_doctor_for_what_it_cannot_mend(forced: Callable[..., PyContainerError]):
+    assert "doctor" in forced(GONE).hint
+    assert "doctor" not in forced(Finding("a user who is not root", False, "OE-core refuses root")).hint
+
+
 def test_a_full_disk_alone_asks_to_try_again(forced: Callable[..., PyContainerError]):
     error = forced(LOW)
     assert isinstance(error, TryAgainError)
@@ -72,12 +77,12 @@ def test_what_was_never_built_is_said_so(place: Workspace):
 
 
 def test_a_damaged_store_is_found_before_bitbake_runs(place: Workspace):
-    _check_store(place)
+    check_store(place)
     Store.open_or_create(place.store)
-    _check_store(place)
+    check_store(place)
     (place.store / "index.json").write_text('{"schemaVersion": 2, "mani')
     with pytest.raises(VerificationError) as caught:
-        _check_store(place)
+        check_store(place)
     assert f"remove {place.store}" in caught.value.hint
 
 

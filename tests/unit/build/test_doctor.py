@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.build import doctor
+from orchestrator.build import doctor, openembedded
 from orchestrator.build.doctor import Finding, commands, examine
 from orchestrator.cli.commands import doctor as command
 
@@ -115,8 +115,38 @@ def test_room_is_looked_for_where_the_build_writes(tmp_path: Path, monkeypatch: 
 def test_little_room_is_no_missing_program(
     monkeypatch: pytest.MonkeyPatch, install: bool, quiet: bool, code: int, silent: bool
 ):
-    monkeypatch.setattr(doctor, "examine", lambda _, machine: [Finding("free disk", False, "little", passing=True)])
-    result = command(Namespace(purposes="build", install=install, quiet=quiet))
+    monkeypatch.setattr(doctor, "examine", lambda *_, **__: [Finding("free disk", False, "little", passing=True)])
+    result = command(Namespace(purposes="build", install=install, quiet=quiet, base="debian"))
     assert result.exit_code == code
     assert (result.text == "") == silent
     assert "MISSING" not in result.text
+
+
+def test_a_build_from_source_wants_openembeddeds_programs_and_nothing_of_debians(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name, **_: None if name in ("chrpath", "rpcgen") else "/bin/x")
+    found = examine(["build"], tmp_path / "build", None, "yocto")
+    names = {finding.name for finding in found}
+    assert {"chrpath", "diffstat", "locale en_US.UTF-8", "free disk"} <= names
+    assert not names & {"gpgv", "Debian archive keyring", "bitbake-setup 2.19.0", "user namespaces"}
+    missing = [finding for finding in found if not finding.ok and not finding.passing and "locale" not in finding.name]
+    assert commands(missing)[-1][-2:] == ["chrpath", "rpcsvc-proto"]
+
+
+def test_root_is_told_that_nothing_is_built_from_source_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    refused = [finding for finding in examine(["build"], tmp_path, None, "yocto") if "root" in finding.name]
+    assert [finding.ok for finding in refused] == [False]
+    assert commands(refused) == []
+
+
+def test_a_first_build_from_source_wants_more_room_than_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(openembedded.shutil, "disk_usage", lambda _: usage._replace(free=5 * 10**9))
+    assert openembedded.room(tmp_path / "product" / "build") == (
+        False, f"5.0 GB are free in {tmp_path}, a build wants 20 GB at the least",
+    )  # fmt: skip
+    (tmp_path / "tmp").mkdir()
+    assert openembedded.room(tmp_path)[0]

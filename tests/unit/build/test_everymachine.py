@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from orchestrator.build import everymachine
 from orchestrator.build.pipeline import BuildRequest
 from orchestrator.build.workspace import workspace
+from orchestrator.canonical import sha256_digest
+from orchestrator.cli.result import one_machine
 from orchestrator.errors import ConfigError
 from orchestrator.product.load import parse_product
 
@@ -51,6 +54,17 @@ def test_what_cannot_be_meant_is_refused_with_its_place(machines: str, says: str
     assert says in str(caught.value)
 
 
+def test_whoever_works_for_one_machine_says_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pycontainer.yaml").write_text(FILE.format("machines: [one, two]"))
+    for asked, said in ((None, "for one, the first of the product's machines; --machine names another (two)\n"),
+                        ("two", ""), ("one", "")):  # fmt: skip
+        _, place = one_machine(Namespace(product=tmp_path, machine=asked))
+        assert (place.machine, capsys.readouterr().err) == (asked or "one", said)
+    (tmp_path / "pycontainer.yaml").write_text(FILE.format("machine: one"))
+    one_machine(Namespace(product=tmp_path))
+    assert capsys.readouterr().err == ""
+
+
 def test_each_machine_has_documents_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "pycontainer.yaml"
     file.write_text(FILE.format("machines: [one, two]"))
@@ -68,7 +82,7 @@ def test_one_machine_is_built_when_it_is_asked_for_and_all_when_not(
 
     def build(request: BuildRequest, reporter: object):
         asked.append(request.machine)
-        return type("Summary", (), {"revision": request.machine})
+        return type("Summary", (), {"revision": request.machine, "to_data": staticmethod(dict)})
 
     monkeypatch.setattr(everymachine, "build_one", build)
     monkeypatch.setattr(everymachine.Store, "open", lambda path: None)
@@ -81,3 +95,5 @@ def test_one_machine_is_built_when_it_is_asked_for_and_all_when_not(
     assert asked == ["two", "one", "two"]
     assert made.index == tmp_path / "build" / "demo-1.0.index.json"
     assert json.loads(made.index.read_bytes()) == ["one", "two"]
+    digest = sha256_digest(made.index.read_bytes())
+    assert made.to_data() == {"machines": [{}, {}], "release": digest, "index": str(made.index)}

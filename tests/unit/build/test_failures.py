@@ -90,6 +90,13 @@ def test_an_unknown_machine_is_answered_with_those_there_are():
     with pytest.raises(ConfigError) as caught:
         configuration(checkout(), "debian", "toaster")
     assert "qemu-amd64" in caught.value.hint
+    assert caught.value.hint.endswith("; pycontainer machines lists those of every base")
+
+
+def test_a_machine_of_another_base_is_told_whose_it_is():
+    with pytest.raises(ConfigError) as caught:
+        configuration(checkout(), "yocto", "rockpro64")
+    assert caught.value.hint.endswith("; the base debian has it")
 
 
 def test_of_what_kas_logs_the_error_is_told(run: KasRun):
@@ -144,3 +151,38 @@ def test_a_recipe_that_is_none_is_named_where_the_product_file_names_it(run: Kas
     assert "layers.web.from.bitbake: no recipe app-ngnix" in told.what
     assert told.hint == "did you mean 'app-nginx'?"
     assert _no_recipe(NoRecipeError("other", "", ""), product, Workspace(demo, "d", "m"), checkout()).exit_code == 4
+
+
+KAS_OUTPUT = """\
+2026-11-26 22:11:06 - INFO     - kas 5.5 started
+2026-11-26 22:11:06 - INFO     - Cloning repository bitbake
+2026-11-26 22:11:06 - ERROR    - Command "/home/me/pycontainer$ git {words}" failed:
+{said}
+2026-11-26 22:11:06 - ERROR    - fetch repos failed: error code 128
+"""
+
+
+def test_a_repository_that_cannot_be_cloned_is_a_fetch_error_in_gits_words(run: KasRun):
+    said = "fatal: unable to access 'https://git.example/bitbake/': Could not resolve host: git.example"
+    run.log.write_text(KAS_OUTPUT.format(words="clone -q -- https://git.example/bitbake .repos/bitbake", said=said))
+    error = _failure(run, Outcome(), 2)
+    assert isinstance(error, FetchError)
+    assert error.what == "the repository https://git.example/bitbake cannot be fetched"
+    assert error.why == "unable to access 'https://git.example/bitbake/': Could not resolve host: git.example"
+    assert "KAS_PREMIRRORS" in error.hint
+
+
+def test_a_pinned_commit_that_a_mirror_lacks_is_a_fetch_error_that_names_the_clone(run: KasRun):
+    said = "fatal: unable to read tree (fae9db3168)"
+    run.log.write_text(KAS_OUTPUT.format(words="checkout -q fae9db3168", said=said))
+    error = _failure(run, Outcome(), 2)
+    assert error.exit_code == 3
+    assert (error.what, error.why) == (
+        "git checkout failed in /home/me/pycontainer",
+        "unable to read tree (fae9db3168)",
+    )
+
+
+def test_a_command_of_gits_that_fails_without_a_word_is_told_too(run: KasRun):
+    run.log.write_text(KAS_OUTPUT.format(words="fetch -q", said=""))
+    assert _failure(run, Outcome(), 2).why == "git says nothing"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packageurl import PackageURL
 
-from orchestrator.build.documents import _whited_out
+from orchestrator.build.contained import _whited_out
 from orchestrator.build.origins import origin_of
 from orchestrator.layers.image import layout_source
 from orchestrator.layers.layout import ImageIdentity

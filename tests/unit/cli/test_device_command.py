@@ -238,6 +238,10 @@ def test_without_a_name_it_is_the_products_running_machine(
     assert run("ps", "--product", str(tmp_path))[0] == 0
     monkeypatch.chdir(tmp_path)
     assert run("ps")[0] == 0
+    # Of a product for several machines it is the one that runs, and not the first.
+    several = PRODUCT.replace("machine: qemu-amd64", "machines: [qemu-arm64, qemu-amd64]")
+    (tmp_path / "pycontainer.yaml").write_text(several + control)
+    assert run("ps")[0] == 0
     for spoilt in (b"", b"[]", b'{"control":"x"}', b'{"control":"/x","pid":999999999}'):
         note.write_bytes(spoilt)
         assert run("ps")[0] == 2

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.device import Link, parse_transport
 from orchestrator.emulator.machine import Machine
 from orchestrator.emulator.qemu import Forward
-from orchestrator.emulator.running import control_socket, noted
+from orchestrator.emulator.running import control_socket, noted, the_running
 from orchestrator.errors import ConfigError, TryAgainError, VerificationError
 from tests.unit.emulator.conftest import Faker
 
@@ -143,6 +143,17 @@ def test_a_note_of_a_killed_run_is_out_of_date(tmp_path: Path) -> None:
     note.write_text(f'{{"control":"/x","pid":{ended.pid}}}')
     with pytest.raises(ConfigError, match="no virtual machine"):
         control_socket(note)
+
+
+def test_of_a_products_machines_it_is_the_one_that_runs(fake: Faker, tmp_path: Path) -> None:
+    notes = {name: tmp_path / f"run-{name}.json" for name in ("one", "two")}
+    with pytest.raises(ConfigError, match="no virtual machine"):
+        the_running(notes)
+    with Machine(fake("up\n")) as machine, noted(notes["two"], machine):
+        assert the_running(notes) == machine.control_path
+        with noted(notes["one"], machine), pytest.raises(ConfigError, match="several virtual machines") as caught:
+            the_running(notes)
+    assert (caught.value.why, caught.value.hint.count("--to unix:")) == ("one, two", 2)
 
 
 def test_a_qemu_that_fails_at_once_is_explained(fake: Faker) -> None:

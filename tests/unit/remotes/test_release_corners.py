@@ -219,10 +219,11 @@ def test_where_one_machine_was_cloned_the_others_are_not_asked_for_in_vain(
     assert " ".join(told.split()).endswith(f"build --machine {ARM}")
     site = Site(where.folder / "one", where.keys_folder, where.call)
     (site.folder / "pycontainer.yaml").write_text(TWO)  # the sources of these revisions name one machine
-    for words in (("log",), ("show", "main")):
-        told = site.run(*words, code=2).err
-        assert f"--machine {ARM}" in told
-        site.run(*words, "--machine", ARM)
+    for words in (("log",), ("show", "main"), ("verify", "main")):
+        told = site.run(*words).out
+        assert told == site.run(*words, "--machine", ARM).out
+        assert AMD not in told
+    assert f"--machine {ARM}" in site.run("sbom", "list", "--revision", "main", code=2).err
 
 
 def test_heads_of_two_products_make_no_release(two: Callable[..., Site]) -> None:

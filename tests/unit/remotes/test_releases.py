@@ -308,9 +308,10 @@ def test_a_revision_that_a_channel_is_set_to_is_not_told_as_another(two: Callabl
     build(ours, "one")
     ours.run("commit", "-m", "First")
     ours.run("commit", "--channel", "stable", "-m", "First")
+    first = head(ours, AMD)[7:]
     build(ours, "two")
     ours.run("commit", "-m", "Second")
-    done = ours.run("push", "origin", "main~1", "--channel", "stable", "--tag", "old", "--json").json
+    done = ours.run("push", "origin", first, "--channel", "stable", "--tag", "old", "--json").json
     assert done["release"] is None
     seen = {each["name"]: each for each in ours.run("ls-remote", "--json").json["names"]}
     assert set(seen) == {"stable", "old"}
@@ -376,7 +377,7 @@ def test_what_commands_say_of_a_release(two: Callable[..., Site]) -> None:
     verified = site.run("verify", "v1", "--json").json
     assert verified["passed"]
     assert [each["revision"] for each in verified["revisions"]] == [head(site, AMD), head(site, ARM)]
-    assert "is signed by" in site.run("sign", "candidate").out
+    assert "are signed by" in site.run("sign", "candidate").out
     assert "and its revisions are signed by" in site.run("sign", "main").out
     checked = site.run("fsck", "--json").json
     assert (checked["releases"], checked["whole"], checked["unsigned"]) == (1, True, [])

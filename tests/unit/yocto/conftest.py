@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""meta-pycontainer's library is on BitBake's path, not on Python's: the tests put it there."""
+"""The library of meta-pycontainer is on the path of BitBake, not on that of Python: the tests put it there."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-LIBRARY = Path(__file__).parents[3] / "meta-pycontainer" / "lib"
-if str(LIBRARY) not in sys.path:
-    sys.path.append(str(LIBRARY))
+ROOT = Path(__file__).parents[3]
+for folder in (ROOT / "meta-pycontainer" / "lib", ROOT / "meta-pycontainer-debian" / "bitbake" / "lib"):
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))

@@ -192,6 +192,31 @@ def test_what_a_pipeline_sets_for_the_base_reaches_bitbake() -> None:
     assert set(steps) - {"PYCONTAINER_VERSION"} <= set(_PASSED_ON)
 
 
+def test_the_cache_of_a_pipeline_goes_by_every_lock_that_pins_what_is_in_it(tmp_path: Path) -> None:
+    job = yaml.safe_load((ROOT / "docs" / "ci" / "github.yml").read_text())["jobs"]["build"]
+    pins = next(step for step in job["steps"] if step.get("id") == "pins")
+    assert any("steps.pins.outputs.digest" in step.get("with", {}).get("key", "") for step in job["steps"])
+    locks = tmp_path / "pycontainer" / "kas"
+    locks.mkdir(parents=True)
+    (tmp_path / "product").mkdir()
+
+    def key() -> str:
+        environment = os.environ | {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output")}
+        subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", pins["run"]], cwd=tmp_path / "product", env=environment, check=True
+        )
+        return (tmp_path / "output").read_text().splitlines()[-1]
+
+    (locks / "yocto-x.lock.yml").write_text("commit: 1")
+    keys = [key(), key()]
+    (locks / "yocto-x.lock.yml").write_text("commit: 2")
+    keys.append(key())
+    (tmp_path / "product" / "pycontainer.lock").write_text("{}")
+    keys.append(key())
+    assert keys[0] == keys[1] != keys[2] != keys[3]
+    assert all(re.fullmatch("digest=[0-9a-f]{16}", each) for each in keys)
+
+
 def test_the_job_of_the_base_is_put_over_the_one_for_all() -> None:
     job = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab.yml").read_text())["build"]
     over = yaml.safe_load((ROOT / "docs" / "ci" / "yocto.gitlab.yml").read_text())

@@ -135,3 +135,9 @@ def test_a_packages_recipe_is_found_by_the_name_that_it_is_installed_under(tmp_p
     assert licences.recipes_of(manifest, data) == {"libc6": "glibc"}
     with pytest.raises(LayerError, match="cannot be read"):
         licences.recipes_of(tmp_path / "none", data)
+
+
+def test_a_licence_is_written_in_the_operators_that_the_series_knows() -> None:
+    licence = "GPL-2.0-only AND (Apache-2.0 OR CC0-1.0)"
+    assert licences.expression(licence, "/src/meta/lib/oe/spdx_license.py") == licence
+    assert licences.expression(licence, "") == "GPL-2.0-only & (Apache-2.0 | CC0-1.0)"

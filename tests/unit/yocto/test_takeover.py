@@ -13,7 +13,7 @@ from orchestrator.build import base
 from orchestrator.build.base import ensure_base
 from orchestrator.build.workspace import Workspace
 from orchestrator.cli.view import PlainView
-from orchestrator.errors import FetchError
+from orchestrator.errors import ConfigError, FetchError
 from orchestrator.product import load_product
 from orchestrator.progress import Reporter
 
@@ -101,3 +101,12 @@ def test_a_download_that_failed_is_told_as_one(place: Workspace) -> None:
         ensure_base(product, place, {}, Reporter(PlainView()), force=False, held=held)
     assert caught.value.what == "kernel: fetch failed"
     assert "Fetcher failure for URL" in caught.value.why
+
+
+def test_a_layer_for_lxc_is_refused_before_anything_is_built(place: Workspace) -> None:
+    place.product_file.write_text(place.product_file.read_text() + "    runtime: lxc\n")
+    product = load_product(place.product_file)
+    with place.locked() as held, pytest.raises(ConfigError) as caught:
+        ensure_base(product, place, {}, Reporter(PlainView()), force=False, held=held)
+    assert caught.value.what.endswith("layers.rootfs.runtime: lxc")
+    assert not (place.logs / "kas.log").exists()

@@ -3,8 +3,8 @@ SUMMARY = "The OCI runtime that starts the containers; meta-virtualization's rec
 HOMEPAGE = "https://github.com/containers/crun"
 BUGTRACKER = "https://github.com/containers/crun/issues"
 # The program, libcrun within it, and BLAKE3 within that. What libocispec generates is under whichever of them takes it in.
-# Series that have a library for SPDX's expressions warn of OE-core's older operators; wrynose knows only those.
-LICENSE = "${@crun_licence('GPL-2.0-or-later AND LGPL-2.1-or-later AND (Apache-2.0 OR CC0-1.0)', d)}"
+LICENSE = "${@pycontainer.licences.expression('GPL-2.0-or-later AND LGPL-2.1-or-later AND (Apache-2.0 OR CC0-1.0)', \
+    bb.utils.which(d.getVar('BBPATH'), 'lib/oe/spdx_license.py'))}"
 LIC_FILES_CHKSUM = "file://COPYING;md5=b234ee4d69f5fce4486a80fdaf4a4263 \
                     file://COPYING.libcrun;md5=4fbd65380cdd255951079008b364516c \
                     file://src/libcrun/blake3/LICENSE;md5=f411d8e1dc79efe23089d47c18fe1e8f"
@@ -23,8 +23,3 @@ EXTRA_OECONF = "--disable-systemd --disable-criu --disable-libcrun --enable-embe
 
 # Its GNUmakefile refuses every target before configure has run, `clean` too.
 CLEANBROKEN = "1"
-
-def crun_licence(expression, d):
-    if bb.utils.which(d.getVar("BBPATH"), "lib/oe/spdx_license.py"):
-        return expression
-    return expression.replace(" AND ", " & ").replace(" OR ", " | ")

@@ -266,6 +266,35 @@ static void test_bad_signature_beside(void)
 	finish(&setup);
 }
 
+// A bundle for several machines: the release that groups the revisions, its signature, and another machine's revision are
+// passed over.
+static void test_several_machines(void)
+{
+	static const struct sample samples[] = {{.machine = "qemu-arm64", .kernel = "kernel of another"}, {.kernel = "kernel b"}};
+	struct setup setup;
+	struct error err;
+	char id[HEX_SIZE], entries[800];
+	size_t length;
+
+	prepare(&setup, samples, 2);
+	bundle_close(&setup.bundle);
+	snprintf(entries, sizeof entries,
+		 "\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"digest\":\"sha256:%s\",\"size\":1,"
+		 "\"artifactType\":\"application/vnd.pycontainer.release.v1\","
+		 "\"annotations\":{\"org.opencontainers.image.ref.name\":\"release/main\"}},"
+		 "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":1,"
+		 "\"artifactType\":\"application/vnd.pycontainer.signature.v1\","
+		 "\"annotations\":{\"vnd.pycontainer.subject\":\"sha256:%s\"}},",
+		 setup.made[0].kernel, setup.made[1].kernel, setup.made[0].kernel);
+	char *index = changed(memfs_get(&setup.stick, "index.json", &length), "\"manifests\":[", entries);
+	memfs_put(&setup.stick, "index.json", index, strlen(index));
+	free(index);
+	check(bundle_open(&setup.bundle, &setup.stick.fs, "", &err) == 0 && setup.bundle.layout.revision_count == 2);
+	check(install_bundle(&setup.installer, &setup.bundle, "", id, &err) == 0);
+	check(strcmp(id, setup.made[1].id) == 0 && product_whole(&setup.storage, id, &err));
+	finish(&setup);
+}
+
 static void test_wrong_blobs(void)
 {
 	static const struct sample lie = {.kernel = "kernel b", .wrong_verity = true};
@@ -464,6 +493,7 @@ int main(void)
 	test_bundle();
 	test_refused();
 	test_bad_signature_beside();
+	test_several_machines();
 	test_wrong_blobs();
 	test_room();
 	test_blob_by_blob();

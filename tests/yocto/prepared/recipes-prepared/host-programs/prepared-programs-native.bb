@@ -3,12 +3,12 @@ SUMMARY = "The machine's own programs in place of those that would be compiled"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
 PROVIDES = "squashfs-tools-native e2fsprogs-native dosfstools-native mtools-native zstd-native qemu-system-native grub-native \
-    pseudo-native virtual/fakeroot-native"
+    apparmor-parser-native pseudo-native virtual/fakeroot-native"
 
 inherit native
 
 PREPARED_PROGRAMS = "mksquashfs unsquashfs mke2fs e2fsck debugfs tune2fs dumpe2fs mkfs.fat mtools mcopy mmd mdir mtype mdel \
-    minfo zstd grub-mkstandalone grub-mkimage grub-script-check"
+    minfo zstd apparmor_parser grub-mkstandalone grub-mkimage grub-script-check"
 
 deltask do_fetch
 deltask do_unpack
