@@ -83,11 +83,18 @@ _PROGRAMS = (
     _Program("umoci", "umoci", "the oracle for merged OCI layers", "test"),
     _Program("rpmbuild", "rpm", "makes packages of another family for a test", "test"),
 )
+# Debian has GRUB's modules for x86-64 on its own architecture alone.
+_GRUB = {
+    "x86_64": (
+        (Path("/usr/lib/grub/x86_64-efi/moddep.lst"), "grub-efi-amd64-bin", "the oracle for GRUB's archive of modules"),
+    )
+}
 _TEST_FILES = (
     (Path("/usr/include/stdio.h"), "libc6-dev", "the device program's unit tests include it"),
     (Path("/usr/include/jansson.h"), "libjansson-dev", "the device program's unit tests include it"),
     (Path("/usr/include/sodium.h"), "libsodium-dev", "the device program's unit tests include it"),
     (Path("/usr/share/containers/seccomp.json"), "golang-github-containers-common", "the engines' seccomp profile"),
+    *_GRUB.get(platform.machine(), ()),
 )
 
 

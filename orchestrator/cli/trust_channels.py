@@ -34,18 +34,19 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class _Place:
-    """The product's keys and names, and the machines that a command is about: all of them, or the one asked for."""
+    """The product's keys and names, the machines that a command is about (all, or the one asked for), and all."""
 
     keys: ProductKeys
     names: Names
     machines: tuple[str, ...]
+    among: tuple[str, ...]
 
 
 def _opened(options: Namespace) -> _Place:
     product, place = loaded(options)
     machines = (place.machine,) if options.machine else tuple(product.machines)
     names = Names(Store.open(place.store), place.machine)
-    return _Place(load_keys(product.product), names, machines)
+    return _Place(load_keys(product.product), names, machines, tuple(product.machines))
 
 
 def ls(options: Namespace) -> Result:
@@ -117,10 +118,9 @@ def move(options: Namespace) -> Result:
         security_version=options.security_version,
         expires=later(issued, options.expires * _DAY) if options.expires else None,
     )
-    product, _ = loaded(options)
     done = promote(
         place.names, place.keys, options.name, options.revision or HEAD, terms,
-        machines=product.machines, asked=options.machine, force=options.force,
+        machines=place.among, asked=options.machine, force=options.force,
     )  # fmt: skip
     data = [pointer_data(each, None) for each in done.pointers]
     lines = [_stands(each, place) for each in done.pointers]

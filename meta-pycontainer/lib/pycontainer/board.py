@@ -8,14 +8,13 @@ areas/NAME     what is written to the disk from an area's offset on
 
 from __future__ import annotations
 
-import io
 import json
 import posixpath
 import re
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import archive
 from .errors import LayerError
 
 KIB = 1024
@@ -96,12 +95,7 @@ def write(target: Path, deploy: Path, files: list[tuple[str, str]], areas: list[
         plan.append({"name": area.name, "offset": area.offset, "size": area.size, **kind})
     content["plan.json"] = json.dumps({"schemaVersion": 1, "areas": plan}, sort_keys=True).encode() + b"\n"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in sorted(content.items()):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(data), epoch, 0o644
-            tar.addfile(entry, io.BytesIO(data))
-    return sorted(content)
+    return archive.write(target, content, epoch)
 
 
 def _matching(deploy: Path, source: str) -> list[Path]:

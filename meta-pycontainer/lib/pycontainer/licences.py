@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from . import archive
 from .errors import LayerError
 
 # What license.bbclass writes beside the texts: not a licence itself.
@@ -68,14 +67,13 @@ def write(recipes: Mapping[str, str], folders: Iterable[Path], target: Path, epo
     """
     known = list(folders)
     missing: set[str] = set()
-    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for package, recipe in sorted(recipes.items()):
-            folder = next((each / recipe for each in known if (each / recipe).is_dir()), None)
-            data = texts_of(folder) if folder else b""
-            if not data:
-                missing.add(recipe)
-                continue
-            entry = tarfile.TarInfo(f"{package}/copyright")
-            entry.size, entry.mtime, entry.mode = len(data), epoch, 0o644
-            tar.addfile(entry, io.BytesIO(data))
+    content: dict[str, bytes] = {}
+    for package, recipe in recipes.items():
+        folder = next((each / recipe for each in known if (each / recipe).is_dir()), None)
+        data = texts_of(folder) if folder else b""
+        if data:
+            content[f"{package}/copyright"] = data
+        else:
+            missing.add(recipe)
+    archive.write(target, content, epoch)
     return sorted(missing)

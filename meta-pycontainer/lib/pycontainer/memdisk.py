@@ -6,11 +6,10 @@ grub-mkstandalone makes one too, with the time of the build in it and in the ord
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from . import archive
 from .errors import LayerError
 
 # What GRUB reads to find the module of a command, a file system or a partition table (grub-core/normal/dyncmd.c).
@@ -51,9 +50,4 @@ def write(target: Path, folder: Path, modules: Iterable[str], configuration: Pat
         content["boot/grub/grub.cfg"] = configuration.read_bytes()
     except OSError as problem:
         raise LayerError("GRUB's modules or its configuration cannot be read", str(problem)) from problem
-    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in sorted(content.items()):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(data), epoch, 0o600
-            tar.addfile(entry, io.BytesIO(data))
-    return sorted(content)
+    return archive.write(target, content, epoch, 0o600)
